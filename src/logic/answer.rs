@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a command answers, word for word (statement, sections 3 and 4).
+
+/// Why a command failed. Each has one message in the file and in the kernel log.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Failure {
+    /// A file or directory does not exist.
+    NoEntry,
+    /// The command could not be read from the caller's memory.
+    BadAddress,
+    /// No set has the given name.
+    NoSuchProcess,
+    /// The bytes written are no command.
+    InvalidArgument,
+    /// Memory ran out; the data of before is untouched.
+    NoMemory,
+    /// A signal ended the command; the data of before is untouched.
+    Interrupted,
+    /// The module is being unloaded.
+    Closing,
+}
+
+/// The answer of RESET and DEL.
+pub const SUCCESS: &str = "[SUCCESS]\n";
+
+impl Failure {
+    /// The line in the file and in the log, newline included.
+    pub fn line(self) -> &'static str {
+        match self {
+            Self::NoEntry => "[ERROR]: No such file or directory\n",
+            Self::BadAddress => "[ERROR]: Bad address\n",
+            Self::NoSuchProcess => "[ERROR]: No such process\n",
+            Self::InvalidArgument => "[ERROR]: Invalid argument\n",
+            Self::NoMemory => "[ERROR]: Memory allocation error\n",
+            Self::Interrupted => "[ERROR]: Interrupted system call\n",
+            Self::Closing => "[ERROR]: No such device\n",
+        }
+    }
+}
