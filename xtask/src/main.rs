@@ -1,2 +1,169 @@
-//! Placeholder.
-fn main() {}
+//! The project's commands: `cargo xtask demo`, `shell`, `build`, `test`, `clean`.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+mod accelerator;
+mod archive;
+mod cache;
+mod chroot;
+mod complaints;
+mod guest;
+mod initramfs;
+mod kernel;
+mod module;
+mod programs;
+mod progress;
+mod project;
+mod release;
+mod root;
+mod setup;
+mod suites;
+mod vm_suite;
+
+use guest::{Limits, Mode};
+use setup::{Guest, Setup, Workspace};
+
+/// Builds, shows and tests the kernel modules of this project.
+///
+/// All commands set up what they need by themselves: a Debian root with the tools and a stock Debian kernel,
+/// kept in the user's cache directory. That takes root or sudo.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", after_help = EXIT_STATUS)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Task,
+}
+
+const EXIT_STATUS: &str =
+    "Exit status: 0 all went well; 1 a test, a check of the demo or a step of the set-up \
+                           failed (the message says which); 2 wrong usage.";
+
+#[derive(Subcommand)]
+enum Task {
+    /// Boot a stock kernel, start processes, and show the module's answers about them
+    Demo(KernelOption),
+    /// Open a shell in the guest, with the module loaded
+    Shell(KernelOption),
+    /// Build the modules
+    Build {
+        /// A Debian kernel release, or the build tree of a kernel with Rust metadata [default: newest Debian 7.2]
+        #[arg(long, value_name = "RELEASE|TREE")]
+        kernel: Option<String>,
+    },
+    /// Run the tests
+    Test {
+        /// Only print the tests' names
+        #[arg(long)]
+        list: bool,
+        /// Run only the tests whose names contain this
+        filter: Option<String>,
+        #[command(flatten)]
+        kernel: KernelOption,
+    },
+    /// Remove this checkout's kernel build products
+    Clean {
+        /// Remove the cache too: the tool root, the kernels, all logs
+        #[arg(long)]
+        cache: bool,
+    },
+    #[command(hide = true)]
+    Enter(chroot::Enter),
+}
+
+#[derive(clap::Args)]
+struct KernelOption {
+    /// A Debian kernel release, such as 7.2.12+deb13-cloud-amd64 [default: newest Debian 7.2]
+    #[arg(long, value_name = "RELEASE")]
+    kernel: Option<String>,
+}
+
+impl KernelOption {
+    /// Runs `task` with what it needs.
+    fn with_guest(&self, task: impl FnOnce(&Guest) -> Result<bool>) -> Result<bool> {
+        let workspace = Workspace::open()?;
+        let setup = Setup::new(&workspace, self.kernel.as_deref())?;
+        task(&Guest::new(&setup)?)
+    }
+}
+
+fn main() -> ExitCode {
+    match Arguments::parse().command.run() {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+impl Task {
+    /// Whether what was asked for went well.
+    fn run(self) -> Result<bool> {
+        match self {
+            Task::Demo(kernel) => kernel.with_guest(demo),
+            Task::Shell(kernel) => kernel.with_guest(shell),
+            Task::Build { kernel } => build(kernel.as_deref()),
+            Task::Test {
+                list,
+                filter,
+                kernel,
+            } => suites::run(filter.as_deref(), list, kernel.kernel.as_deref()),
+            Task::Clean { cache } => clean(cache),
+            Task::Enter(enter) => enter.exec().map(|()| true),
+        }
+    }
+}
+
+fn demo(guest: &Guest) -> Result<bool> {
+    let (machine, accelerator) = guest.machine()?;
+    let limits = Limits {
+        total: Duration::from_secs(180),
+        silence: Duration::from_secs(60),
+    };
+    let verdict = machine.run(accelerator, &Mode::Demo, limits, |line| println!("{line}"))?;
+    if verdict != 0 {
+        eprintln!("error: the demo failed (status {verdict}): see the lines above");
+    }
+    Ok(verdict == 0)
+}
+
+fn shell(guest: &Guest) -> Result<bool> {
+    let (machine, accelerator) = guest.machine()?;
+    machine.interact(accelerator)?;
+    Ok(true)
+}
+
+fn build(kernel: Option<&str>) -> Result<bool> {
+    let tree = kernel.map(Path::new).filter(|path| path.is_dir());
+    let workspace = Workspace::open()?;
+    let modules = match tree {
+        Some(tree) => module::make_for_tree(&workspace, &tree.canonicalize()?)?,
+        None => Setup::new(&workspace, kernel)?.make(module::Job::Build)?,
+    };
+    for file in &modules.files {
+        println!("{}", file.display());
+    }
+    Ok(true)
+}
+
+fn clean(cache: bool) -> Result<bool> {
+    let mut removed: Vec<PathBuf> = Vec::new();
+    let outputs = project::Project::open()?.outputs();
+    if outputs.exists() {
+        chroot::remove_tree(&outputs)?;
+        removed.push(outputs);
+    }
+    if cache {
+        removed.push(cache::remove()?);
+    }
+    for dir in removed {
+        println!("removed {}", dir.display());
+    }
+    Ok(true)
+}

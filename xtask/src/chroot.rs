@@ -1,0 +1,251 @@
+//! Running programs inside the Debian root, in a mount namespace of their own.
+//!
+//! `cargo xtask enter …` (hidden) does the privileged part: it gets a private mount namespace, mounts what
+//! the program needs, changes root, drops to the calling user where root is not needed, and executes the
+//! program. The mounts end with the namespace, so none is ever left on the host for a removal to go through.
+
+use std::ffi::OsString;
+use std::os::unix::fs::chroot;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{bail, Context, Result};
+use nix::mount::{mount, MsFlags};
+use nix::sched::{unshare, CloneFlags};
+use nix::sys::{prctl, signal::Signal};
+use nix::unistd::{self, Gid, Uid};
+
+/// Environment that a program in the root keeps; everything else of the caller's stays outside.
+const KEPT_ENVIRONMENT: [&str; 5] = ["TERM", "http_proxy", "https_proxy", "no_proxy", "MAKEFLAGS"];
+
+/// A Debian root with directories bound into it.
+pub struct Chroot {
+    root: PathBuf,
+    binds: Vec<OsString>,
+}
+
+impl Chroot {
+    /// The root in `root`, with nothing bound into it but `/proc`, `/sys`, `/dev` and name resolution.
+    pub fn new(root: &Path) -> Self {
+        Self {
+            root: root.to_owned(),
+            binds: Vec::new(),
+        }
+    }
+
+    /// Makes `outside` visible as `/mnt/<name>`, writable.
+    pub fn bind(self, outside: &Path, name: &str) -> Self {
+        self.add(outside, name, "rw")
+    }
+
+    /// Makes `outside` visible as `/mnt/<name>`, read-only.
+    pub fn bind_read_only(self, outside: &Path, name: &str) -> Self {
+        self.add(outside, name, "ro")
+    }
+
+    fn add(mut self, outside: &Path, name: &str, access: &str) -> Self {
+        let mut bind = OsString::from(format!("{access}:{name}:"));
+        bind.push(outside);
+        self.binds.push(bind);
+        self
+    }
+
+    /// `program` inside the root as the calling user; arguments are the caller's to add.
+    pub fn command(&self, program: &str) -> Command {
+        self.enter(program, false)
+    }
+
+    /// `program` inside the root as its root user.
+    pub fn root_command(&self, program: &str) -> Command {
+        self.enter(program, true)
+    }
+
+    fn enter(&self, program: &str, as_root: bool) -> Command {
+        let mut command = privileged_self();
+        command.arg("--root").arg(&self.root);
+        for bind in &self.binds {
+            command.arg("--bind").arg(bind);
+        }
+        let (uid, gid) = (unistd::getuid(), unistd::getgid());
+        if !as_root && !uid.is_root() {
+            let groups = unistd::getgroups().unwrap_or_default();
+            let groups: Vec<_> = groups.iter().map(ToString::to_string).collect();
+            command
+                .args(["--uid", &uid.to_string(), "--gid", &gid.to_string()])
+                .args(["--groups", &groups.join(",")]);
+        }
+        command.arg("--").arg(program);
+        command
+    }
+}
+
+/// `program` on the host as root, in a private mount namespace.
+pub fn host_root_command(program: &str) -> Command {
+    let mut command = privileged_self();
+    command.arg("--").arg(program);
+    command
+}
+
+/// Asks for sudo's password now, when it is needed, rather than under a progress line.
+pub fn authenticate() -> Result<()> {
+    if unistd::geteuid().is_root() {
+        return Ok(());
+    }
+    let status = Command::new("sudo").arg("--validate").status();
+    match status {
+        Ok(status) if status.success() => Ok(()),
+        Ok(_) => bail!("sudo refused: the set-up needs root (for mmdebstrap and chroot); run it as a user who may use sudo, or as root"),
+        Err(error) => bail!("cannot run sudo ({error}): the set-up needs root (for mmdebstrap and chroot); install sudo or run as root"),
+    }
+}
+
+/// Removes the tree `dir`, whoever owns its files, without crossing into another file system.
+pub fn remove_tree(dir: &Path) -> Result<()> {
+    authenticate()?;
+    let status = host_root_command("rm")
+        .args(["-rf", "--one-file-system", "--"])
+        .arg(dir)
+        .stdin(Stdio::null())
+        .status()
+        .context("cannot run rm")?;
+    if !status.success() {
+        bail!("cannot remove {}: rm ended with {status}", dir.display());
+    }
+    Ok(())
+}
+
+/// This program, as root, about to enter a private mount namespace.
+fn privileged_self() -> Command {
+    // Through /proc, because cargo may have replaced the file that this process was started from.
+    let this = format!("/proc/{}/exe", std::process::id());
+    let mut command = if unistd::geteuid().is_root() {
+        Command::new(this)
+    } else {
+        let mut sudo = Command::new("sudo");
+        sudo.arg(format!("--preserve-env={}", KEPT_ENVIRONMENT.join(",")));
+        sudo.arg(this);
+        sudo
+    };
+    command.arg("enter");
+    command
+}
+
+/// The hidden command that does the privileged part.
+#[derive(clap::Args)]
+pub struct Enter {
+    /// Change to this root; without it, only the mount namespace is new
+    #[arg(long)]
+    root: Option<PathBuf>,
+    /// `ro|rw:<name>:<directory outside>`, shown as /mnt/<name>
+    #[arg(long)]
+    bind: Vec<String>,
+    /// Drop to this user
+    #[arg(long, requires = "gid")]
+    uid: Option<u32>,
+    /// Drop to this group
+    #[arg(long)]
+    gid: Option<u32>,
+    /// Supplementary groups to keep, separated by commas
+    #[arg(long, value_delimiter = ',')]
+    groups: Vec<u32>,
+    /// The program and its arguments
+    #[arg(last = true, required = true)]
+    program: Vec<OsString>,
+}
+
+impl Enter {
+    /// Becomes the program; returns only on failure.
+    pub fn exec(self) -> Result<()> {
+        unshare(CloneFlags::CLONE_NEWNS).context("cannot get a mount namespace of its own")?;
+        mount_at(None, "/", None, MsFlags::MS_REC | MsFlags::MS_PRIVATE)
+            .context("cannot make the mount namespace private")?;
+        let mut command = Command::new(&self.program[0]);
+        command.args(&self.program[1..]);
+        if let Some(root) = &self.root {
+            self.mount_all(root)?;
+            chroot(root).with_context(|| format!("cannot change root to {}", root.display()))?;
+            std::env::set_current_dir("/")?;
+            command.env_clear();
+            for name in KEPT_ENVIRONMENT {
+                if let Some(value) = std::env::var_os(name) {
+                    command.env(name, value);
+                }
+            }
+            command
+                .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+                .env("HOME", "/tmp")
+                .env("LC_ALL", "C.UTF-8")
+                .env("DEBIAN_FRONTEND", "noninteractive");
+        }
+        if let (Some(uid), Some(gid)) = (self.uid, self.gid) {
+            let groups: Vec<_> = self.groups.iter().copied().map(Gid::from_raw).collect();
+            unistd::setgroups(&groups)?;
+            unistd::setgid(Gid::from_raw(gid))?;
+            unistd::setuid(Uid::from_raw(uid))?;
+        }
+        // What runs in the namespace must not outlive the run that wanted it.
+        prctl::set_pdeathsig(Signal::SIGTERM)?;
+        let error = command.exec();
+        bail!("cannot run {}: {error}", self.program[0].to_string_lossy());
+    }
+
+    fn mount_all(&self, root: &Path) -> Result<()> {
+        for dir in ["/proc", "/sys", "/dev"] {
+            bind(Path::new(dir), &root.join(&dir[1..]))?;
+        }
+        for dir in ["tmp", "mnt"] {
+            let target = root.join(dir);
+            mount(
+                Some("tmpfs"),
+                &target,
+                Some("tmpfs"),
+                MsFlags::empty(),
+                Some("mode=1777"),
+            )
+            .with_context(|| format!("cannot mount a tmpfs on {}", target.display()))?;
+        }
+        for file in ["etc/resolv.conf", "etc/hosts"] {
+            let outside = Path::new("/").join(file);
+            if outside.exists() && root.join(file).is_file() {
+                bind(&outside, &root.join(file))?;
+            }
+        }
+        for spec in &self.bind {
+            let mut parts = spec.splitn(3, ':');
+            let (Some(access), Some(name), Some(outside)) =
+                (parts.next(), parts.next(), parts.next())
+            else {
+                bail!("--bind {spec}: not of the form ro|rw:<name>:<directory>");
+            };
+            let target = root.join("mnt").join(name);
+            std::fs::create_dir(&target)?;
+            bind(Path::new(outside), &target)?;
+            if access == "ro" {
+                let flags = MsFlags::MS_BIND | MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY;
+                mount_at(None, &target, None, flags)
+                    .with_context(|| format!("cannot make {} read-only", target.display()))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn bind(outside: &Path, target: &Path) -> Result<()> {
+    mount_at(
+        Some(outside),
+        target,
+        None,
+        MsFlags::MS_BIND | MsFlags::MS_REC,
+    )
+    .with_context(|| format!("cannot bind {} to {}", outside.display(), target.display()))
+}
+
+fn mount_at<T: nix::NixPath + ?Sized>(
+    source: Option<&Path>,
+    target: &T,
+    kind: Option<&str>,
+    flags: MsFlags,
+) -> nix::Result<()> {
+    mount(source, target, kind, flags, None::<&str>)
+}

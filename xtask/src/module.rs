@@ -1,0 +1,130 @@
+//! The kernel modules: built, or checked by clippy, by the kernel's own build system.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{ensure, Context, Result};
+use nix::fcntl::Flock;
+
+use crate::cache::{self, Cache};
+use crate::kernel::Kernel;
+use crate::progress::step;
+use crate::root::Root;
+use crate::setup::Workspace;
+
+/// What to do with the modules' sources.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Job {
+    /// Compile and link them.
+    Build,
+    /// Run clippy on them.
+    Clippy,
+}
+
+/// Built modules; no other run rebuilds them while this value lives.
+pub struct Modules {
+    /// The `.ko` files.
+    pub files: Vec<PathBuf>,
+    _lock: Flock<File>,
+}
+
+impl Job {
+    fn name(self) -> &'static str {
+        match self {
+            Job::Build => "modules",
+            Job::Clippy => "clippy",
+        }
+    }
+
+    fn title(self, release: &str) -> String {
+        match self {
+            Job::Build => format!("modules for {release}"),
+            Job::Clippy => format!("clippy of the modules for {release}"),
+        }
+    }
+}
+
+/// Does `job` for a kernel of the cache, inside the root. Warnings are errors.
+pub fn make(workspace: &Workspace, root: &Root, kernel: &Kernel, job: Job) -> Result<Modules> {
+    let project = &workspace.project;
+    let out = project.output(job.name(), &kernel.release);
+    let mut chroot = kernel.chroot(root);
+    let mut variables = vec!["M=/mnt/project".to_owned(), "MO=/mnt/out".to_owned()];
+    chroot = chroot
+        .bind_read_only(&project.dir, "project")
+        .bind(&out, "out");
+    if let Some(xxhash) = project.xxhash() {
+        chroot = chroot.bind_read_only(xxhash, "xxhash-rust");
+        variables.push("XXHASH_RUST=/mnt/xxhash-rust".to_owned());
+    }
+    let mut command = chroot.command("make");
+    command.args(["-C", &kernel.build_tree()]).args(variables);
+    run(&workspace.cache, &out, &kernel.release, job, command)
+}
+
+/// Builds for the build tree `tree` of a kernel that this machine has, with this machine's tools.
+pub fn make_for_tree(workspace: &Workspace, tree: &Path) -> Result<Modules> {
+    let release = fs::read_to_string(tree.join("include/config/kernel.release")).with_context(|| {
+        format!(
+            "{} is not a prepared kernel build tree: it has no include/config/kernel.release (run make modules_prepare there)",
+            tree.display()
+        )
+    })?;
+    let release = release.trim();
+    let project = &workspace.project;
+    let out = project.output("tree", release);
+    let mut command = Command::new("make");
+    command
+        .arg("-C")
+        .arg(tree)
+        .arg(assignment("M", &project.dir))
+        .arg(assignment("MO", &out));
+    if let Some(xxhash) = project.xxhash() {
+        command.arg(assignment("XXHASH_RUST", xxhash));
+    }
+    run(&workspace.cache, &out, release, Job::Build, command)
+}
+
+fn assignment(name: &str, path: &Path) -> std::ffi::OsString {
+    let mut word = std::ffi::OsString::from(format!("{name}="));
+    word.push(path);
+    word
+}
+
+fn run(
+    cache: &Cache,
+    out: &Path,
+    release: &str,
+    job: Job,
+    mut command: Command,
+) -> Result<Modules> {
+    cache::create_dir(out)?;
+    let title = job.title(release);
+    let lock = cache::lock_file(&out.with_extension("lock"), &title)?;
+    let jobs = std::thread::available_parallelism()?;
+    command
+        .arg(format!("-j{jobs}"))
+        .args(["KRUSTFLAGS=-Dwarnings", "KCFLAGS=-Werror"]);
+    if job == Job::Clippy {
+        command.arg("CLIPPY=1");
+    }
+    command.arg("modules");
+    step(&title, cache.log(job.name()), |step| step.run(&mut command))?;
+    let files = built(out)?;
+    ensure!(
+        job == Job::Clippy || !files.is_empty(),
+        "the build for {release} ended well but left no .ko in {}: does Kbuild name a module in obj-m?",
+        out.display()
+    );
+    Ok(Modules { files, _lock: lock })
+}
+
+fn built(out: &Path) -> Result<Vec<PathBuf>> {
+    let mut files: Vec<_> = fs::read_dir(out)?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.extension().is_some_and(|extension| extension == "ko"))
+        .collect();
+    files.sort();
+    Ok(files)
+}

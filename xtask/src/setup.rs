@@ -1,0 +1,109 @@
+//! All that a guest needs, in order: root, kernel, modules, programs, initramfs.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use tempfile::TempDir;
+
+use crate::accelerator::Accelerator;
+use crate::cache::{self, Cache};
+use crate::chroot;
+use crate::guest::Machine;
+use crate::initramfs;
+use crate::kernel::Kernel;
+use crate::module::{self, Job, Modules};
+use crate::programs;
+use crate::project::Project;
+use crate::root::Root;
+
+const INITRAMFS: &str = "initramfs.cpio";
+
+/// Where a run works.
+pub struct Workspace {
+    /// What all checkouts share.
+    pub cache: Cache,
+    /// This checkout.
+    pub project: Project,
+}
+
+impl Workspace {
+    /// Opens the cache and the checkout.
+    pub fn open() -> Result<Self> {
+        Ok(Self {
+            cache: Cache::open()?,
+            project: Project::open()?,
+        })
+    }
+}
+
+/// The tools and a kernel: what building modules needs.
+pub struct Setup<'a> {
+    workspace: &'a Workspace,
+    root: Root,
+    kernel: Kernel,
+}
+
+impl<'a> Setup<'a> {
+    /// Gets the tools and the kernel `wanted`, else the default one.
+    pub fn new(workspace: &'a Workspace, wanted: Option<&str>) -> Result<Self> {
+        chroot::authenticate()?;
+        let root = Root::get(&workspace.cache)?;
+        let kernel = Kernel::get(&workspace.cache, &root, wanted)?;
+        Ok(Self {
+            workspace,
+            root,
+            kernel,
+        })
+    }
+
+    /// Does `job` with the modules' sources for the kernel.
+    pub fn make(&self, job: Job) -> Result<Modules> {
+        module::make(self.workspace, &self.root, &self.kernel, job)
+    }
+}
+
+/// A guest that is ready to boot.
+pub struct Guest<'a> {
+    setup: &'a Setup<'a>,
+    files: TempDir,
+    logs: PathBuf,
+}
+
+impl<'a> Guest<'a> {
+    /// Builds what the guest runs and packs it.
+    pub fn new(setup: &'a Setup) -> Result<Self> {
+        let Workspace { cache, project } = setup.workspace;
+        let modules = setup.make(Job::Build)?;
+        let programs = programs::build(setup.workspace)?;
+        let base = initramfs::base(cache, &setup.root)?;
+        let files = tempfile::Builder::new()
+            .prefix("rust-memory-modules-")
+            .tempdir()
+            .context("cannot make a temporary directory for the initramfs")?;
+        let mut in_guest = modules.files.clone();
+        in_guest.extend(setup.kernel.guest_modules()?);
+        let initramfs = files.path().join(INITRAMFS);
+        initramfs::write(&initramfs, &base, project, &programs, &in_guest)?;
+        let logs = cache.log("guest").with_extension("");
+        cache::create_dir(&logs)?;
+        Ok(Self { setup, files, logs })
+    }
+
+    /// The machine, and what it runs on here.
+    pub fn machine(&self) -> Result<(Machine<'_>, Accelerator)> {
+        let machine = Machine {
+            root: &self.setup.root,
+            kernel: &self.setup.kernel,
+            files: self.files.path().to_owned(),
+            initramfs: INITRAMFS.to_owned(),
+            logs: self.logs.clone(),
+        };
+        let accelerator = Accelerator::probe(&self.setup.workspace.cache, &machine)?;
+        eprintln!(
+            "booting Linux {} in QEMU with {}",
+            self.setup.kernel.release,
+            accelerator.name()
+        );
+        Ok((machine, accelerator))
+    }
+}
