@@ -5,8 +5,6 @@
 /// Why a command failed. Each has one message in the file and in the kernel log.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Failure {
-    /// A file or directory does not exist.
-    NoEntry,
     /// The command could not be read from the caller's memory.
     BadAddress,
     /// No set has the given name.
@@ -25,10 +23,19 @@ pub enum Failure {
 pub const SUCCESS: &str = "[SUCCESS]\n";
 
 impl Failure {
+    /// Every failure, in the order of the variants.
+    pub const ALL: [Self; 6] = [
+        Self::BadAddress,
+        Self::NoSuchProcess,
+        Self::InvalidArgument,
+        Self::NoMemory,
+        Self::Interrupted,
+        Self::Closing,
+    ];
+
     /// The line in the file and in the log, newline included.
     pub fn line(self) -> &'static str {
         match self {
-            Self::NoEntry => "[ERROR]: No such file or directory\n",
             Self::BadAddress => "[ERROR]: Bad address\n",
             Self::NoSuchProcess => "[ERROR]: No such process\n",
             Self::InvalidArgument => "[ERROR]: Invalid argument\n",

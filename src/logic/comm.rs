@@ -20,7 +20,9 @@ impl Comm {
             return None;
         }
         let mut comm = [0; TASK_COMM_LEN];
-        comm[..TASK_COMM_LEN - 1].get_mut(..name.len())?.copy_from_slice(name);
+        comm[..TASK_COMM_LEN - 1]
+            .get_mut(..name.len())?
+            .copy_from_slice(name);
         Some(Self(comm))
     }
 
@@ -28,7 +30,10 @@ impl Comm {
     /// that two equal names are the same bytes.
     pub fn from_field(field: [u8; TASK_COMM_LEN]) -> Self {
         let mut comm = [0; TASK_COMM_LEN];
-        let named = field.iter().take(TASK_COMM_LEN - 1).take_while(|byte| **byte != 0);
+        let named = field
+            .iter()
+            .take(TASK_COMM_LEN - 1)
+            .take_while(|byte| **byte != 0);
         for (to, from) in comm.iter_mut().zip(named) {
             *to = *from;
         }
@@ -37,7 +42,11 @@ impl Comm {
 
     /// The bytes of the name, without padding.
     pub fn as_bytes(&self) -> &[u8] {
-        let len = self.0.iter().position(|byte| *byte == 0).unwrap_or(TASK_COMM_LEN);
+        let len = self
+            .0
+            .iter()
+            .position(|byte| *byte == 0)
+            .unwrap_or(TASK_COMM_LEN);
         self.0.get(..len).unwrap_or(&self.0)
     }
 

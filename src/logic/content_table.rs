@@ -3,59 +3,86 @@
 //! The read-only pages of one set, classed by content.
 //!
 //! Each physical page is entered once, however often the set maps it. The first page of each content
-//! stands for its class; a further page joins when its hash agrees *and* the caller's comparison says
+//! stands for its class; a further page joins it when its hash agrees *and* the caller's comparison says
 //! that the bytes do. All records and both indices are flat arrays: 16 bytes a physical page, and 4 a
 //! slot of the indices.
 
 use crate::index::{Entry, Index};
+use kernel::alloc::kvec::PushError;
 use kernel::alloc::{AllocError, Flags, KVVec};
 
 /// Number of a physical page frame.
-pub type Pfn = u64;
+pub type Pfn = usize;
+
+/// A handle on a physical page that keeps it from being freed and used for something else.
+pub trait Page {
+    /// The page's frame number.
+    fn pfn(&self) -> Pfn;
+}
 
 /// What is known of one physical page.
+struct Record<P> {
+    page: P,
+    class: Class,
+}
+
+/// The class of identical pages that a record belongs to, in one word.
 ///
 /// # Invariants
 ///
-/// Without `MEMBER`, `hash_or_class` is the hash of the page's content, and the page stands for its
-/// class. With it, `hash_or_class` is the number of the record that does.
+/// With `MEMBER` set, the low bits are the number of the record that stands for the class. Without,
+/// the record itself stands for it, and they are those of the content's hash.
 #[derive(Clone, Copy)]
-struct Record {
-    pfn_and_flags: u64,
-    hash_or_class: u64,
-}
+struct Class(u64);
 
 /// The record belongs to the class that another one stands for.
-const MEMBER: u64 = 1 << 63;
+const MEMBER: u64 = 1;
 /// The class that this record stands for has at least two pages.
-const SHARED: u64 = 1 << 62;
+const SHARED: u64 = 2;
 const FLAGS: u64 = MEMBER | SHARED;
 
-impl Record {
-    fn pfn(&self) -> Pfn {
-        self.pfn_and_flags & !FLAGS
+impl Class {
+    fn new(hash: u64) -> Self {
+        // INVARIANT: no `MEMBER`, the rest is the hash.
+        Self(hash & !FLAGS)
     }
 
-    fn is_member(&self) -> bool {
-        self.pfn_and_flags & MEMBER != 0
+    fn member_of(number: u32) -> Self {
+        // INVARIANT: `MEMBER`, the rest is the number.
+        Self(u64::from(number) << 32 | MEMBER)
+    }
+
+    fn has_hash(self, hash: u64) -> bool {
+        self.0 & !FLAGS == hash & !FLAGS
+    }
+
+    fn hash(self) -> u64 {
+        self.0 & !FLAGS
+    }
+
+    /// The number of the record that stands for the class, if it is another one.
+    fn leader(self) -> Option<u32> {
+        (self.0 & MEMBER != 0).then_some((self.0 >> 32) as u32)
     }
 }
 
 /// There is no room for another page: call [`ContentTable::reserve`] where memory may be allocated,
 /// and try again.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct NoRoom;
+///
+/// Holds the page that did not fit.
+#[derive(Debug)]
+pub struct NoRoom<P>(pub P);
 
 /// The classes of identical pages of one set.
-pub struct ContentTable {
-    records: KVVec<Record>,
+pub struct ContentTable<P> {
+    records: KVVec<Record<P>>,
     by_pfn: Index,
     by_content: Index,
     may_be_shared: u64,
     nb_group: u64,
 }
 
-impl ContentTable {
+impl<P: Page> ContentTable<P> {
     /// A table without memory and without room.
     pub const fn new() -> Self {
         Self {
@@ -87,10 +114,11 @@ impl ContentTable {
         self.records.reserve(pages, flags)?;
         let records = &self.records;
         let record = |number: u32| records.get(number as usize);
-        self.by_pfn
-            .reserve(pages, flags, |n| record(n).map_or(0, |r| pfn_hash(r.pfn())))?;
+        self.by_pfn.reserve(pages, flags, |n| {
+            record(n).map_or(0, |r| pfn_hash(r.page.pfn()))
+        })?;
         self.by_content
-            .reserve(pages, flags, |n| record(n).map_or(0, |r| r.hash_or_class))
+            .reserve(pages, flags, |n| record(n).map_or(0, |r| r.class.hash()))
     }
 
     /// Pages with at least one identical partner.
@@ -115,60 +143,50 @@ impl ContentTable {
         }
     }
 
-    /// Enters a physical page by the hash of its content. `same` compares the page's bytes with
-    /// those of a page entered before.
+    /// Enters a physical page by the hash of its content, and keeps its handle. `same` compares the
+    /// page's bytes with those of a page entered before.
     ///
     /// # Errors
     ///
-    /// [`NoRoom`] if the table must grow first; nothing has changed then.
+    /// [`NoRoom`] with the page if the table must grow first; nothing has changed then.
     pub fn insert(
         &mut self,
-        pfn: Pfn,
+        page: P,
         hash: u64,
-        mut same: impl FnMut(Pfn) -> bool,
-    ) -> Result<(), NoRoom> {
-        let pfn_place = match self.find_pfn(pfn).ok_or(NoRoom)? {
-            Entry::Found(number) => {
+        mut same: impl FnMut(&P) -> bool,
+    ) -> Result<(), NoRoom<P>> {
+        let pfn_place = match self.find_pfn(page.pfn()) {
+            Some(Entry::Found(number)) => {
                 self.join_class_of(number);
                 return Ok(());
             }
-            Entry::Vacant(place) => place,
+            Some(Entry::Vacant(place)) => place,
+            None => return Err(NoRoom(page)),
         };
         let records = &self.records;
         let content = self.by_content.find(hash, |number| {
             records
                 .get(number as usize)
-                .is_some_and(|r| r.hash_or_class == hash && same(r.pfn()))
+                .is_some_and(|r| r.class.has_hash(hash) && same(&r.page))
         });
-        let number = self.records.len() as u32;
-        let record = match content.ok_or(NoRoom)? {
-            // INVARIANT: the class's record was found in `by_content`, which holds no members.
-            Entry::Found(class) => Record {
-                pfn_and_flags: pfn | MEMBER,
-                hash_or_class: u64::from(class),
-            },
-            // INVARIANT: the hash is the caller's, of this page's content.
-            Entry::Vacant(_) => Record {
-                pfn_and_flags: pfn,
-                hash_or_class: hash,
-            },
+        let class = match content {
+            Some(Entry::Found(leader)) => Class::member_of(leader),
+            Some(Entry::Vacant(_)) => Class::new(hash),
+            None => return Err(NoRoom(page)),
         };
-        self.records.push_within_capacity(record).map_err(|_| NoRoom)?;
+        let number = self.records.len() as u32;
+        if let Err(PushError(record)) = self.records.push_within_capacity(Record { page, class }) {
+            return Err(NoRoom(record.page));
+        }
         self.by_pfn.fill(pfn_place, number);
         match content {
-            Some(Entry::Found(class)) => self.join_class_of(class),
             Some(Entry::Vacant(place)) => self.by_content.fill(place, number),
-            None => {}
+            _ => self.join_class_of(number),
         }
         Ok(())
     }
 
-    /// The physical pages entered so far, each once.
-    pub fn pfns(&self) -> impl Iterator<Item = Pfn> + '_ {
-        self.records.iter().map(Record::pfn)
-    }
-
-    /// Forgets all pages and counts, keeping the memory for the next set.
+    /// Forgets all pages and counts, dropping the pages' handles; keeps memory for the next set.
     pub fn clear(&mut self) {
         self.records.clear();
         self.by_pfn.clear();
@@ -179,19 +197,20 @@ impl ContentTable {
 
     fn find_pfn(&self, pfn: Pfn) -> Option<Entry> {
         self.by_pfn.find(pfn_hash(pfn), |number| {
-            self.records.get(number as usize).is_some_and(|r| r.pfn() == pfn)
+            self.records
+                .get(number as usize)
+                .is_some_and(|r| r.page.pfn() == pfn)
         })
     }
 
     /// Counts one more page in the class to which a record belongs.
     fn join_class_of(&mut self, number: u32) {
-        let class = match self.records.get(number as usize) {
-            Some(record) if record.is_member() => record.hash_or_class as usize,
-            _ => number as usize,
-        };
-        if let Some(record) = self.records.get_mut(class) {
-            if record.pfn_and_flags & SHARED == 0 {
-                record.pfn_and_flags |= SHARED;
+        let record = self.records.get(number as usize);
+        let leader = record.and_then(|r| r.class.leader()).unwrap_or(number);
+        if let Some(record) = self.records.get_mut(leader as usize) {
+            if record.class.0 & SHARED == 0 {
+                // INVARIANT: leaves `MEMBER` and the hash as they were.
+                record.class.0 |= SHARED;
                 self.nb_group += 1;
                 // The class's first page was not counted while it was alone.
                 self.may_be_shared += 1;
@@ -201,7 +220,7 @@ impl ContentTable {
     }
 }
 
-impl Default for ContentTable {
+impl<P: Page> Default for ContentTable<P> {
     fn default() -> Self {
         Self::new()
     }
@@ -209,5 +228,5 @@ impl Default for ContentTable {
 
 /// Spreads frame numbers, which come in runs (Knuth's multiplicative hash, by 2^64 / golden ratio).
 fn pfn_hash(pfn: Pfn) -> u64 {
-    pfn.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    (pfn as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }

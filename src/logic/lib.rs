@@ -10,7 +10,6 @@
 //! The same files are compiled into the modules (against the kernel's `kernel` crate) and by Cargo
 //! (against the stand-in in `model/kernel`) for tests, Miri and fuzzers.
 
-#![no_std]
 #![forbid(unsafe_code)]
 
 pub mod answer;

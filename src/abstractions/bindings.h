@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What bindgen reads: the C APIs that the kernel's Rust crate does not bind, and this project's
+ * helpers, which are inline functions and macros of the kernel made callable, one for one.
+ */
+#ifndef ABSTRACTIONS_BINDINGS_H
+#define ABSTRACTIONS_BINDINGS_H
+
+#include <linux/fs.h>
+#include <linux/mm.h>
+#include <linux/proc_fs.h>
+#include <linux/rhashtable.h>
+#include <linux/sched.h>
+#include <linux/sort.h>
+
+/* helpers/page.c */
+void abstractions_get_page(struct page *page);
+void abstractions_put_page(struct page *page);
+struct page *abstractions_pfn_to_page(unsigned long pfn);
+unsigned long abstractions_page_to_pfn(const struct page *page);
+bool abstractions_page_is_poisoned(const struct page *page);
+bool abstractions_is_pci_p2pdma_page(const struct page *page);
+bool abstractions_is_zero_pfn(unsigned long pfn);
+void abstractions_memcpy_from_page(char *to, struct page *page);
+int abstractions_memcmp_page(const char *bytes, struct page *page);
+
+/* helpers/page_table.c */
+int abstractions_mmap_read_lock_killable(struct mm_struct *mm);
+unsigned long abstractions_pgdir_size(void);
+pgd_t *abstractions_pgd_offset(struct mm_struct *mm, unsigned long address);
+bool abstractions_pgd_is_table(pgd_t *pgd);
+p4d_t *abstractions_p4d_offset(pgd_t *pgd, unsigned long address);
+bool abstractions_p4d_is_table(p4d_t *p4d);
+pud_t *abstractions_pud_offset(p4d_t *p4d, unsigned long address);
+pud_t abstractions_pudp_get(pud_t *pud);
+bool abstractions_pud_is_table(pud_t pud);
+bool abstractions_pud_is_page(pud_t pud);
+bool abstractions_pud_special(pud_t pud);
+unsigned long abstractions_pud_pfn(pud_t pud);
+spinlock_t *abstractions_pud_lock(struct mm_struct *mm, pud_t *pud);
+pmd_t *abstractions_pmd_offset(pud_t *pudp, pud_t pud, unsigned long address);
+pmd_t abstractions_pmdp_get(pmd_t *pmd);
+bool abstractions_pmd_is_table(pmd_t pmd);
+bool abstractions_pmd_is_page(pmd_t pmd);
+bool abstractions_pmd_special(pmd_t pmd);
+bool abstractions_pmd_same(pmd_t a, pmd_t b);
+unsigned long abstractions_pmd_pfn(pmd_t pmd);
+spinlock_t *abstractions_pmd_lock(struct mm_struct *mm, pmd_t *pmd);
+pte_t *abstractions_pte_offset(pmd_t pmd, unsigned long address);
+spinlock_t *abstractions_pte_lock(struct mm_struct *mm, pmd_t pmd);
+pte_t abstractions_ptep_get(pte_t *pte);
+bool abstractions_pte_present(pte_t pte);
+bool abstractions_pte_special(pte_t pte);
+unsigned long abstractions_pte_pfn(pte_t pte);
+void abstractions_page_table_unlock(spinlock_t *lock);
+
+static const unsigned long ABSTRACTIONS_P4D_SIZE = P4D_SIZE;
+static const unsigned long ABSTRACTIONS_PUD_SIZE = PUD_SIZE;
+static const unsigned long ABSTRACTIONS_PMD_SIZE = PMD_SIZE;
+
+/* helpers/procfs.c */
+void *abstractions_pde_data(const struct inode *inode);
+
+/* helpers/rhashtable.c */
+int abstractions_rhashtable_init(struct rhashtable *ht, const struct rhashtable_params *params);
+void *abstractions_rhashtable_lookup(struct rhashtable *ht, const void *key);
+int abstractions_rhashtable_insert(struct rhashtable *ht, struct rhash_head *head);
+int abstractions_rhashtable_remove(struct rhashtable *ht, struct rhash_head *head);
+
+/* helpers/task.c */
+struct task_struct *abstractions_next_task(struct task_struct *task);
+struct task_struct *abstractions_next_thread(struct task_struct *task);
+struct task_struct *abstractions_real_parent(struct task_struct *task);
+void abstractions_get_task_comm(char *comm, struct task_struct *task);
+bool abstractions_fatal_signal_pending(struct task_struct *task);
+void abstractions_cond_resched(void);
+
+#endif

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: GPL-2.0
+
+#include <linux/hugetlb.h>
+#include <linux/mm.h>
+#include <linux/mmap_lock.h>
+#include <linux/pgtable.h>
+
+#include "../bindings.h"
+
+int abstractions_mmap_read_lock_killable(struct mm_struct *mm)
+{
+	return mmap_read_lock_killable(mm);
+}
+
+/* Depends on whether the machine has five levels. */
+unsigned long abstractions_pgdir_size(void)
+{
+	return PGDIR_SIZE;
+}
+
+pgd_t *abstractions_pgd_offset(struct mm_struct *mm, unsigned long address)
+{
+	return pgd_offset(mm, address);
+}
+
+bool abstractions_pgd_is_table(pgd_t *pgd)
+{
+	return !pgd_none(*pgd) && !pgd_bad(*pgd);
+}
+
+p4d_t *abstractions_p4d_offset(pgd_t *pgd, unsigned long address)
+{
+	return p4d_offset(pgd, address);
+}
+
+bool abstractions_p4d_is_table(p4d_t *p4d)
+{
+	return !p4d_none(*p4d) && !p4d_bad(*p4d);
+}
+
+pud_t *abstractions_pud_offset(p4d_t *p4d, unsigned long address)
+{
+	return pud_offset(p4d, address);
+}
+
+pud_t abstractions_pudp_get(pud_t *pud)
+{
+	return READ_ONCE(*pud);
+}
+
+bool abstractions_pud_is_table(pud_t pud)
+{
+	return pud_present(pud) && !pud_leaf(pud) && !pud_bad(pud);
+}
+
+bool abstractions_pud_is_page(pud_t pud)
+{
+	return pud_present(pud) && pud_leaf(pud);
+}
+
+bool abstractions_pud_special(pud_t pud)
+{
+	return pud_special(pud);
+}
+
+unsigned long abstractions_pud_pfn(pud_t pud)
+{
+	return pud_pfn(pud);
+}
+
+spinlock_t *abstractions_pud_lock(struct mm_struct *mm, pud_t *pud)
+{
+	return pud_lock(mm, pud);
+}
+
+pmd_t *abstractions_pmd_offset(pud_t *pudp, pud_t pud, unsigned long address)
+{
+	return pmd_offset_lockless(pudp, pud, address);
+}
+
+pmd_t abstractions_pmdp_get(pmd_t *pmd)
+{
+	return pmdp_get_lockless(pmd);
+}
+
+bool abstractions_pmd_is_table(pmd_t pmd)
+{
+	return pmd_present(pmd) && !pmd_leaf(pmd) && !pmd_bad(pmd);
+}
+
+bool abstractions_pmd_is_page(pmd_t pmd)
+{
+	return pmd_present(pmd) && pmd_leaf(pmd);
+}
+
+bool abstractions_pmd_special(pmd_t pmd)
+{
+	return pmd_special(pmd);
+}
+
+bool abstractions_pmd_same(pmd_t a, pmd_t b)
+{
+	return pmd_same(a, b);
+}
+
+unsigned long abstractions_pmd_pfn(pmd_t pmd)
+{
+	return pmd_pfn(pmd);
+}
+
+spinlock_t *abstractions_pmd_lock(struct mm_struct *mm, pmd_t *pmd)
+{
+	return pmd_lock(mm, pmd);
+}
+
+pte_t *abstractions_pte_offset(pmd_t pmd, unsigned long address)
+{
+	return pte_offset_kernel(&pmd, address);
+}
+
+spinlock_t *abstractions_pte_lock(struct mm_struct *mm, pmd_t pmd)
+{
+	spinlock_t *lock = pte_lockptr(mm, &pmd);
+
+	spin_lock(lock);
+	return lock;
+}
+
+pte_t abstractions_ptep_get(pte_t *pte)
+{
+	return ptep_get(pte);
+}
+
+bool abstractions_pte_present(pte_t pte)
+{
+	return pte_present(pte);
+}
+
+bool abstractions_pte_special(pte_t pte)
+{
+	return pte_special(pte);
+}
+
+unsigned long abstractions_pte_pfn(pte_t pte)
+{
+	return pte_pfn(pte);
+}
+
+void abstractions_page_table_unlock(spinlock_t *lock)
+{
+	spin_unlock(lock);
+}

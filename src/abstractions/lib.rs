@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Safe wrappers for C APIs that the kernel's Rust crate lacks, one file a subsystem.
+//!
+//! All of the modules' `unsafe` is here (and, for RCU pointers, in `protocol::rcu`). What is an inline
+//! function or a macro in C is made callable by the files in `helpers/`; `bindings.h` is what bindgen
+//! reads.
+//!
+//! # Lock order
+//!
+//! `mmap_lock` (read), then one page-table lock. Nothing sleeps or allocates under the latter.
+
+#![deny(
+    clippy::undocumented_unsafe_blocks,
+    unsafe_op_in_unsafe_fn,
+    missing_docs
+)]
+
+mod bindings;
+
+pub mod mm;
+pub mod page;
+pub mod page_walk;
+pub mod procfs;
+pub mod random;
+pub mod rhashtable;
+pub mod sort;
+pub mod task;

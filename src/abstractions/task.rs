@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Processes: iteration, names, kinship.
+//!
+//! C headers: `include/linux/sched.h`, `include/linux/sched/signal.h`, `include/linux/sched/mm.h`.
+
+use crate::bindings;
+use core::ptr::{self, NonNull};
+use kernel::alloc::{Flags, KVVec};
+use kernel::bindings::task_struct;
+use kernel::mm::MmWithUser;
+use kernel::prelude::*;
+use kernel::sync::aref::ARef;
+use kernel::sync::rcu;
+use kernel::task::Task;
+use logic::comm::{Comm, TASK_COMM_LEN};
+use protocol::answers::{Lineage, Process, GENERATIONS};
+
+/// A thread group that is no kernel thread, as it was when it was listed. It may have ended since.
+pub struct ThreadGroup {
+    leader: ARef<Task>,
+    /// The leader's name.
+    pub comm: Comm,
+    /// The thread group's id in the initial pid namespace.
+    pub tgid: u32,
+}
+
+impl ThreadGroup {
+    /// The address space, kept from being torn down while the reference lives. `None` for a process
+    /// that has none any more.
+    ///
+    /// A leader that exited while other threads live on has lost its own: then it is theirs.
+    pub fn mm(&self) -> Option<ARef<MmWithUser>> {
+        let leader = self.leader.as_ptr();
+        let _guard = rcu::read_lock();
+        let mut thread = leader;
+        while !thread.is_null() {
+            // SAFETY: the leader is referenced, later threads are seen under RCU.
+            if let Some(mm) = NonNull::new(unsafe { kernel::bindings::get_task_mm(thread) }) {
+                // SAFETY: `get_task_mm` took a reference, which the `ARef` owns from here.
+                return Some(unsafe { ARef::from_raw(mm.cast()) });
+            }
+            // SAFETY: as above; the list is RCU-protected.
+            thread = unsafe { bindings::abstractions_next_thread(thread) };
+        }
+        None
+    }
+}
+
+/// Lists all thread groups but the kernel's, in no particular order. May sleep if `flags` do.
+///
+/// # Errors
+///
+/// ENOMEM.
+pub fn thread_groups(flags: Flags) -> Result<KVVec<ThreadGroup>> {
+    let mut groups = KVVec::new();
+    loop {
+        // Processes come and go between counting and listing: leave some room.
+        let expected = for_each_process(|_| true);
+        groups.clear();
+        groups.reserve(expected + expected / 8 + 16, flags)?;
+        let mut fits = true;
+        for_each_process(|process| {
+            // SAFETY: the task is alive under the RCU read-side lock; `flags` may change beside us,
+            // but not the bit that is asked for.
+            let kthread = unsafe { ptr::read_volatile(&raw const (*process).flags) }
+                & kernel::bindings::PF_KTHREAD
+                != 0;
+            if !kthread {
+                fits = groups.push_within_capacity(thread_group(process)).is_ok();
+            }
+            fits
+        });
+        if fits {
+            return Ok(groups);
+        }
+    }
+}
+
+/// Calls `visit` with each thread group's leader under the RCU read-side lock, until it says false.
+/// Returns how many it visited.
+fn for_each_process(mut visit: impl FnMut(*mut task_struct) -> bool) -> usize {
+    let _guard = rcu::read_lock();
+    let init = &raw mut kernel::bindings::init_task;
+    let mut visited = 0;
+    let mut process = init;
+    loop {
+        // SAFETY: `process` is `init_task`, which is static, or was reached from it under the RCU
+        // read-side lock that is still held.
+        process = unsafe { bindings::abstractions_next_task(process) };
+        if process == init {
+            return visited;
+        }
+        visited += 1;
+        if !visit(process) {
+            return visited;
+        }
+    }
+}
+
+/// `leader` must be alive under the RCU read-side lock.
+fn thread_group(leader: *mut task_struct) -> ThreadGroup {
+    let mut field = [0u8; TASK_COMM_LEN];
+    // SAFETY: `field` has the size of a comm; the task is alive (see the caller, `thread_groups`).
+    unsafe { bindings::abstractions_get_task_comm(field.as_mut_ptr().cast(), leader) };
+    // SAFETY: as above; the id of a thread group does not change.
+    let tgid = unsafe { (*leader).tgid };
+    // SAFETY: as above; layouts are the same, `Task` is transparent.
+    let leader = unsafe { &*leader.cast::<Task>() };
+    ThreadGroup {
+        leader: leader.into(),
+        comm: Comm::from_field(field),
+        tgid: tgid.unsigned_abs(),
+    }
+}
+
+/// The calling process and its ancestors.
+pub fn current_lineage() -> Lineage {
+    let _guard = rcu::read_lock();
+    let mut task = Task::current_raw();
+    // SAFETY: `current` is alive.
+    let mut lineage = Lineage::of(unsafe { process_of(task) });
+    for _ in 1..GENERATIONS {
+        // SAFETY: reached from `current` by RCU-protected pointers, under the read-side lock.
+        let parent = unsafe { bindings::abstractions_real_parent(task) };
+        // SAFETY: as above. Process 0 is the idle task, ancestor of all.
+        if unsafe { (*parent).tgid } == 0 {
+            break;
+        }
+        // SAFETY: as above.
+        lineage.push_parent(unsafe { process_of(parent) });
+        task = parent;
+    }
+    lineage
+}
+
+/// # Safety
+///
+/// `task` is alive, by a reference or under RCU.
+unsafe fn process_of(task: *mut task_struct) -> Process {
+    // SAFETY: by this function's own requirement; the leader lives as long as its threads. It may
+    // change when another thread executes a program, which hands down the leader's start time.
+    unsafe {
+        let leader = ptr::read_volatile(&raw const (*task).group_leader);
+        Process {
+            tgid: (*task).tgid,
+            start: (*leader).start_time,
+        }
+    }
+}
+
+/// True if the calling process was killed and should return to user space soon.
+pub fn fatal_signal_pending() -> bool {
+    // SAFETY: `current` is alive.
+    unsafe { bindings::abstractions_fatal_signal_pending(Task::current_raw()) }
+}
+
+/// Lets others run, if it is their turn. May sleep.
+pub fn cond_resched() {
+    // SAFETY: no requirement but that the caller may sleep.
+    unsafe { bindings::abstractions_cond_resched() }
+}
+
+/// True if the calling process lives in the initial pid namespace, in whose ids we report.
+pub fn in_init_pid_ns() -> bool {
+    // SAFETY: `current` is alive and has a pid namespace; only addresses are compared.
+    let active = unsafe { kernel::bindings::task_active_pid_ns(Task::current_raw()) };
+    ptr::eq(active, &raw const kernel::bindings::init_pid_ns)
+}
