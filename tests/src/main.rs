@@ -1,2 +1,75 @@
-//! Placeholder.
-fn main() {}
+//! The guest tests: they run as root in the virtual machine, drive `/proc/memory_info` the way users
+//! do, and compare every figure with what an independent oracle computes in user space.
+
+mod case;
+mod cases;
+mod helper;
+mod kernel_log;
+mod module;
+mod oracle;
+mod proc_file;
+mod report;
+mod runner;
+mod shapes;
+mod shell;
+mod tiny_elf;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+#[derive(Parser)]
+#[command(
+    about = "Tests of memory_info, to be run as root in a virtual machine",
+    version
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Print the names of the tests, one a line
+    List,
+    /// Run all tests, or those whose name contains FILTER
+    Run {
+        /// Part of a test's name
+        filter: Option<String>,
+    },
+    /// Print what the oracle sees, in the format of the module's answer to ALL
+    Oracle {
+        /// Only the processes of this name
+        name: Option<String>,
+    },
+    /// Run one test in this process
+    #[command(hide = true)]
+    Case { name: String },
+    /// Become a process with a known memory layout
+    #[command(hide = true)]
+    Worker {
+        comm: String,
+        shape: String,
+        argument: Option<String>,
+    },
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::List => {
+            cases::all().for_each(|case| println!("{}", case.name));
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Run { filter } => runner::run(filter.as_deref().unwrap_or_default()),
+        Command::Oracle { name } => oracle::print(name.as_deref()),
+        Command::Case { name } => case::run_here(&name),
+        Command::Worker {
+            comm,
+            shape,
+            argument,
+        } => shapes::become_shape(&comm, &shape, argument.as_deref()),
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("guest-tests: {error:#}");
+        ExitCode::FAILURE
+    })
+}

@@ -1,0 +1,50 @@
+//! All tests, one file a group.
+
+mod access;
+mod answers;
+mod descriptor;
+mod errors;
+mod families;
+mod files;
+mod input;
+mod lifetime;
+mod listing;
+mod memory;
+mod names;
+mod scale;
+mod unrest;
+
+use crate::case::Case;
+
+/// All tests in the order in which they run.
+pub fn all() -> impl Iterator<Item = &'static Case> {
+    [
+        listing::CASES,
+        input::CASES,
+        names::CASES,
+        errors::CASES,
+        descriptor::CASES,
+        answers::CASES,
+        access::CASES,
+        lifetime::CASES,
+        memory::CASES,
+        families::CASES,
+        files::CASES,
+        scale::CASES,
+        unrest::CASES,
+    ]
+    .into_iter()
+    .flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn names_are_unique_and_grouped() {
+        let names: Vec<&str> = super::all().map(|case| case.name).collect();
+        for (index, name) in names.iter().enumerate() {
+            assert!(name.split("::").count() == 2, "{name}");
+            assert!(!names[..index].contains(name), "{name} twice");
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! Who gets in.
+
+use crate::case::{check_eq, Case};
+use crate::{module, proc_file};
+use anyhow::{bail, Context, Result};
+use nix::errno::Errno;
+use nix::sched::{unshare, CloneFlags};
+use nix::sys::wait::{waitpid, WaitStatus};
+use nix::unistd::{fork, setgid, setgroups, setuid, ForkResult, Gid, Uid};
+use std::os::unix::fs::MetadataExt;
+
+pub const CASES: &[Case] = &[
+    Case::new("access::root_only_by_default", root_only_by_default),
+    Case::new("access::mode_lets_others_in", mode_lets_others_in),
+    Case::new("access::other_pid_namespace", other_pid_namespace),
+    Case::new("access::mode_of_the_file", mode_of_the_file),
+];
+
+const NOBODY: u32 = 65534;
+
+/// What `then` gives in a child process.
+fn in_child(then: impl FnOnce() -> Errno) -> Result<Errno> {
+    // SAFETY: this process has one thread, so the child may do what it could do.
+    match unsafe { fork() }.context("cannot fork")? {
+        ForkResult::Child => std::process::exit(then() as i32),
+        ForkResult::Parent { child } => match waitpid(child, None)? {
+            WaitStatus::Exited(_, code) => Ok(Errno::from_raw(code)),
+            status => bail!("the child failed: {status:?}"),
+        },
+    }
+}
+
+/// 0 ([`Errno::UnknownErrno`]) if the file can be opened.
+fn try_open() -> Errno {
+    match std::fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(proc_file::PATH)
+    {
+        Ok(_) => Errno::UnknownErrno,
+        Err(error) => Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)),
+    }
+}
+
+fn become_nobody() -> Result<(), Errno> {
+    setgroups(&[])?;
+    setgid(Gid::from_raw(NOBODY))?;
+    setuid(Uid::from_raw(NOBODY))
+}
+
+fn open_as_nobody() -> Result<Errno> {
+    in_child(|| become_nobody().err().unwrap_or_else(try_open))
+}
+
+fn root_only_by_default() -> Result<()> {
+    let _module = module::load()?;
+    check_eq(
+        "root opens the file",
+        in_child(try_open)?,
+        Errno::UnknownErrno,
+    )?;
+    check_eq("nobody opens the file", open_as_nobody()?, Errno::EACCES)
+}
+
+fn mode_lets_others_in() -> Result<()> {
+    let _module = module::load_with("mode=0666")?;
+    check_eq(
+        "nobody opens the file",
+        open_as_nobody()?,
+        Errno::UnknownErrno,
+    )?;
+    let asked = in_child(|| match become_nobody() {
+        Err(errno) => errno,
+        Ok(()) => match proc_file::all() {
+            Ok(lines) if !lines.is_empty() => Errno::UnknownErrno,
+            _ => Errno::EPROTO,
+        },
+    })?;
+    check_eq("nobody asks ALL", asked, Errno::UnknownErrno)
+}
+
+/// The pids in the answers mean nothing in another pid namespace.
+fn other_pid_namespace() -> Result<()> {
+    let _module = module::load()?;
+    let opened = in_child(|| {
+        if let Err(errno) = unshare(CloneFlags::CLONE_NEWPID) {
+            return errno;
+        }
+        in_child(try_open).unwrap_or(Errno::EPROTO)
+    })?;
+    check_eq("opening in another pid namespace", opened, Errno::EPERM)
+}
+
+fn mode_of_the_file() -> Result<()> {
+    for (parameters, mode) in [
+        ("", 0o600),
+        ("mode=0644", 0o644),
+        ("mode=0444", 0o444),
+        ("mode=0660 strict=1", 0o660),
+    ] {
+        let module = module::load_with(parameters)?;
+        let file = std::fs::metadata(proc_file::PATH)?;
+        check_eq(
+            &format!("mode with '{parameters}'"),
+            file.mode() & 0o7777,
+            mode,
+        )?;
+        check_eq("owner", (file.uid(), file.gid()), (0, 0))?;
+        module.unload()?;
+    }
+    Ok(())
+}

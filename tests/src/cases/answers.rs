@@ -1,0 +1,181 @@
+//! Whose answer one reads: one's own, whatever way the command was given.
+
+use crate::case::{check_eq, check_text, Case};
+use crate::helper::Helper;
+use crate::shell::{bash, Session};
+use crate::{module, proc_file};
+use anyhow::{ensure, Result};
+
+pub const CASES: &[Case] = &[
+    Case::new("answers::builtin_echo_and_cat", || {
+        one_shell("echo 'FILTER|set-a' > $f; cat $f")
+    }),
+    Case::new("answers::builtin_echo_and_read", || {
+        one_shell("echo 'FILTER|set-a' > $f; IFS= read -r line < $f; echo \"$line\"")
+    }),
+    Case::new("answers::sh_c", || {
+        one_shell("sh -c \"echo 'FILTER|set-a' > $f\"; cat $f")
+    }),
+    Case::new("answers::sh_c_both", || {
+        one_shell("sh -c \"echo 'FILTER|set-a' > $f\"; sh -c \"cat $f\"")
+    }),
+    Case::new("answers::external_echo", || {
+        one_shell("$(type -P echo) 'FILTER|set-a' > $f; cat $f")
+    }),
+    Case::new("answers::tee", || {
+        one_shell("echo 'FILTER|set-a' | tee $f > /dev/null; cat $f")
+    }),
+    Case::new("answers::subshell", || {
+        one_shell("(echo 'FILTER|set-a' > $f; cat $f)")
+    }),
+    Case::new("answers::reader_in_a_subshell", || {
+        one_shell("echo 'FILTER|set-a' > $f; (cat $f)")
+    }),
+    Case::new("answers::reader_in_a_pipe", || {
+        one_shell("echo 'FILTER|set-a' > $f; cat $f | cat")
+    }),
+    Case::new("answers::one_descriptor", || {
+        one_shell("exec 3<> $f; echo 'FILTER|set-a' >&3; echo 'FILTER|set-b' > $f; cat <&3")
+    }),
+    Case::new(
+        "answers::last_of_all_for_a_stranger",
+        last_of_all_for_a_stranger,
+    ),
+    Case::new(
+        "answers::own_answer_before_anothers_newer",
+        own_answer_before_anothers_newer,
+    ),
+    Case::new("answers::two_shells_interleaved", two_shells_interleaved),
+    Case::slow("answers::subshells_in_parallel", 120, subshells_in_parallel),
+    Case::slow("answers::processes_in_parallel", 120, processes_in_parallel),
+];
+
+fn two_sets() -> Result<[Helper; 2]> {
+    Ok([
+        Helper::worker("set-a", "plain", None)?,
+        Helper::worker("set-b", "plain", None)?,
+    ])
+}
+
+/// Runs `script` in bash, with the file's path in `$f`; it must print the line of set-a, although another
+/// shell asked for set-b in the meantime.
+fn one_shell(script: &str) -> Result<()> {
+    let sets = two_sets()?;
+    let _module = module::load()?;
+    let mut other = Session::start()?;
+    other.run("echo 'FILTER|set-b' > /proc/memory_info")?;
+    let printed = bash(&format!("f={}; {script}", proc_file::PATH))?;
+    let others = other.run("cat /proc/memory_info")?;
+    other.end()?;
+    let lines = crate::report::parse(printed.as_bytes())?;
+    check_eq("number of lines", lines.len(), 1)?;
+    check_text("the name in the answer", &lines[0].name, "set-a")?;
+    check_eq(
+        "the pid in the answer",
+        &lines[0].pids,
+        &vec![sets[0].pid()],
+    )?;
+    ensure!(
+        others.starts_with("set-b, "),
+        "the other shell read \"{others}\""
+    );
+    Ok(())
+}
+
+fn last_of_all_for_a_stranger() -> Result<()> {
+    let _module = module::load()?;
+    bash("echo RESET > /proc/memory_info")?;
+    let printed = bash("cat /proc/memory_info; true")?;
+    check_text(
+        "what a process reads that never wrote",
+        printed,
+        proc_file::SUCCESS,
+    )?;
+    bash("echo 'FILTER|nobody' > /proc/memory_info")?;
+    let printed = bash("cat /proc/memory_info; true")?;
+    check_text("the next answer", printed, proc_file::NO_PROCESS)
+}
+
+fn own_answer_before_anothers_newer() -> Result<()> {
+    let _module = module::load()?;
+    proc_file::reset()?;
+    bash("echo 'FILTER|nobody' > /proc/memory_info")?;
+    check_text(
+        "this process's answer",
+        proc_file::read()?,
+        proc_file::SUCCESS,
+    )
+}
+
+/// Commands and reads of two shells in turns, with every mixture of ways to give them.
+fn two_shells_interleaved() -> Result<()> {
+    const ASK: [&str; 4] = [
+        "echo 'FILTER|NAME' > /proc/memory_info",
+        "sh -c \"echo 'FILTER|NAME' > /proc/memory_info\"",
+        "$(type -P echo) 'FILTER|NAME' > /proc/memory_info",
+        "echo 'FILTER|NAME' | tee /proc/memory_info > /dev/null",
+    ];
+    let _sets = two_sets()?;
+    let _module = module::load()?;
+    for ask_a in ASK {
+        for ask_b in ASK {
+            let (mut a, mut b) = (Session::start()?, Session::start()?);
+            a.run(&ask_a.replace("NAME", "set-a"))?;
+            b.run(&ask_b.replace("NAME", "set-b"))?;
+            for read in ["cat /proc/memory_info", "(cat /proc/memory_info)"] {
+                let (for_a, for_b) = (a.run(read)?, b.run(read)?);
+                ensure!(
+                    for_a.starts_with("set-a, ") && for_b.starts_with("set-b, "),
+                    "after {ask_a} and {ask_b}, by {read}:\n  shell a read {for_a:?}\n  shell b read {for_b:?}"
+                );
+            }
+            a.end()?;
+            b.end()?;
+        }
+    }
+    Ok(())
+}
+
+fn subshells_in_parallel() -> Result<()> {
+    let _sets = two_sets()?;
+    let _module = module::load()?;
+    bash(
+        r#"
+        f=/proc/memory_info
+        ask() {  # command, what the answer must begin with
+            echo "$1" > $f
+            IFS= read -r line < $f
+            [[ $line == "$2"* ]] || { echo "shell $BASHPID asked $1 and read: $line"; exit 1; }
+        }
+        for shell in {1..12}; do
+            (
+                set=set-$( (( shell % 2 )) && echo a || echo b)
+                for round in {1..40}; do
+                    ask "FILTER|$set" "$set, total: "
+                    ask "FILTER|nobody" "[ERROR]: No such process"
+                    (( round % 10 )) || ask RESET "[SUCCESS]"
+                done
+            ) &
+            shells+=($!)
+        done
+        for shell in "${shells[@]}"; do wait "$shell" || failed=1; done
+        [[ -z $failed ]]
+        "#,
+    )
+    .map(drop)
+}
+
+fn processes_in_parallel() -> Result<()> {
+    let _module = module::load()?;
+    let storms = (0..4).map(|index| {
+        Helper::start(
+            &mut crate::helper::worker_command(&format!("storm-{index}"), "storm", Some("6"))?,
+            format!("storm {index}"),
+        )
+    });
+    let storms = storms.collect::<Result<Vec<_>>>()?;
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(90);
+    storms
+        .into_iter()
+        .try_for_each(|storm| storm.finish(deadline))
+}

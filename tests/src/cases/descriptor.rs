@@ -1,0 +1,244 @@
+//! One open file: its position, its one unchanging answer, reads of any size.
+
+use crate::case::{check_eq, check_text, Case};
+use crate::helper::Helper;
+use crate::{module, proc_file, shell};
+use anyhow::{Context, Result};
+use nix::errno::Errno;
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Seek, SeekFrom};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::FileExt;
+
+pub const CASES: &[Case] = &[
+    Case::new("descriptor::write_then_read", write_then_read),
+    Case::new("descriptor::reads_of_any_size", reads_of_any_size),
+    Case::new("descriptor::pread", pread),
+    Case::new("descriptor::lseek", lseek),
+    Case::new("descriptor::one_unchanging_answer", one_unchanging_answer),
+    Case::new(
+        "descriptor::pinned_at_the_first_read",
+        pinned_at_the_first_read,
+    ),
+    Case::new(
+        "descriptor::a_command_resets_the_position",
+        a_command_resets_the_position,
+    ),
+    Case::new("descriptor::its_own_answer", its_own_answer),
+    Case::new("descriptor::append", append),
+    Case::new("descriptor::bad_read_pointer", bad_read_pointer),
+];
+
+/// Everything from the present position on, in reads of `size` bytes.
+pub fn read_in_pieces(mut file: &File, size: usize) -> Result<Vec<u8>> {
+    let mut text = Vec::new();
+    let mut piece = vec![0; size];
+    loop {
+        match file.read(&mut piece)? {
+            0 => return Ok(text),
+            length => text.extend(&piece[..length]),
+        }
+    }
+}
+
+fn write_all(file: &File, command: &str) -> Result<()> {
+    check_eq(
+        command,
+        proc_file::write(file, command.as_bytes()),
+        Ok(command.len()),
+    )
+}
+
+/// A file that holds the answer to ALL, and that answer.
+fn all_in_a_file() -> Result<(File, Vec<u8>)> {
+    let all = proc_file::answer("ALL\n")?;
+    let file = proc_file::open()?;
+    write_all(&file, "ALL\n")?;
+    Ok((file, all))
+}
+
+fn write_then_read() -> Result<()> {
+    let _module = module::load()?;
+    let printed = shell::bash(
+        "exec 3<>/proc/memory_info; echo ALL >&3; cat <&3; echo --; \
+         echo RESET >&3; cat <&3; echo --; echo 'FILTER|nobody' >&3; cat <&3",
+    )?;
+    let parts: Vec<&str> = printed.split("--\n").collect();
+    check_eq("number of answers", parts.len(), 3)?;
+    crate::report::parse(parts[0].as_bytes())?;
+    check_eq("ALL is not empty", parts[0].is_empty(), false)?;
+    check_text("RESET", parts[1], proc_file::SUCCESS)?;
+    check_text("FILTER", parts[2], proc_file::NO_PROCESS)
+}
+
+fn reads_of_any_size() -> Result<()> {
+    let helpers = (0..40).map(|index| Helper::worker(&format!("set-{index}"), "plain", None));
+    let _helpers = helpers.collect::<Result<Vec<_>>>()?;
+    let _module = module::load()?;
+    let (mut file, all) = all_in_a_file()?;
+    for size in [1, 7, 64, 100, 4095, 4096, 4097, 65536, 1 << 20] {
+        file.rewind()?;
+        check_text(
+            &format!("read by {size} bytes"),
+            read_in_pieces(&file, size)?,
+            &all,
+        )?;
+        let new = File::open(proc_file::PATH)?;
+        check_text(
+            &format!("opened anew, by {size} bytes"),
+            read_in_pieces(&new, size)?,
+            &all,
+        )?;
+    }
+    Ok(())
+}
+
+fn pread() -> Result<()> {
+    let _module = module::load()?;
+    let (mut file, all) = all_in_a_file()?;
+    for offset in (0..all.len()).step_by(37).chain([all.len() - 1]) {
+        let mut piece = [0; 50];
+        let length = file.read_at(&mut piece, offset as u64)?;
+        let expected = &all[offset..all.len().min(offset + length.max(1))];
+        check_text(&format!("pread at {offset}"), &piece[..length], expected)?;
+    }
+    for offset in [all.len() as u64, all.len() as u64 + 1, 1 << 40] {
+        check_eq(
+            "pread at or after the end",
+            file.read_at(&mut [0; 10], offset)?,
+            0,
+        )?;
+    }
+    check_eq("the position after pread", file.stream_position()?, 0)?;
+    check_text("read after pread", read_in_pieces(&file, 1000)?, &all)
+}
+
+fn lseek() -> Result<()> {
+    let _module = module::load()?;
+    let (mut file, all) = all_in_a_file()?;
+    let length = all.len() as u64;
+    for (from, position) in [
+        (SeekFrom::End(0), length),
+        (SeekFrom::End(-10), length - 10),
+        (SeekFrom::Current(3), length - 7),
+        (SeekFrom::Current(-7), length - 14),
+        (SeekFrom::Start(5), 5),
+        (SeekFrom::Start(0), 0),
+        (SeekFrom::Start(length + 100), length + 100),
+    ] {
+        check_eq(
+            &format!("lseek {from:?}"),
+            file.seek(from).ok(),
+            Some(position),
+        )?;
+        let rest = all.get(position as usize..).unwrap_or_default();
+        check_text(
+            &format!("read after lseek {from:?}"),
+            read_in_pieces(&file, 777)?,
+            rest,
+        )?;
+        file.seek(SeekFrom::Start(position))?;
+    }
+    for from in [
+        SeekFrom::Current(-1_000_000_000),
+        SeekFrom::End(-1_000_000_000),
+    ] {
+        let error = file.seek(from).map_err(|error| error.raw_os_error());
+        check_eq(&format!("lseek {from:?}"), error, Err(Some(libc::EINVAL)))?;
+    }
+    Ok(())
+}
+
+fn one_unchanging_answer() -> Result<()> {
+    let _helper = Helper::worker("present", "plain", None)?;
+    let _module = module::load()?;
+    let all = proc_file::answer("ALL\n")?;
+    let mut file = File::open(proc_file::PATH)?;
+    let mut start = [0; 10];
+    file.read_exact(&mut start)?;
+    for command in ["DEL|present\n", "RESET\n", "FILTER|nobody\n"] {
+        proc_file::answer(command)?;
+        let rest = read_in_pieces(&file, 64)?;
+        check_text(command, [&start[..], &rest].concat(), &all)?;
+        file.seek(SeekFrom::Start(10))?;
+    }
+    file.rewind()?;
+    check_text("from the beginning again", read_in_pieces(&file, 64)?, &all)
+}
+
+fn pinned_at_the_first_read() -> Result<()> {
+    let _module = module::load()?;
+    let file = File::open(proc_file::PATH)?;
+    proc_file::answer("RESET\n")?;
+    check_text(
+        "first read after RESET",
+        read_in_pieces(&file, 3)?,
+        proc_file::SUCCESS,
+    )?;
+    proc_file::answer("FILTER|nobody\n")?;
+    (&file).rewind()?;
+    check_text(
+        "after a later command",
+        read_in_pieces(&file, 3)?,
+        proc_file::SUCCESS,
+    )
+}
+
+fn a_command_resets_the_position() -> Result<()> {
+    let _module = module::load()?;
+    let (file, all) = all_in_a_file()?;
+    check_text("ALL", read_in_pieces(&file, 100)?, &all)?;
+    write_all(&file, "RESET\n")?;
+    check_text("RESET", read_in_pieces(&file, 2)?, proc_file::SUCCESS)?;
+    let nonsense = proc_file::write(&file, b"NONSENSE\n");
+    check_eq("a bad command", nonsense, Err(Errno::EINVAL))?;
+    check_text(
+        "a bad command",
+        read_in_pieces(&file, 100)?,
+        proc_file::INVALID,
+    )
+}
+
+/// Two descriptors of one process do not mix.
+fn its_own_answer() -> Result<()> {
+    let _module = module::load()?;
+    let (one, two) = (proc_file::open()?, proc_file::open()?);
+    write_all(&one, "RESET\n")?;
+    write_all(&two, "FILTER|nobody\n")?;
+    check_text(
+        "the first file",
+        read_in_pieces(&one, 100)?,
+        proc_file::SUCCESS,
+    )?;
+    check_text(
+        "the second file",
+        read_in_pieces(&two, 100)?,
+        proc_file::NO_PROCESS,
+    )?;
+    check_text(
+        "a third, newly opened",
+        proc_file::read()?,
+        proc_file::NO_PROCESS,
+    )
+}
+
+fn append() -> Result<()> {
+    let _module = module::load()?;
+    let file = OpenOptions::new()
+        .append(true)
+        .open(proc_file::PATH)
+        .context("cannot open to append")?;
+    write_all(&file, "RESET\n")?;
+    check_text("RESET by >>", proc_file::read()?, proc_file::SUCCESS)
+}
+
+fn bad_read_pointer() -> Result<()> {
+    let _module = module::load()?;
+    let (file, all) = all_in_a_file()?;
+    // SAFETY: read(2) checks where it writes to, and nothing is mapped there.
+    let count = Errno::result(unsafe {
+        libc::read(file.as_raw_fd(), std::ptr::without_provenance_mut(8), 100)
+    });
+    check_eq("read to a bad address", count, Err(Errno::EFAULT))?;
+    check_text("the file afterwards", read_in_pieces(&file, 100)?, &all)
+}

@@ -1,0 +1,197 @@
+//! The statement's error table: the number, the text in the file, and the line in the kernel log.
+
+use crate::case::{check_eq, check_text, skip, Case};
+use crate::helper::Helper;
+use crate::kernel_log::KernelLog;
+use crate::tiny_elf::{self, Class};
+use crate::{module, proc_file};
+use anyhow::{ensure, Context, Result};
+use nix::errno::Errno;
+use nix::sys::signal::{kill, Signal};
+use nix::sys::wait::{waitpid, WaitStatus};
+use nix::unistd::{fork, ForkResult};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+pub const CASES: &[Case] = &[
+    Case::new("errors::einval", einval),
+    Case::new("errors::efault", efault),
+    Case::new("errors::esrch_is_no_failure", esrch_is_no_failure),
+    Case::new("errors::esrch_when_strict", esrch_when_strict),
+    Case::new(
+        "errors::enoent_without_the_module",
+        enoent_without_the_module,
+    ),
+    Case::new("errors::enomem", || {
+        skip("running out of memory on purpose needs a kernel with fault injection; the stock kernel has none")
+    }),
+    Case::new("errors::success_logs_no_error", success_logs_no_error),
+    Case::slow(
+        "errors::killed_reset_keeps_the_data",
+        180,
+        killed_reset_keeps_the_data,
+    ),
+];
+
+/// Requires that just one error was logged, and that it says `message`.
+fn logged(log: &mut KernelLog, message: &str) -> Result<()> {
+    let errors = log.errors()?;
+    ensure!(
+        errors.len() == 1 && errors[0].contains(message.trim_end()),
+        "the kernel log must hold one line at KERN_ERR with '{}', but holds {errors:?}",
+        message.trim_end()
+    );
+    Ok(())
+}
+
+fn fails_with(command: &str, errno: Errno, message: &str) -> Result<()> {
+    let mut log = KernelLog::from_now()?;
+    let reply = proc_file::ask(command)?;
+    check_eq("what write returns", reply.write, Err(errno))?;
+    check_text("the file", reply.text, message)?;
+    logged(&mut log, message)
+}
+
+fn einval() -> Result<()> {
+    let _module = module::load()?;
+    for command in ["", "NONSENSE\n", "FILTER\n", "DEL|\n", &"x".repeat(65)] {
+        fails_with(command, Errno::EINVAL, proc_file::INVALID)
+            .with_context(|| format!("{command:?}"))?;
+    }
+    Ok(())
+}
+
+fn efault() -> Result<()> {
+    let _module = module::load()?;
+    let file = proc_file::open()?;
+    let mut log = KernelLog::from_now()?;
+    let unmapped = std::ptr::without_provenance(8);
+    // SAFETY: write(2) only reads, and checks what it reads from.
+    let written =
+        Errno::result(unsafe { libc::write(std::os::fd::AsRawFd::as_raw_fd(&file), unmapped, 5) });
+    check_eq("what write returns", written, Err(Errno::EFAULT))?;
+    check_text("the file", proc_file::read()?, proc_file::BAD_ADDRESS)?;
+    logged(&mut log, proc_file::BAD_ADDRESS)
+}
+
+fn esrch_is_no_failure() -> Result<()> {
+    for parameters in ["", "strict=0"] {
+        let module = module::load_with(parameters)?;
+        for command in ["FILTER|nobody\n", "DEL|nobody\n"] {
+            let mut log = KernelLog::from_now()?;
+            check_text(command, proc_file::answer(command)?, proc_file::NO_PROCESS)?;
+            logged(&mut log, proc_file::NO_PROCESS)?;
+        }
+        module.unload()?;
+    }
+    Ok(())
+}
+
+fn esrch_when_strict() -> Result<()> {
+    let _helper = Helper::worker("present", "plain", None)?;
+    let _module = module::load_with("strict=1")?;
+    for command in ["FILTER|nobody\n", "DEL|nobody\n"] {
+        fails_with(command, Errno::ESRCH, proc_file::NO_PROCESS).context(command)?;
+    }
+    proc_file::line_of("present")?;
+    check_text(
+        "DEL",
+        proc_file::answer("DEL|present\n")?,
+        proc_file::SUCCESS,
+    )?;
+    fails_with("DEL|present\n", Errno::ESRCH, proc_file::NO_PROCESS)
+}
+
+/// The table's ENOENT: no file, no module.
+fn enoent_without_the_module() -> Result<()> {
+    module::load()?.unload()?;
+    let error = std::fs::File::open(proc_file::PATH)
+        .map(drop)
+        .map_err(|error| error.kind());
+    check_eq("opening the file", error, Err(std::io::ErrorKind::NotFound))
+}
+
+fn success_logs_no_error() -> Result<()> {
+    let _helper = Helper::worker("present", "plain", None)?;
+    let mut log = KernelLog::from_now()?;
+    let module = module::load()?;
+    for command in ["ALL\n", "FILTER|present\n", "DEL|present\n", "RESET\n"] {
+        proc_file::answer(command)?;
+    }
+    module.unload()?;
+    check_eq("errors in the kernel log", log.errors()?, Vec::new())
+}
+
+/// A RESET whose process is killed in its middle changes nothing, and does not go on for long.
+fn killed_reset_keeps_the_data() -> Result<()> {
+    const ATTEMPTS: u32 = 24;
+    let directory = tempfile::tempdir()?;
+    let program = directory.path().join("bulk");
+    let pages: Vec<u8> = (0..64).collect();
+    tiny_elf::write(&program, Class::Elf64, &pages)?;
+    let bulk = (0..300).map(|_| Helper::start(&mut Command::new(&program), "tiny program".into()));
+    let bulk = bulk.collect::<Result<Vec<_>>>()?;
+    bulk.iter().try_for_each(Helper::wait_until_stopped)?;
+    let _module = module::load()?;
+    let started = Instant::now();
+    proc_file::reset()?;
+    let usual = started.elapsed();
+
+    let mut cut_short = 0;
+    for attempt in 0..ATTEMPTS {
+        let old = proc_file::all()?;
+        // What a RESET that went through would add.
+        let marker = format!("marker-{attempt}");
+        let _marker = Helper::worker(&marker, "plain", None)?;
+        let delay = usual.mul_f64(f64::from(attempt) / f64::from(ATTEMPTS));
+        let status = kill_in_reset(delay)?;
+        let now = proc_file::all()?;
+        let done = now.iter().any(|line| line.name == marker.as_bytes());
+        if !done {
+            check_eq("the data after a killed RESET", &now, &old)?;
+            cut_short += u32::from(matches!(status, WaitStatus::Signaled(..)));
+        } else {
+            let bulk = now
+                .iter()
+                .find(|line| line.name == b"bulk")
+                .context("a RESET lost a set")?;
+            check_eq(
+                "processes after a RESET that was killed late",
+                bulk.pids.len(),
+                300,
+            )?;
+        }
+    }
+    ensure!(
+        cut_short > 0,
+        "none of {ATTEMPTS} RESETs of {} ms was cut short by SIGKILL",
+        usual.as_millis()
+    );
+    Ok(())
+}
+
+fn kill_in_reset(delay: Duration) -> Result<WaitStatus> {
+    let file = proc_file::open()?;
+    let (ready, signal_ready) = std::io::pipe()?;
+    // SAFETY: this process has one thread, so the child may do what it could do.
+    match unsafe { fork() }.context("cannot fork")? {
+        ForkResult::Child => {
+            drop(signal_ready);
+            let written = proc_file::write(&file, b"RESET\n");
+            std::process::exit(if written == Ok(6) { 0 } else { 1 })
+        }
+        ForkResult::Parent { child } => {
+            drop(signal_ready);
+            // The child closes its end right before it writes.
+            let _ = std::io::Read::read(&mut &ready, &mut [0])?;
+            std::thread::sleep(delay);
+            kill(child, Signal::SIGKILL)?;
+            let status = waitpid(child, None)?;
+            ensure!(
+                !matches!(status, WaitStatus::Exited(_, code) if code != 0),
+                "the RESET failed by itself: {status:?}"
+            );
+            Ok(status)
+        }
+    }
+}

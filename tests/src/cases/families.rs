@@ -1,0 +1,205 @@
+//! The module against the oracle: sets of several processes, and everything that runs.
+
+use super::memory::agrees;
+use crate::case::{check_eq, Case};
+use crate::helper::Helper;
+use crate::report::Line;
+use crate::tiny_elf::{self, Class};
+use crate::{module, oracle};
+use anyhow::{ensure, Context, Result};
+use std::process::Command;
+
+pub const CASES: &[Case] = &[
+    Case::new("families::fork_without_exec", fork_without_exec),
+    Case::new("families::copy_on_write_does_not_count", || {
+        agrees("copy-on-write", "").map(drop)
+    }),
+    Case::new(
+        "families::same_pages_in_several_processes",
+        same_pages_in_several_processes,
+    ),
+    Case::new(
+        "families::other_names_do_not_count",
+        other_names_do_not_count,
+    ),
+    Case::new("families::threads", || agrees("threads", "").map(drop)),
+    Case::new("families::leader_exited", leader_exited),
+    Case::new("families::vfork", vfork),
+    Case::new("families::clone_vm", clone_vm),
+    Case::new("families::thirty_two_bit", thirty_two_bit),
+    Case::new("families::dynamically_linked", dynamically_linked),
+    Case::slow(
+        "families::everything_in_the_machine",
+        180,
+        everything_in_the_machine,
+    ),
+];
+
+fn single(mut lines: Vec<Line>) -> Result<Line> {
+    ensure!(lines.len() == 1, "the oracle finds {} sets", lines.len());
+    Ok(lines.remove(0))
+}
+
+fn fork_without_exec() -> Result<()> {
+    let _helper = Helper::worker("forks", "forks", Some("3"))?;
+    let _module = module::load()?;
+    let line = single(oracle::agree_on(&["forks"])?)?;
+    check_eq("processes", line.pids.len(), 4)?;
+    ensure!(
+        line.may_be_shared >= 4 * 5 + 3 * 4,
+        "pages shared by descent: {line:?}"
+    );
+    Ok(())
+}
+
+fn same_pages_in_several_processes() -> Result<()> {
+    let seeds = ["1 2 3 4", "1 2 3 5", "1 2 2 6"];
+    let helpers = seeds.map(|seeds| Helper::worker("same", "patterns", Some(seeds)));
+    let helpers = helpers.into_iter().collect::<Result<Vec<_>>>()?;
+    // The same program three times, for what is alike anyway.
+    let plain = ["11 12 13 14", "21 22 23 24", "31 32 33 34"]
+        .map(|seeds| Helper::worker("differ", "patterns", Some(seeds)));
+    let _plain = plain.into_iter().collect::<Result<Vec<_>>>()?;
+    let _module = module::load()?;
+    let lines = oracle::agree_on(&["same", "differ"])?;
+    let find = |name: &[u8]| {
+        lines
+            .iter()
+            .find(|line| line.name == name)
+            .context("a set is missing")
+    };
+    let (same, differ) = (find(b"same")?, find(b"differ")?);
+    check_eq("processes", same.pids.len(), helpers.len())?;
+    // 1 1 1, 2 2 2 2, 3 3.
+    check_eq(
+        "shareable pages",
+        same.may_be_shared,
+        differ.may_be_shared + 9,
+    )?;
+    check_eq("groups", same.nb_group, differ.nb_group + 3)
+}
+
+fn other_names_do_not_count() -> Result<()> {
+    let _here = Helper::worker("here", "patterns", Some("1 2 3 4"))?;
+    let _module = module::load()?;
+    let alone = single(oracle::agree_on(&["here"])?)?;
+    let _there = Helper::worker("there", "patterns", Some("1 2 3 4"))?;
+    let beside = single(oracle::agree_on(&["here"])?)?;
+    check_eq("the set with its twin of another name", beside, alone)
+}
+
+fn leader_exited() -> Result<()> {
+    let line = agrees("leader-exited", "")?;
+    ensure!(
+        line.total > 5 && line.may_be_shared >= 4,
+        "the survivor's memory is missing: {line:?}"
+    );
+    Ok(())
+}
+
+fn vfork() -> Result<()> {
+    let _helper = Helper::worker("vfork", "vfork", None)?;
+    let _module = module::load()?;
+    let line = single(oracle::agree_on(&["vfork"])?)?;
+    check_eq(
+        "processes: parent, child, and its vfork child",
+        line.pids.len(),
+        3,
+    )
+}
+
+/// An address space that several processes share counts once in a set, and in each set of another name.
+fn clone_vm() -> Result<()> {
+    let _helper = Helper::worker("sharers", "clone-vm", Some("sharer-b"))?;
+    let _module = module::load()?;
+    let lines = oracle::agree_on(&["sharers", "sharer-b"])?;
+    check_eq("sets", lines.len(), 2)?;
+    check_eq("processes of the one name", lines[0].pids.len(), 2)?;
+    check_eq("processes of the other", lines[1].pids.len(), 1)?;
+    check_eq("pages, counted once", lines[0].total, lines[1].total)
+}
+
+fn thirty_two_bit() -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let program = directory.path().join("x86-32");
+    tiny_elf::write(&program, Class::Elf32, &[1, 1, 1, 2, 2, 3])?;
+    let spawn = || Helper::that_stops(&mut Command::new(&program), "32-bit program".into());
+    let one = spawn();
+    if one.as_ref().is_err_and(|error| {
+        error
+            .chain()
+            .any(|cause| cause.to_string().contains("os error 8"))
+    }) {
+        return crate::case::skip("this kernel runs no 32-bit programs");
+    }
+    let (_one, _two) = (one?, spawn()?);
+    let _module = module::load()?;
+    let line = single(oracle::agree_on(&["x86-32"])?)?;
+    check_eq("processes", line.pids.len(), 2)?;
+    ensure!(
+        line.may_be_shared >= 12,
+        "two times six data pages: {line:?}"
+    );
+    Ok(())
+}
+
+/// Real programs, waiting for input or time.
+fn programs() -> Result<Vec<Helper>> {
+    let mut helpers = Vec::new();
+    for _ in 0..2 {
+        helpers.push(Helper::stopped(&mut Command::new("bash"), "bash")?);
+        helpers.push(Helper::stopped(&mut Command::new("cat"), "cat")?);
+        helpers.push(Helper::stopped(
+            Command::new("busybox").args(["sh"]),
+            "busybox",
+        )?);
+    }
+    helpers.push(Helper::stopped(Command::new("sleep").arg("1000"), "sleep")?);
+    Ok(helpers)
+}
+
+fn dynamically_linked() -> Result<()> {
+    let _programs = programs()?;
+    let _module = module::load()?;
+    let lines = oracle::agree_on(&["bash", "cat", "busybox"])?;
+    let bash = lines
+        .iter()
+        .find(|line| line.name == b"bash")
+        .context("no set named bash")?;
+    let maps = std::fs::read_to_string(format!("/proc/{}/maps", bash.pids[0]))?;
+    ensure!(
+        maps.contains("libc.so"),
+        "bash is not dynamically linked here, so nothing was tested"
+    );
+    Ok(())
+}
+
+fn everything_in_the_machine() -> Result<()> {
+    let _programs = programs()?;
+    let shapes = [
+        ("patterns", Some("1 1 2 3")),
+        ("zero-pages", None),
+        ("protections", None),
+        ("holes", None),
+        ("forks", Some("3")),
+        ("copy-on-write", None),
+        ("threads", None),
+        ("leader-exited", None),
+        ("vfork", None),
+        ("clone-vm", Some("clone-vm-b")),
+    ];
+    let helpers = shapes.map(|(shape, argument)| Helper::worker(shape, shape, argument));
+    let _helpers = helpers.into_iter().collect::<Result<Vec<_>>>()?;
+    let _module = module::load()?;
+    let lines = oracle::agree_on_everything()?;
+    ensure!(
+        lines.len() >= shapes.len() + 5,
+        "only {} sets were compared",
+        lines.len()
+    );
+    ensure!(
+        lines.iter().any(|line| line.pids.contains(&1)),
+        "process 1 was not compared"
+    );
+    Ok(())
+}

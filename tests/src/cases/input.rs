@@ -1,0 +1,258 @@
+//! Bad input: whatever is written, the right error comes back and the data stays.
+
+use crate::case::{check_eq, check_text, Case};
+use crate::helper::Helper;
+use crate::shapes::area::{Area, PAGE, RW};
+use crate::{module, proc_file};
+use anyhow::{Context, Result};
+use nix::errno::Errno;
+use std::fs::File;
+use std::os::fd::AsRawFd;
+
+pub const CASES: &[Case] = &[
+    Case::new("input::malformed", malformed),
+    Case::new(
+        "input::well_formed_without_match",
+        well_formed_without_match,
+    ),
+    Case::new("input::sizes", sizes),
+    Case::new("input::bad_pointer", bad_pointer),
+    Case::new("input::split_writes", split_writes),
+    Case::new("input::one_mebibyte", one_mebibyte),
+];
+
+const MALFORMED: &[&[u8]] = &[
+    b"",
+    b"\n",
+    b" ",
+    b"|",
+    b"||\n",
+    b"|x\n",
+    b"reset\n",
+    b"Reset\n",
+    b"RESET \n",
+    b" RESET\n",
+    b"RESET|\n",
+    b"RESET|x\n",
+    b"RESETS\n",
+    b"RESE\n",
+    b"RESET\n\n",
+    b"\nRESET\n",
+    b"RESET\r\n",
+    b"RESET\nRESET\n",
+    b"RESET\nALL",
+    b"RESET\0",
+    b"RESET\0\n",
+    b"RES\0ET\n",
+    b"\0",
+    b"\0\0\0\0",
+    b"all\n",
+    b"All\n",
+    b"ALL|\n",
+    b"ALL|x\n",
+    b"ALL x\n",
+    b"ALLALL\n",
+    b"AL\n",
+    b"FILTER\n",
+    b"FILTER|\n",
+    b"FILTER|",
+    b"FILTER x\n",
+    b"filter|x\n",
+    b"Filter|x\n",
+    b"FILTER |x\n",
+    b" FILTER|x\n",
+    b"FILTER|x\ny\n",
+    b"FILTER|x\n\n",
+    b"FILTER|\nx",
+    b"FILTER|x\0",
+    b"FILTER|x\0\n",
+    b"FILTER|\0",
+    b"FILTERx\n",
+    b"DEL\n",
+    b"DEL|\n",
+    b"DEL|",
+    b"del|x\n",
+    b"DELETE|x\n",
+    b"DEL x\n",
+    b"DEL|x\nDEL|y\n",
+    b"DEL|x\0y\n",
+    b"\xff\xfe\n",
+    b"R\xc3\x89SET\n",
+    b"HELP\n",
+];
+
+/// Requires EINVAL and its message for `command`.
+fn refused(command: &[u8]) -> Result<()> {
+    let reply = proc_file::ask(command)?;
+    let what = format!("\"{}\"", command[..command.len().min(100)].escape_ascii());
+    check_eq(
+        &format!("what writing {what} returns"),
+        reply.write,
+        Err(Errno::EINVAL),
+    )?;
+    check_text(
+        &format!("the answer to {what}"),
+        reply.text,
+        proc_file::INVALID,
+    )
+}
+
+/// Does `test` with the module loaded, and requires that it left the data as it was.
+fn leaves_data(test: impl FnOnce() -> Result<()>) -> Result<()> {
+    let _helper = Helper::worker("witness", "patterns", Some("1 1 2"))?;
+    let _module = module::load()?;
+    let before = proc_file::all()?;
+    test()?;
+    check_eq("the data after bad input", proc_file::all()?, before)
+}
+
+fn malformed() -> Result<()> {
+    leaves_data(|| MALFORMED.iter().try_for_each(|command| refused(command)))
+}
+
+fn well_formed_without_match() -> Result<()> {
+    leaves_data(|| {
+        let names: [&[u8]; 12] = [
+            b"nobody",
+            b"|",
+            b"a|b",
+            b" ",
+            b" witness",
+            b"witness ",
+            b"WITNESS",
+            b"witnes",
+            b"x\r",
+            b"\x01\x7f",
+            b"\xff\xfe\x80",
+            b"sixteen-bytes-xy",
+        ];
+        for name in names {
+            for word in ["FILTER|", "DEL|"] {
+                let command = [word.as_bytes(), name, b"\n"].concat();
+                let what = format!("the answer to \"{}\"", command.escape_ascii());
+                check_text(&what, proc_file::answer(&command)?, proc_file::NO_PROCESS)?;
+            }
+        }
+        Ok(())
+    })
+}
+
+/// `FILTER|xx…` of `length` bytes in all, the last of them `last`.
+fn filter_of(length: usize, last: u8) -> Vec<u8> {
+    let mut command = b"FILTER|".to_vec();
+    command.resize(length - 1, b'x');
+    command.push(last);
+    command
+}
+
+fn sizes() -> Result<()> {
+    leaves_data(|| {
+        for (length, last) in [(63, b'\n'), (64, b'\n'), (64, b'x')] {
+            let text = proc_file::answer(filter_of(length, last))?;
+            check_text(
+                &format!("a command of {length} bytes"),
+                text,
+                proc_file::NO_PROCESS,
+            )?;
+        }
+        for (length, last) in [
+            (65, b'\n'),
+            (65, b'x'),
+            (66, b'\n'),
+            (4096, b'\n'),
+            (4097, b'\n'),
+        ] {
+            refused(&filter_of(length, last))?;
+        }
+        // Too long, even if only newlines or zeros follow a command.
+        for filler in [b'\n', 0, b' '] {
+            let mut command = b"RESET\n".to_vec();
+            command.resize(65, filler);
+            refused(&command)?;
+        }
+        Ok(())
+    })
+}
+
+fn one_mebibyte() -> Result<()> {
+    leaves_data(|| {
+        for byte in [b'A', b'\n', 0] {
+            refused(&vec![byte; 1 << 20])?;
+        }
+        refused(&filter_of(1 << 20, b'\n'))
+    })
+}
+
+/// One `write` of `count` bytes at `address`, which may be no memory of ours.
+fn write_raw(file: &File, address: usize, count: usize) -> Result<usize, Errno> {
+    // SAFETY: write(2) only reads, and checks what it reads from.
+    Errno::result(unsafe {
+        libc::write(
+            file.as_raw_fd(),
+            std::ptr::without_provenance(address),
+            count,
+        )
+    })
+    .map(|written| written as usize)
+}
+
+fn bad_pointer() -> Result<()> {
+    leaves_data(|| {
+        let pages = Area::anonymous(2, RW)?;
+        pages.part(1..2).unmap()?;
+        let end = (pages.first_page() as usize + 1) * PAGE;
+        let file = proc_file::open()?;
+        for (address, count) in [
+            (0, 5),
+            (8, 1),
+            (8, 64),
+            (end, 5),
+            (end - 2, 5),
+            (end - 63, 64),
+        ] {
+            let what = format!("{count} bytes at {address:#x}");
+            check_eq(&what, write_raw(&file, address, count), Err(Errno::EFAULT))?;
+            check_text(&what, proc_file::read()?, proc_file::BAD_ADDRESS)?;
+            proc_file::reset()?;
+        }
+        // Too long is said first, since nothing needs to be read to see it.
+        for (address, count) in [(8, 65), (end - 5, 1 << 20)] {
+            let what = format!("{count} bytes at {address:#x}");
+            check_eq(&what, write_raw(&file, address, count), Err(Errno::EINVAL))?;
+            check_text(&what, proc_file::read()?, proc_file::INVALID)?;
+        }
+        // The kernel itself refuses its own addresses before the module is asked.
+        let kernel = write_raw(&file, 0xffff_8880_0000_0000, 5);
+        check_eq("5 bytes of the kernel's", kernel, Err(Errno::EFAULT))?;
+        let null = write_raw(&file, 0, 0);
+        check_eq("no bytes at no address", null, Err(Errno::EINVAL))
+    })
+}
+
+fn split_writes() -> Result<()> {
+    leaves_data(|| {
+        for (first, second) in [("RES", "ET\n"), ("FILTER|", "witness\n"), ("A", "LL")] {
+            let file = proc_file::open()?;
+            for piece in [first, second] {
+                let what = format!("the piece {piece:?}");
+                check_eq(
+                    &what,
+                    proc_file::write(&file, piece.as_bytes()),
+                    Err(Errno::EINVAL),
+                )?;
+                check_text(&what, proc_file::read()?, proc_file::INVALID)?;
+            }
+        }
+        // A command and its newline apart: the first is one, the second is none.
+        let file = proc_file::open()?;
+        check_eq("RESET", proc_file::write(&file, b"RESET"), Ok(5))?;
+        check_text("RESET", proc_file::read()?, proc_file::SUCCESS)?;
+        check_eq(
+            "a newline",
+            proc_file::write(&file, b"\n"),
+            Err(Errno::EINVAL),
+        )?;
+        check_text("a newline", proc_file::read()?, proc_file::INVALID)
+    })
+    .context("a command is one write")
+}

@@ -1,0 +1,268 @@
+//! The module against the oracle: one process with a memory of every kind.
+
+use crate::case::{check_eq, skip, Case};
+use crate::helper::Helper;
+use crate::report::Line;
+use crate::shapes;
+use crate::{module, oracle, proc_file};
+use anyhow::{ensure, Context, Result};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+pub const CASES: &[Case] = &[
+    Case::new(
+        "memory::identical_inside_one_process",
+        identical_inside_one_process,
+    ),
+    Case::new("memory::zero_pages", zero_pages),
+    Case::new("memory::protections", || {
+        agrees("protections", "").map(drop)
+    }),
+    Case::new("memory::holes", || agrees("holes", "").map(drop)),
+    Case::new("memory::thousands_of_areas", || {
+        agrees("many-areas", "4000").map(drop)
+    }),
+    Case::new("memory::secret", secret),
+    Case::new("memory::device", device),
+    Case::new("memory::huge", || huge("huge", 1024)),
+    Case::new("memory::huge_partly_read_only", || {
+        huge("huge-partial", 800)
+    }),
+    Case::new("memory::huge_zero_page", || huge("huge-zero", 0)),
+    Case::new("memory::hugetlb", hugetlb),
+    Case::slow("memory::swapped_out", 120, swapped_out),
+    Case::slow("memory::merged_by_ksm", 120, merged_by_ksm),
+    Case::slow("memory::reserved_terabytes", 120, reserved_terabytes),
+];
+
+/// Requires that module and oracle agree on two workers of a shape.
+pub fn agrees(shape: &str, argument: &str) -> Result<Line> {
+    let argument = (!argument.is_empty()).then_some(argument);
+    let _one = Helper::worker("one", shape, argument)?;
+    let _pair = [
+        Helper::worker("pair", shape, argument)?,
+        Helper::worker("pair", shape, argument)?,
+    ];
+    let _module = module::load()?;
+    let mut lines = oracle::agree_on(&["one", "pair"])?;
+    ensure!(lines.len() == 2, "the oracle finds {} sets", lines.len());
+    lines.iter().try_for_each(Line::check)?;
+    let one = lines
+        .iter()
+        .position(|line| line.name == b"one")
+        .context("no set named one")?;
+    Ok(lines.swap_remove(one))
+}
+
+/// What a worker shows that has no memory of a special kind.
+fn identical_inside_one_process() -> Result<()> {
+    let _plain = Helper::worker("plain", "patterns", Some("1 2 3 4 5 6 7 8"))?;
+    let _alike = Helper::worker("alike", "patterns", Some("1 1 1 1 1 2 2 3"))?;
+    let _module = module::load()?;
+    let lines = oracle::agree_on(&["plain", "alike"])?;
+    let find = |name: &[u8]| {
+        lines
+            .iter()
+            .find(|line| line.name == name)
+            .context("a set is missing")
+    };
+    let (plain, alike) = (find(b"plain")?, find(b"alike")?);
+    check_eq(
+        "shareable pages",
+        alike.may_be_shared,
+        plain.may_be_shared + 7,
+    )?;
+    check_eq("groups", alike.nb_group, plain.nb_group + 2)
+}
+
+fn zero_pages() -> Result<()> {
+    let line = agrees("zero-pages", "")?;
+    ensure!(
+        line.may_be_shared >= 17,
+        "16 zero pages and one written with zeros: {line:?}"
+    );
+    Ok(())
+}
+
+fn secret() -> Result<()> {
+    if let Err(error) = shapes::secret_memory() {
+        return skip(format!(
+            "memfd_secret: {error}; the kernel may need secretmem.enable=1"
+        ));
+    }
+    agrees("secret", "").map(drop)
+}
+
+fn device() -> Result<()> {
+    if let Err(error) = std::fs::File::open("/dev/mem") {
+        return skip(format!("/dev/mem: {error}"));
+    }
+    agrees("device", "").map(drop)
+}
+
+fn huge(shape: &str, shareable: u64) -> Result<()> {
+    if !Path::new("/sys/kernel/mm/transparent_hugepage").exists() {
+        return skip("this kernel has no transparent huge pages");
+    }
+    let line = agrees(shape, "")?;
+    ensure!(
+        line.may_be_shared >= shareable,
+        "expected at least {shareable} shareable pages: {line:?}"
+    );
+    Ok(())
+}
+
+/// A value in a file of the kernel's, put back when this goes.
+struct Setting {
+    path: &'static str,
+    before: String,
+}
+
+impl Setting {
+    fn set(path: &'static str, value: &str) -> Result<Self> {
+        let before =
+            std::fs::read_to_string(path).with_context(|| format!("cannot read {path}"))?;
+        std::fs::write(path, value).with_context(|| format!("cannot write '{value}' to {path}"))?;
+        Ok(Self { path, before })
+    }
+}
+
+impl Drop for Setting {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::write(self.path, self.before.trim()) {
+            eprintln!(
+                "cannot put {} back to {}: {error}",
+                self.path,
+                self.before.trim()
+            );
+        }
+    }
+}
+
+fn hugetlb() -> Result<()> {
+    const POOL: &str = "/proc/sys/vm/nr_hugepages";
+    const WANTED: u32 = 9;
+    if !Path::new(POOL).exists() {
+        return skip("this kernel has no hugetlb pages");
+    }
+    let _pool = Setting::set(POOL, &WANTED.to_string())?;
+    let got: u32 = std::fs::read_to_string(POOL)?.trim().parse()?;
+    if got < WANTED {
+        return skip(format!(
+            "the machine can reserve only {got} of {WANTED} huge pages"
+        ));
+    }
+    let line = agrees("hugetlb", "")?;
+    ensure!(
+        line.may_be_shared >= 1024,
+        "two huge pages of repeated contents: {line:?}"
+    );
+    Ok(())
+}
+
+/// Swap space on a compressed memory disk.
+struct SwapSpace;
+
+impl SwapSpace {
+    const DISK: &str = "/dev/zram0";
+
+    /// Nothing if this machine cannot have it; then the reason.
+    fn set_up() -> Result<Result<Self, String>> {
+        if !Path::new(Self::DISK).exists() {
+            for module in ["lz4hc_compress", "zram"] {
+                let file = format!("/modules/{module}.ko");
+                if !Path::new(&file).exists() {
+                    return Ok(Err(format!("there is no {file} for swap space")));
+                }
+                match module::insert(Path::new(&file), "")? {
+                    Ok(()) | Err(nix::errno::Errno::EEXIST) => {}
+                    Err(errno) => return Ok(Err(format!("loading {file} failed: {errno}"))),
+                }
+            }
+        }
+        std::fs::write("/sys/block/zram0/disksize", "64M")
+            .context("cannot size the memory disk")?;
+        let made = std::process::Command::new("busybox")
+            .args(["mkswap", Self::DISK])
+            .output()?;
+        ensure!(
+            made.status.success(),
+            "mkswap: {}",
+            String::from_utf8_lossy(&made.stderr)
+        );
+        // SAFETY: the path ends with a zero byte.
+        let status = unsafe { libc::swapon(c"/dev/zram0".as_ptr(), 0) };
+        ensure!(
+            status == 0,
+            "swapon failed: {}",
+            std::io::Error::last_os_error()
+        );
+        Ok(Ok(Self))
+    }
+}
+
+impl Drop for SwapSpace {
+    fn drop(&mut self) {
+        // SAFETY: the path ends with a zero byte.
+        if unsafe { libc::swapoff(c"/dev/zram0".as_ptr()) } != 0 {
+            eprintln!("swapoff failed: {}", std::io::Error::last_os_error());
+        }
+        if let Err(error) = std::fs::write("/sys/block/zram0/reset", "1") {
+            eprintln!("cannot give the memory disk back: {error}");
+        }
+    }
+}
+
+fn swapped_out() -> Result<()> {
+    let _swap = match SwapSpace::set_up()? {
+        Ok(swap) => swap,
+        Err(why) => return skip(why),
+    };
+    let line = agrees("swapped", "")?;
+    ensure!(line.invalid >= 1, "no page is swapped out: {line:?}");
+    Ok(())
+}
+
+fn merged_by_ksm() -> Result<()> {
+    if !Path::new("/sys/kernel/mm/ksm/run").exists() {
+        return skip("this kernel has no same-page merging");
+    }
+    let _pages = Setting::set("/sys/kernel/mm/ksm/pages_to_scan", "1000")?;
+    let _sleep = Setting::set("/sys/kernel/mm/ksm/sleep_millisecs", "1")?;
+    let _run = Setting::set("/sys/kernel/mm/ksm/run", "1")?;
+    let line = agrees("merged", "")?;
+    ensure!(line.may_be_shared >= 64, "64 merged pages: {line:?}");
+    Ok(())
+}
+
+/// Memory that is only reserved costs nothing.
+fn reserved_terabytes() -> Result<()> {
+    const TERABYTES: u64 = 4;
+    let _module = module::load()?;
+    let without = fastest_reset()?;
+    let helper = Helper::worker("sparse", "sparse", Some(&TERABYTES.to_string()))?;
+    let with = fastest_reset()?;
+    let lines = oracle::agree_on(&["sparse"])?;
+    ensure!(
+        lines[0].total > TERABYTES << 28,
+        "{TERABYTES} TiB are missing: {:?}",
+        lines[0]
+    );
+    drop(helper);
+    // Generous: a walk page by page takes minutes.
+    ensure!(
+        with < 3 * without + Duration::from_millis(50),
+        "RESET takes {with:?} with {TERABYTES} TiB reserved, {without:?} without"
+    );
+    Ok(())
+}
+
+fn fastest_reset() -> Result<Duration> {
+    let mut fastest = Duration::MAX;
+    for _ in 0..5 {
+        let start = Instant::now();
+        proc_file::reset()?;
+        fastest = fastest.min(start.elapsed());
+    }
+    Ok(fastest)
+}

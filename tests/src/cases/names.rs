@@ -1,0 +1,139 @@
+//! Process names of every length and of all kinds of bytes.
+
+use crate::case::{check_eq, check_text, Case};
+use crate::helper::Helper;
+use crate::{module, proc_file, report, shapes};
+use anyhow::{ensure, Context, Result};
+use nix::sys::signal::Signal;
+use nix::sys::wait::{waitpid, WaitPidFlag};
+use nix::unistd::{fork, ForkResult, Pid};
+
+pub const CASES: &[Case] = &[
+    Case::new("names::longest", longest),
+    Case::new("names::any_bytes", any_bytes),
+    Case::new("names::newline_and_empty", newline_and_empty),
+    Case::new(
+        "names::threads_names_do_not_count",
+        threads_names_do_not_count,
+    ),
+];
+
+/// A stopped process with this name of any bytes; the runner ends it with the test.
+fn named(name: &[u8]) -> Result<Pid> {
+    // SAFETY: this process has one thread, so the child may do what it could do.
+    match unsafe { fork() }.context("cannot fork")? {
+        ForkResult::Child => {
+            nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
+            shapes::rename(name)?;
+            shapes::hold()
+        }
+        ForkResult::Parent { child } => {
+            waitpid(child, Some(WaitPidFlag::WUNTRACED))?;
+            Ok(child)
+        }
+    }
+}
+
+fn listed_as(name: &[u8], pid: Pid) -> Result<()> {
+    let line = proc_file::line_of(name)?;
+    check_text("the printed name", &line.name, report::escape(name))?;
+    check_eq("the pids of the name", line.pids, vec![pid.as_raw()])
+}
+
+fn longest() -> Result<()> {
+    let fourteen = named(b"fourteen-bytes")?;
+    let fifteen = named(b"fifteen-bytes-x")?;
+    // The kernel cuts it: a comm holds 15 bytes.
+    let cut = named(b"sixteen-bytes-xy")?;
+    let _module = module::load()?;
+    listed_as(b"fourteen-bytes", fourteen)?;
+    listed_as(b"fifteen-bytes-x", fifteen)?;
+    listed_as(b"sixteen-bytes-x", cut)?;
+    for name in [
+        "sixteen-bytes-xy",
+        "fifteen-bytes-xx",
+        "fifteen-bytes-",
+        "fifteen-bytes-x\t",
+    ] {
+        check_text(name, proc_file::filter(name)?, proc_file::NO_PROCESS)?;
+    }
+    let longest = "x".repeat(56);
+    check_text(
+        "56 bytes",
+        proc_file::filter(longest)?,
+        proc_file::NO_PROCESS,
+    )
+}
+
+fn any_bytes() -> Result<()> {
+    let names: [&[u8]; 14] = [
+        b"two words",
+        b" leading",
+        b"trailing ",
+        b"a|b",
+        b"|",
+        b"a, total: 1",
+        b"%s%n%p",
+        b"tab\there",
+        b"\x01\x1b[31m\x7f",
+        b"back\\slash",
+        b"\xff\xfe\x80\xc0",
+        "näme".as_bytes(),
+        b"\r",
+        b"ALL",
+    ];
+    let pids = names
+        .iter()
+        .map(|name| named(name))
+        .collect::<Result<Vec<_>>>()?;
+    let _module = module::load()?;
+    for (name, pid) in names.into_iter().zip(&pids) {
+        listed_as(name, *pid).with_context(|| format!("name \"{}\"", name.escape_ascii()))?;
+    }
+    for name in names {
+        let command = [b"DEL|", name, b"\n"].concat();
+        check_text(
+            &format!("{name:?}"),
+            proc_file::answer(command)?,
+            proc_file::SUCCESS,
+        )?;
+        check_text(
+            &format!("{name:?}"),
+            proc_file::filter(name)?,
+            proc_file::NO_PROCESS,
+        )?;
+    }
+    Ok(())
+}
+
+fn newline_and_empty() -> Result<()> {
+    let newline = named(b"a\nb")?;
+    let empty = named(b"")?;
+    let _module = module::load()?;
+    let lines = proc_file::all()?;
+    for (printed, pid) in [(&b"a\\012b"[..], newline), (b"", empty)] {
+        let line = lines
+            .iter()
+            .find(|line| line.name == printed)
+            .with_context(|| format!("ALL has no line for \"{}\"", printed.escape_ascii()))?;
+        check_eq("its pids", &line.pids, &vec![pid.as_raw()])?;
+    }
+    Ok(())
+}
+
+fn threads_names_do_not_count() -> Result<()> {
+    let helper = Helper::worker("leader-exited", "leader-exited", None)?;
+    let _module = module::load()?;
+    let line = proc_file::line_of("leader-exited")?;
+    ensure!(
+        line.pids == [helper.pid()],
+        "expected pid {}, got {:?}",
+        helper.pid(),
+        line.pids
+    );
+    check_text(
+        "the thread's name",
+        proc_file::filter("survivor")?,
+        proc_file::NO_PROCESS,
+    )
+}

@@ -1,0 +1,102 @@
+//! Many processes under one name, and many names.
+
+use super::descriptor::read_in_pieces;
+use crate::case::{check_eq, check_text, Case};
+use crate::helper::Helper;
+use crate::report::Line;
+use crate::tiny_elf::{self, Class};
+use crate::{module, oracle, proc_file};
+use anyhow::{ensure, Result};
+use std::fs::File;
+use std::process::Command;
+
+pub const CASES: &[Case] = &[
+    Case::slow(
+        "scale::many_processes_of_one_name",
+        240,
+        many_processes_of_one_name,
+    ),
+    Case::slow("scale::many_names", 240, many_names),
+];
+
+/// As many as two gibibytes of memory and an emulated processor bear.
+const MANY: usize = 1500;
+
+/// Starts a tiny program once under each name.
+fn crowd(names: impl Iterator<Item = String>) -> Result<Vec<Helper>> {
+    let directory = tempfile::tempdir()?;
+    let original = directory.path().join("original");
+    tiny_elf::write(&original, Class::Elf64, &[1, 1, 2])?;
+    let crowd = names.map(|name| {
+        let path = directory.path().join(&name);
+        if !path.exists() {
+            std::fs::hard_link(&original, &path)?;
+        }
+        Helper::start(&mut Command::new(&path), format!("program {name}"))
+    });
+    let crowd = crowd.collect::<Result<Vec<_>>>()?;
+    crowd.iter().try_for_each(Helper::wait_until_stopped)?;
+    Ok(crowd)
+}
+
+/// Requires that the file, opened anew and read in pieces of any size, gives `text`.
+fn same_in_pieces(text: &[u8]) -> Result<()> {
+    for size in [1, 7, 4096, 1 << 20] {
+        let read = read_in_pieces(&File::open(proc_file::PATH)?, size)?;
+        ensure!(
+            read == text,
+            "{} bytes read by {size} differ from the answer",
+            read.len()
+        );
+    }
+    Ok(())
+}
+
+fn many_processes_of_one_name() -> Result<()> {
+    let crowd = crowd((0..MANY).map(|_| "crowd".into()))?;
+    let _module = module::load()?;
+    let lines = oracle::agree_on(&["crowd"])?;
+    check_eq("sets", lines.len(), 1)?;
+    check_eq("processes of the set", lines[0].pids.len(), MANY)?;
+    ensure!(
+        lines[0].may_be_shared >= 3 * MANY as u64,
+        "three data pages each: {} in all",
+        lines[0].may_be_shared
+    );
+    let mut pids: Vec<i32> = crowd.iter().map(Helper::pid).collect();
+    pids.sort_unstable();
+    check_eq("pids", &lines[0].pids, &pids)?;
+    let text = proc_file::filter("crowd")?;
+    same_in_pieces(&text)
+}
+
+fn many_names() -> Result<()> {
+    let name = |index: usize| format!("name-{index:04}");
+    let crowd = crowd((0..MANY).map(name))?;
+    let _module = module::load()?;
+    let lines = proc_file::all()?;
+    let text = proc_file::answer("ALL\n")?;
+    same_in_pieces(&text)?;
+    let ours: Vec<&Line> = lines
+        .iter()
+        .filter(|line| line.name.starts_with(b"name-"))
+        .collect();
+    check_eq("sets", ours.len(), MANY)?;
+    ours.iter().try_for_each(|line| line.check())?;
+    for (index, helper) in crowd.iter().enumerate().step_by(97) {
+        let line = proc_file::line_of(name(index))?;
+        check_eq(
+            &format!("the pids of {}", name(index)),
+            line.pids,
+            vec![helper.pid()],
+        )?;
+    }
+    // Deleting every other one leaves the others.
+    for index in (0..MANY).step_by(2) {
+        let answer = proc_file::answer(format!("DEL|{}\n", name(index)))?;
+        check_text(&format!("DEL|{}", name(index)), answer, proc_file::SUCCESS)?;
+    }
+    let left: Vec<Line> = proc_file::all()?;
+    check_eq("sets that are left", left.len(), lines.len() - MANY / 2)?;
+    oracle::agree_on(&["name-0000", "name-0777", "name-1499"]).map(drop)
+}

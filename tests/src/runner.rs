@@ -1,0 +1,98 @@
+//! Runs tests one after the other, each in a process of its own with a time limit, and counts.
+
+use crate::case::{self, Case};
+use crate::{cases, helper, module};
+use anyhow::{bail, Context, Result};
+use std::io::{Read, Seek, Write};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, ExitCode, Stdio};
+use std::time::Instant;
+
+enum Verdict {
+    Passed,
+    Failed(String),
+    Skipped(String),
+}
+
+/// Runs the tests whose name contains `filter`; success only if none of them failed.
+pub fn run(filter: &str) -> Result<ExitCode> {
+    helper::adopt_orphans()?;
+    let chosen: Vec<&Case> = cases::all()
+        .filter(|case| case.name.contains(filter))
+        .collect();
+    if chosen.is_empty() {
+        bail!("no test's name contains '{filter}'; `guest-tests list` prints the names");
+    }
+    let (mut passed, mut failed, mut skipped) = (0, 0, 0);
+    for case in chosen {
+        print!("test {} ... ", case.name);
+        std::io::stdout().flush()?;
+        match run_one(case)? {
+            Verdict::Passed => {
+                passed += 1;
+                println!("ok");
+            }
+            Verdict::Failed(why) => {
+                failed += 1;
+                println!("FAILED");
+                why.lines().for_each(|line| println!("    {line}"));
+            }
+            Verdict::Skipped(why) => {
+                skipped += 1;
+                println!("skipped: {why}");
+            }
+        }
+    }
+    println!("{passed} passed, {failed} failed, {skipped} skipped");
+    Ok(if failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn run_one(case: &Case) -> Result<Verdict> {
+    // Files rather than pipes: a helper that outlives the test must not keep the runner waiting.
+    let mut reason = tempfile::tempfile().context("cannot make a file for the test's output")?;
+    let mut complaint = tempfile::tempfile()?;
+    let mut process = Command::new(std::env::current_exe()?)
+        .args(["case", case.name])
+        .stdin(Stdio::null())
+        .stdout(reason.try_clone()?)
+        .stderr(complaint.try_clone()?)
+        .spawn()
+        .context("cannot start the test's process")?;
+    let status = helper::wait_until(&mut process, Instant::now() + case.limit)?;
+    helper::reap_all()?;
+    let left_loaded = module::is_loaded()?;
+    if left_loaded {
+        module::unload().context("the test left the module loaded and it does not unload")?;
+    }
+
+    let text = |file: &mut std::fs::File| -> Result<String> {
+        file.rewind()?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        Ok(String::from_utf8_lossy(&bytes).trim_end().to_owned())
+    };
+    let verdict = match status {
+        None => Verdict::Failed(format!(
+            "not done after {} s, killed\n{}",
+            case.limit.as_secs(),
+            text(&mut complaint)?
+        )),
+        Some(status) if status.code() == Some(case::SKIPPED) => {
+            Verdict::Skipped(text(&mut reason)?)
+        }
+        Some(status) if !status.success() => {
+            let how = match status.signal() {
+                Some(signal) => format!("killed by signal {signal}\n"),
+                None => String::new(),
+            };
+            Verdict::Failed(how + &text(&mut complaint)?)
+        }
+        Some(_) if left_loaded => Verdict::Failed("the test left the module loaded".into()),
+        Some(_) => Verdict::Passed,
+    };
+    Ok(verdict)
+}

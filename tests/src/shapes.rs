@@ -1,0 +1,76 @@
+//! What helper processes become: each shape is a memory layout or a family of processes that the oracle
+//! and the module then look at. A worker stops itself when it is ready, so that nothing moves.
+
+mod anonymous;
+pub mod area;
+mod churn;
+mod family;
+mod file;
+mod huge;
+mod merged;
+mod swapped;
+
+pub use anonymous::secret_memory;
+pub use file::contents as file_contents;
+
+use anyhow::{bail, Context, Result};
+use nix::sys::signal::{kill, Signal};
+use nix::unistd::Pid;
+use std::ffi::CString;
+use std::process::ExitCode;
+
+/// A shape's name and what sets it up.
+type Shape = (&'static str, fn(&str) -> Result<()>);
+
+const SHAPES: &[Shape] = &[
+    ("plain", |_| Ok(())),
+    ("patterns", anonymous::patterns),
+    ("zero-pages", anonymous::zero_pages),
+    ("protections", anonymous::protections),
+    ("holes", anonymous::holes),
+    ("sparse", anonymous::sparse),
+    ("secret", anonymous::secret),
+    ("many-areas", anonymous::many_areas),
+    ("swapped", swapped::swapped),
+    ("merged", merged::merged),
+    ("file", file::mappings),
+    ("device", file::device),
+    ("huge", huge::whole),
+    ("huge-partial", huge::partial),
+    ("huge-zero", huge::zero),
+    ("hugetlb", huge::hugetlb),
+    ("forks", family::forks),
+    ("copy-on-write", family::copy_on_write),
+    ("threads", family::threads),
+    ("leader-exited", family::leader_exited),
+    ("vfork", family::vfork),
+    ("clone-vm", family::clone_vm),
+    ("churn", churn::churn),
+    ("storm", churn::storm),
+    ("asker", churn::asker),
+];
+
+/// Renames this process to `comm`, takes the shape, and stops until it is killed.
+pub fn become_shape(comm: &str, shape: &str, argument: Option<&str>) -> Result<ExitCode> {
+    let Some((_, set_up)) = SHAPES.iter().find(|(name, _)| *name == shape) else {
+        bail!("no shape is named '{shape}'");
+    };
+    rename(comm.as_bytes())?;
+    nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
+    set_up(argument.unwrap_or_default()).with_context(|| format!("worker {shape} of {comm}"))?;
+    hold()
+}
+
+/// Sets this thread's `comm`.
+pub fn rename(comm: &[u8]) -> Result<()> {
+    nix::sys::prctl::set_name(&CString::new(comm)?).context("cannot change the process name")
+}
+
+/// Stops this process, again and again if it is continued.
+pub fn hold() -> ! {
+    loop {
+        // By process id: in a child that shares its parent's memory, what libc remembers about the
+        // thread is the parent's.
+        let _ = kill(Pid::this(), Signal::SIGSTOP);
+    }
+}

@@ -1,0 +1,122 @@
+//! Anonymous memory in all its protections and states.
+
+use super::area::{Area, PAGE, RO, RW};
+use anyhow::{Context, Result};
+use nix::sys::mman::{MapFlags, ProtFlags};
+use std::fs::File;
+use std::os::fd::FromRawFd;
+
+/// Pages of an area that reserves a terabyte.
+pub const TERABYTE: usize = (1 << 40) / PAGE;
+/// `MADV_GUARD_INSTALL`. C header: `include/uapi/asm-generic/mman-common.h`.
+const MADV_GUARD_INSTALL: libc::c_int = 102;
+
+/// Read-only pages with the contents of the seeds in `argument`, such as `1 1 2 3`.
+pub fn patterns(argument: &str) -> Result<()> {
+    let seeds: Vec<u64> = argument
+        .split(' ')
+        .map(str::parse)
+        .collect::<Result<_, _>>()
+        .context("seeds are numbers")?;
+    let area = Area::small_pages(seeds.len())?;
+    area.fill_all(|index| seeds[index]);
+    area.protect(RO)
+}
+
+/// Pages that were read and never written: all of them are the zero page.
+pub fn zero_pages(_: &str) -> Result<()> {
+    let area = Area::small_pages(24)?;
+    area.part(0..16).touch();
+    area.protect(RO)?;
+    // Written with zeros: another physical page of the same contents.
+    let written = Area::small_pages(1)?;
+    written.fill_zero();
+    written.protect(RO)
+}
+
+/// The same contents under every protection; only `r--` and `r-x` are read-only memory.
+pub fn protections(_: &str) -> Result<()> {
+    let protections = [
+        RO,
+        RO | ProtFlags::PROT_EXEC,
+        RW,
+        RW | ProtFlags::PROT_EXEC,
+        ProtFlags::PROT_EXEC,
+        ProtFlags::PROT_NONE,
+    ];
+    for protection in protections {
+        let area = Area::small_pages(4)?;
+        area.fill_all(|index| 100 + index as u64 / 2);
+        area.protect(protection)?;
+    }
+    Ok(())
+}
+
+/// A mapping that is full of holes, unpopulated pages, guard pages and changes of protection.
+pub fn holes(_: &str) -> Result<()> {
+    let area = Area::small_pages(240)?;
+    for index in (0..area.pages()).step_by(2) {
+        area.fill(index, index as u64 % 8);
+    }
+    for index in (0..area.pages()).filter(|index| index % 5 == 1) {
+        area.part(index..index + 1).unmap()?;
+    }
+    for index in (0..area.pages()).filter(|index| index % 5 != 1 && index % 7 < 4) {
+        area.part(index..index + 1).protect(RO)?;
+    }
+    let guarded = Area::small_pages(16)?;
+    guarded.fill_all(|index| index as u64 / 4);
+    // Kernels without guard pages refuse; then the area is just populated.
+    let _ = guarded.part(3..6).advise_number(MADV_GUARD_INSTALL);
+    guarded.protect(RO)
+}
+
+/// Reserves as many terabytes as `argument` says, of which a few pages are populated.
+pub fn sparse(argument: &str) -> Result<()> {
+    let flags = MapFlags::MAP_PRIVATE | MapFlags::MAP_NORESERVE;
+    for _ in 0..argument
+        .parse()
+        .context("sparse takes a number of terabytes")?
+    {
+        let area = Area::anonymous_with(TERABYTE, RW, flags)?;
+        area.advise(nix::sys::mman::MmapAdvise::MADV_NOHUGEPAGE)?;
+        for index in (0..TERABYTE).step_by(TERABYTE / 16) {
+            area.fill(index + 77, 5);
+        }
+        area.part(0..TERABYTE / 2).protect(RO)?;
+        area.part(TERABYTE / 2..TERABYTE * 3 / 4)
+            .protect(ProtFlags::PROT_NONE)?;
+    }
+    Ok(())
+}
+
+/// Memory that even the kernel cannot read.
+pub fn secret(_: &str) -> Result<()> {
+    let file = secret_memory().context("memfd_secret failed")?;
+    file.set_len(4 * PAGE as u64)?;
+    let area = Area::of_file(&file, 0, 4, RW, MapFlags::MAP_SHARED)?;
+    area.fill_all(|index| index as u64 / 2);
+    area.protect(RO)?;
+    patterns("0 0 1")
+}
+
+/// A file of `memfd_secret`.
+pub fn secret_memory() -> std::io::Result<File> {
+    // SAFETY: memfd_secret(2) takes flags only.
+    match unsafe { libc::syscall(libc::SYS_memfd_secret, 0) } {
+        -1 => Err(std::io::Error::last_os_error()),
+        // SAFETY: a descriptor that was just opened and is nobody else's.
+        descriptor => Ok(unsafe { File::from_raw_fd(descriptor as libc::c_int) }),
+    }
+}
+
+/// As many areas as `argument` says, of two pages each, alternately read-only and writable.
+pub fn many_areas(argument: &str) -> Result<()> {
+    let areas = argument.parse().context("many-areas takes a number")?;
+    let area = Area::small_pages(2 * areas)?;
+    area.fill_all(|index| index as u64 % 100);
+    for index in (0..areas).step_by(2) {
+        area.part(2 * index..2 * index + 2).protect(RO)?;
+    }
+    Ok(())
+}
