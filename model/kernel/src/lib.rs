@@ -1,1 +1,23 @@
-//! Placeholder.
+// SPDX-License-Identifier: GPL-2.0
+
+//! A stand-in for the kernel's `kernel` crate.
+//!
+//! It has the paths that `src/logic` and `src/protocol` use, with the names, signatures and meaning
+//! that they have in the kernel's `rust/kernel/`, so that the same sources run on a host: on `std`,
+//! under Miri, and, with the feature `loom`, under loom. [`runtime`] is the one place where the two
+//! differ.
+//!
+//! Stricter than the kernel where that finds mistakes: sleeping in an RCU read-side critical section
+//! or in a callback panics; so does, under loom, the use of memory that was freed or never handed
+//! over.
+
+pub mod alloc;
+pub mod bindings;
+pub mod error;
+mod grace_period;
+mod heap;
+pub mod init;
+pub mod prelude;
+mod runtime;
+pub mod sync;
+pub mod testing;

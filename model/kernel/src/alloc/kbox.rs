@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A value on the heap, as in the kernel's `rust/kernel/alloc/kbox.rs`.
+
+use super::allocator::{KVmalloc, Kmalloc, Vmalloc};
+use super::{AllocError, Allocator, Flags};
+use crate::heap;
+use crate::init::{InPlaceInit, PinInit};
+use crate::runtime::blocks;
+use std::marker::PhantomData;
+use std::mem::{self, size_of};
+use std::ops::{Deref, DerefMut};
+use std::pin::Pin;
+use std::ptr::NonNull;
+
+/// A value that has one owner.
+///
+/// # Invariants
+///
+/// The pointer is to a live heap block with a `T` in it that nobody else refers to.
+pub struct Box<T, A: Allocator>(NonNull<T>, PhantomData<(A, T)>);
+
+/// In `kmalloc()` memory.
+pub type KBox<T> = Box<T, Kmalloc>;
+/// In `vmalloc()` memory.
+pub type VBox<T> = Box<T, Vmalloc>;
+/// In `kvmalloc()` memory.
+pub type KVBox<T> = Box<T, KVmalloc>;
+
+// SAFETY: a `Box` owns its value.
+unsafe impl<T: Send, A: Allocator> Send for Box<T, A> {}
+// SAFETY: as above.
+unsafe impl<T: Sync, A: Allocator> Sync for Box<T, A> {}
+
+impl<T, A: Allocator> Box<T, A> {
+    /// Moves `x` to the heap.
+    ///
+    /// # Errors
+    ///
+    /// Without memory; `x` is dropped.
+    pub fn new(x: T, flags: Flags) -> Result<Self, AllocError> {
+        if size_of::<T>() > A::MAX_BYTES {
+            return Err(AllocError);
+        }
+        let block = heap::allocate(size_of::<T>(), align_of::<T>(), flags)?.cast::<T>();
+        // SAFETY: just allocated for a `T`.
+        unsafe { block.write(x) };
+        // INVARIANT: a block of its own with a `T` in it.
+        Ok(Self(block, PhantomData))
+    }
+
+    /// Moves `x` to the heap and pins it there.
+    ///
+    /// # Errors
+    ///
+    /// Without memory; `x` is dropped.
+    pub fn pin(x: T, flags: Flags) -> Result<Pin<Self>, AllocError> {
+        Ok(Self::new(x, flags)?.into())
+    }
+
+    /// Gives up the ownership.
+    pub fn into_raw(b: Self) -> *mut T {
+        mem::ManuallyDrop::new(b).0.as_ptr()
+    }
+
+    /// Takes the ownership back.
+    ///
+    /// # Safety
+    ///
+    /// `raw` came from [`Self::into_raw`], and its value is nobody else's.
+    pub unsafe fn from_raw(raw: *mut T) -> Self {
+        // SAFETY: by this function's own requirement.
+        // INVARIANT: as above.
+        Self(unsafe { NonNull::new_unchecked(raw) }, PhantomData)
+    }
+
+    /// Moves the value out.
+    pub fn into_inner(b: Self) -> T {
+        blocks::read(b.0.as_ptr() as usize);
+        let block = mem::ManuallyDrop::new(b).0;
+        // SAFETY: by the type's invariants; the block is not used afterwards.
+        unsafe {
+            let value = block.read();
+            heap::free(block.cast(), size_of::<T>());
+            value
+        }
+    }
+}
+
+impl<T, A: Allocator> From<Box<T, A>> for Pin<Box<T, A>> {
+    fn from(b: Box<T, A>) -> Self {
+        // SAFETY: a heap block does not move, and a `Box` without `DerefMut` does not let it.
+        unsafe { Pin::new_unchecked(b) }
+    }
+}
+
+impl<T, A: Allocator> InPlaceInit<T> for Box<T, A> {
+    type PinnedSelf = Pin<Self>;
+
+    fn try_pin_init<E>(init: impl PinInit<T, E>, flags: Flags) -> Result<Pin<Self>, E>
+    where
+        E: From<AllocError>,
+    {
+        Ok(Self::pin(init.make()?, flags)?)
+    }
+}
+
+impl<T, A: Allocator> Deref for Box<T, A> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        blocks::read(self.0.as_ptr() as usize);
+        // SAFETY: by the type's invariants.
+        unsafe { self.0.as_ref() }
+    }
+}
+
+impl<T, A: Allocator> DerefMut for Box<T, A> {
+    fn deref_mut(&mut self) -> &mut T {
+        blocks::written(self.0.as_ptr() as usize);
+        // SAFETY: by the type's invariants.
+        unsafe { self.0.as_mut() }
+    }
+}
+
+impl<T, A: Allocator> Drop for Box<T, A> {
+    fn drop(&mut self) {
+        blocks::written(self.0.as_ptr() as usize);
+        // SAFETY: by the type's invariants; nothing is used afterwards.
+        unsafe {
+            self.0.drop_in_place();
+            heap::free(self.0.cast(), size_of::<T>());
+        }
+    }
+}

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! C functions and types, with the signatures that bindgen gives them.
+
+#![expect(non_camel_case_types, reason = "C names")]
+
+use crate::grace_period;
+
+/// C header: `include/linux/types.h`.
+#[repr(C)]
+#[derive(Copy, Clone)]
+#[expect(missing_docs, reason = "as bindgen writes it")]
+pub struct callback_head {
+    pub next: *mut callback_head,
+    pub func: Option<unsafe extern "C" fn(head: *mut callback_head)>,
+}
+
+impl Default for callback_head {
+    fn default() -> Self {
+        Self {
+            next: std::ptr::null_mut(),
+            func: None,
+        }
+    }
+}
+
+/// C header: `include/linux/types.h`.
+pub type rcu_callback_t = Option<unsafe extern "C" fn(head: *mut callback_head)>;
+
+/// Runs `func` after a grace period. C header: `include/linux/rcupdate.h`.
+///
+/// # Safety
+///
+/// `head` stays valid and is not used for anything else until `func` runs.
+///
+/// # Panics
+///
+/// Without `func`.
+pub unsafe fn call_rcu(head: *mut callback_head, func: rcu_callback_t) {
+    let func = func.expect("call_rcu() needs a function");
+    // SAFETY: by this function's own requirement.
+    unsafe { grace_period::call(head, func) };
+}
+
+/// Waits until all callbacks of before have run. C header: `include/linux/rcutree.h`.
+///
+/// # Safety
+///
+/// None here. `unsafe` as in the kernel.
+pub unsafe fn rcu_barrier() {
+    grace_period::barrier();
+}
+
+/// Waits until all readers of before have ended. C header: `include/linux/rcupdate.h`.
+///
+/// # Safety
+///
+/// None here. `unsafe` as in the kernel.
+pub unsafe fn synchronize_rcu() {
+    grace_period::synchronize();
+}

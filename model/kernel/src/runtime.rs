@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Threads, atomics and blocking, from `std` or from loom. Nothing else asks which.
+
+#[cfg(feature = "loom")]
+#[path = "runtime/on_loom.rs"]
+mod chosen;
+#[cfg(not(feature = "loom"))]
+#[path = "runtime/on_std.rs"]
+mod chosen;
+
+pub(crate) use chosen::*;

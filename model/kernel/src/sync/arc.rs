@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Counted references, as in the kernel's `rust/kernel/sync/arc.rs`.
+
+use crate::alloc::{AllocError, Flags, KBox};
+use crate::runtime::{atomic, blocks};
+use std::marker::PhantomData;
+use std::mem::{offset_of, ManuallyDrop};
+use std::ops::Deref;
+use std::ptr::NonNull;
+use std::sync::atomic::Ordering;
+
+#[repr(C)]
+struct ArcInner<T> {
+    refcount: atomic::AtomicUsize,
+    data: T,
+}
+
+impl<T> ArcInner<T> {
+    /// # Safety
+    ///
+    /// `data` is a live `ArcInner`'s.
+    unsafe fn container_of(data: *const T) -> NonNull<Self> {
+        // SAFETY: by this function's own requirement, within the same block.
+        unsafe {
+            let inner = data.byte_sub(offset_of!(Self, data)).cast::<Self>();
+            NonNull::new_unchecked(inner.cast_mut())
+        }
+    }
+}
+
+/// A counted reference.
+///
+/// # Invariants
+///
+/// Owns one of the count, which is not 0.
+pub struct Arc<T> {
+    ptr: NonNull<ArcInner<T>>,
+    _owns: PhantomData<ArcInner<T>>,
+}
+
+// SAFETY: sharing an `Arc` shares `&T`, and the last one drops `T`.
+unsafe impl<T: Sync + Send> Send for Arc<T> {}
+// SAFETY: as above.
+unsafe impl<T: Sync + Send> Sync for Arc<T> {}
+
+impl<T> Arc<T> {
+    /// Moves `contents` to the heap.
+    ///
+    /// # Errors
+    ///
+    /// Without memory; `contents` is dropped.
+    pub fn new(contents: T, flags: Flags) -> Result<Self, AllocError> {
+        let inner = KBox::new(
+            ArcInner {
+                refcount: atomic::AtomicUsize::new(1),
+                data: contents,
+            },
+            flags,
+        )?;
+        // SAFETY: not null, it was a box.
+        // INVARIANT: the count is 1.
+        Ok(unsafe { Self::from_inner(NonNull::new_unchecked(KBox::into_raw(inner))) })
+    }
+
+    /// # Safety
+    ///
+    /// One of the count moves here.
+    unsafe fn from_inner(ptr: NonNull<ArcInner<T>>) -> Self {
+        // INVARIANT: by this function's own requirement.
+        Self {
+            ptr,
+            _owns: PhantomData,
+        }
+    }
+
+    /// Gives up one of the count.
+    pub fn into_raw(self) -> *const T {
+        Self::as_ptr(&ManuallyDrop::new(self))
+    }
+
+    /// The value's place.
+    pub fn as_ptr(this: &Self) -> *const T {
+        // SAFETY: the block is live by the type's invariants.
+        unsafe { &raw const (*this.ptr.as_ptr()).data }
+    }
+
+    /// Takes one of the count over.
+    ///
+    /// # Safety
+    ///
+    /// `ptr` came from [`Self::into_raw`], whose count moves here.
+    pub unsafe fn from_raw(ptr: *const T) -> Self {
+        // SAFETY: by this function's own requirement.
+        unsafe { Self::from_inner(ArcInner::container_of(ptr)) }
+    }
+
+    /// A reference without a count of its own.
+    pub fn as_arc_borrow(&self) -> ArcBorrow<'_, T> {
+        ArcBorrow {
+            inner: self.ptr,
+            _borrows: PhantomData,
+        }
+    }
+
+    /// True if both refer to the same value.
+    pub fn ptr_eq(this: &Self, other: &Self) -> bool {
+        this.ptr == other.ptr
+    }
+
+    fn inner(&self) -> &ArcInner<T> {
+        blocks::read(self.ptr.as_ptr() as usize);
+        // SAFETY: the block is live by the type's invariants.
+        unsafe { self.ptr.as_ref() }
+    }
+}
+
+impl<T> Deref for Arc<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.inner().data
+    }
+}
+
+impl<T> AsRef<T> for Arc<T> {
+    fn as_ref(&self) -> &T {
+        self
+    }
+}
+
+impl<T> Clone for Arc<T> {
+    fn clone(&self) -> Self {
+        // `refcount_inc()` has no ordering.
+        let before = self.inner().refcount.fetch_add(1, Ordering::Relaxed);
+        assert!(before != 0, "a reference was taken from a count of 0");
+        // SAFETY: one was just added.
+        unsafe { Self::from_inner(self.ptr) }
+    }
+}
+
+impl<T> Drop for Arc<T> {
+    fn drop(&mut self) {
+        // `refcount_dec_and_test()` releases, and acquires if it gets to 0.
+        if self.inner().refcount.fetch_sub(1, Ordering::Release) == 1 {
+            atomic::fence(Ordering::Acquire);
+            // SAFETY: the count is 0: the block is nobody's but ours, and was a box's.
+            drop(unsafe { KBox::from_raw(self.ptr.as_ptr()) });
+        }
+    }
+}
+
+/// A counted reference, borrowed.
+///
+/// # Invariants
+///
+/// For `'a`, the count is not 0.
+pub struct ArcBorrow<'a, T> {
+    inner: NonNull<ArcInner<T>>,
+    _borrows: PhantomData<&'a T>,
+}
+
+// SAFETY: as for `Arc`: a borrow can become one.
+unsafe impl<T: Sync + Send> Send for ArcBorrow<'_, T> {}
+// SAFETY: as above.
+unsafe impl<T: Sync + Send> Sync for ArcBorrow<'_, T> {}
+
+impl<T> ArcBorrow<'_, T> {
+    /// A borrow of what [`Arc::into_raw`] gave up.
+    ///
+    /// # Safety
+    ///
+    /// The count stays above 0 for the lifetime that the caller chooses.
+    pub unsafe fn from_raw(ptr: *const T) -> Self {
+        // INVARIANT: by this function's own requirement.
+        Self {
+            // SAFETY: as above.
+            inner: unsafe { ArcInner::container_of(ptr) },
+            _borrows: PhantomData,
+        }
+    }
+}
+
+impl<T> Clone for ArcBorrow<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for ArcBorrow<'_, T> {}
+
+impl<T> From<ArcBorrow<'_, T>> for Arc<T> {
+    fn from(b: ArcBorrow<'_, T>) -> Self {
+        // SAFETY: the count is not 0 by the type's invariants, and the temporary takes none.
+        Arc::clone(&ManuallyDrop::new(unsafe { Arc::from_inner(b.inner) }))
+    }
+}
+
+impl<T> Deref for ArcBorrow<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        blocks::read(self.inner.as_ptr() as usize);
+        // SAFETY: the block is live by the type's invariants.
+        unsafe { &self.inner.as_ref().data }
+    }
+}

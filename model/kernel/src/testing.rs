@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What tests do to a thread that the kernel would do to a task.
+
+use crate::alloc::AllocError;
+use crate::runtime::{self, atomic, shared};
+use crate::sync::Sleeper;
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+
+shared!(ALLOCATIONS_LEFT: BTreeMap<usize, usize>);
+
+/// Lets allocations succeed again when it is dropped.
+#[must_use = "allocations fail only while it exists"]
+pub struct FailingAllocations(usize);
+
+/// Lets this thread allocate `count` times; then its allocations fail.
+pub fn fail_allocations_after(count: usize) -> FailingAllocations {
+    let thread = runtime::current_thread();
+    ALLOCATIONS_LEFT.with_borrow_mut(|left| left.insert(thread, count));
+    FailingAllocations(thread)
+}
+
+impl Drop for FailingAllocations {
+    fn drop(&mut self) {
+        ALLOCATIONS_LEFT.with_borrow_mut(|left| left.remove(&self.0));
+    }
+}
+
+pub(crate) fn take_allocation() -> Result<(), AllocError> {
+    let thread = runtime::current_thread();
+    ALLOCATIONS_LEFT.with_borrow_mut(|left| match left.get_mut(&thread) {
+        Some(left) => {
+            *left = left.checked_sub(1).ok_or(AllocError)?;
+            Ok(())
+        }
+        None => Ok(()),
+    })
+}
+
+/// How many RCU callbacks have not returned yet. A module must not go before it is 0.
+pub fn pending_rcu_callbacks() -> usize {
+    crate::grace_period::pending()
+}
+
+/// What a thread can be signalled by.
+#[derive(Clone, Default)]
+pub struct Task(Arc<TaskState>);
+
+#[derive(Default)]
+struct TaskState {
+    /// 1 once a signal has come.
+    signalled: atomic::AtomicUsize,
+    /// Where the thread sleeps.
+    sleeper: Mutex<Option<Arc<Sleeper>>>,
+}
+
+shared!(TASKS: BTreeMap<usize, Task>);
+
+impl Task {
+    /// Makes this the task of the running thread, until the thread ends.
+    pub fn enter(&self) {
+        let thread = runtime::current_thread();
+        TASKS.with_borrow_mut(|tasks| tasks.insert(thread, self.clone()));
+    }
+
+    /// The running thread's task, if it entered one.
+    pub(crate) fn current() -> Option<Self> {
+        let thread = runtime::current_thread();
+        TASKS.with_borrow_mut(|tasks| tasks.get(&thread).cloned())
+    }
+
+    /// Sends a signal, for good: it stays pending.
+    pub fn signal(&self) {
+        self.0.signalled.swap(1, Ordering::AcqRel);
+        let sleeper = self.sleeper().take();
+        if let Some(sleeper) = sleeper {
+            sleeper.wake();
+        }
+    }
+
+    /// Whether a signal has come.
+    pub fn signal_pending(&self) -> bool {
+        // As a step in the order of all signals: a mere load may read what was there before.
+        self.0.signalled.fetch_add(0, Ordering::Relaxed) != 0
+    }
+
+    /// Lets a signal wake `sleeper`; wakes it at once if one has come.
+    pub(crate) fn interrupts(&self, sleeper: &Arc<Sleeper>) {
+        if self.signal_pending() {
+            sleeper.wake();
+        } else {
+            *self.sleeper() = Some(sleeper.clone());
+        }
+    }
+
+    fn sleeper(&self) -> std::sync::MutexGuard<'_, Option<Arc<Sleeper>>> {
+        self.0
+            .sleeper
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Begins an execution of a loom model: everything of the one before is forgotten.
+#[cfg(feature = "loom")]
+pub fn start_execution() {
+    runtime::start_execution();
+    crate::grace_period::start_execution();
+    ALLOCATIONS_LEFT.with_borrow_mut(BTreeMap::clear);
+    TASKS.with_borrow_mut(BTreeMap::clear);
+}
+
+/// Ends an execution of a loom model.
+///
+/// # Panics
+///
+/// If memory or an RCU callback is left behind.
+#[cfg(feature = "loom")]
+pub fn end_execution() {
+    assert_eq!(pending_rcu_callbacks(), 0, "RCU callbacks that never ran");
+    runtime::blocks::assert_none_left();
+}
