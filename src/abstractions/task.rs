@@ -7,7 +7,7 @@
 use crate::bindings;
 use core::ptr::{self, NonNull};
 use kernel::alloc::{Flags, KVVec};
-use kernel::bindings::task_struct;
+use kernel::bindings::{pid, pid_type_PIDTYPE_TGID, task_struct};
 use kernel::mm::MmWithUser;
 use kernel::prelude::*;
 use kernel::sync::aref::ARef;
@@ -17,8 +17,13 @@ use logic::comm::{Comm, TASK_COMM_LEN};
 use protocol::answers::{Lineage, Process, GENERATIONS};
 
 /// A thread group that is no kernel thread, as it was when it was listed. It may have ended since.
+///
+/// # Invariants
+///
+/// Owns a reference to `pid`.
 pub struct ThreadGroup {
-    leader: ARef<Task>,
+    /// Not the leader's task: that one goes when another thread executes a program.
+    pid: NonNull<pid>,
     /// The leader's name.
     pub comm: Comm,
     /// The thread group's id in the initial pid namespace.
@@ -26,24 +31,53 @@ pub struct ThreadGroup {
 }
 
 impl ThreadGroup {
+    /// Describes the thread group of a leader. `None` if it is gone already.
+    ///
+    /// # Safety
+    ///
+    /// `leader` was reached under the RCU read-side lock, which is still held.
+    unsafe fn of(leader: *mut task_struct) -> Option<Self> {
+        // SAFETY: by this function's own requirement.
+        let pid = unsafe { kernel::bindings::get_task_pid(leader, pid_type_PIDTYPE_TGID) };
+        let mut field = [0u8; TASK_COMM_LEN];
+        // SAFETY: as above; `field` has the size of a comm.
+        unsafe { bindings::abstractions_get_task_comm(field.as_mut_ptr().cast(), leader) };
+        // INVARIANT: `get_task_pid` took a reference.
+        Some(Self {
+            pid: NonNull::new(pid)?,
+            comm: Comm::from_field(field),
+            // SAFETY: as above; a task's thread group does not change.
+            tgid: unsafe { (*leader).tgid }.unsigned_abs(),
+        })
+    }
+
     /// The address space, kept from being torn down while the reference lives. `None` for a process
     /// that has none any more.
     ///
     /// A leader that exited while other threads live on has lost its own: then it is theirs.
     pub fn mm(&self) -> Option<ARef<MmWithUser>> {
-        let leader = self.leader.as_ptr();
         let _guard = rcu::read_lock();
-        let mut thread = leader;
+        // SAFETY: the pid is referenced, by the type's invariants. A task that is found by it is
+        // alive under the read-side lock, and so is the list of its threads.
+        let mut thread =
+            unsafe { kernel::bindings::pid_task(self.pid.as_ptr(), pid_type_PIDTYPE_TGID) };
         while !thread.is_null() {
-            // SAFETY: the leader is referenced, later threads are seen under RCU.
+            // SAFETY: seen under the read-side lock.
             if let Some(mm) = NonNull::new(unsafe { kernel::bindings::get_task_mm(thread) }) {
                 // SAFETY: `get_task_mm` took a reference, which the `ARef` owns from here.
                 return Some(unsafe { ARef::from_raw(mm.cast()) });
             }
-            // SAFETY: as above; the list is RCU-protected.
+            // SAFETY: as above.
             thread = unsafe { bindings::abstractions_next_thread(thread) };
         }
         None
+    }
+}
+
+impl Drop for ThreadGroup {
+    fn drop(&mut self) {
+        // SAFETY: gives up the reference that this owns.
+        unsafe { kernel::bindings::put_pid(self.pid.as_ptr()) };
     }
 }
 
@@ -67,7 +101,10 @@ pub fn thread_groups(flags: Flags) -> Result<KVVec<ThreadGroup>> {
                 & kernel::bindings::PF_KTHREAD
                 != 0;
             if !kthread {
-                fits = groups.push_within_capacity(thread_group(process)).is_ok();
+                // SAFETY: as above.
+                if let Some(group) = unsafe { ThreadGroup::of(process) } {
+                    fits = groups.push_within_capacity(group).is_ok();
+                }
             }
             fits
         });
@@ -95,22 +132,6 @@ fn for_each_process(mut visit: impl FnMut(*mut task_struct) -> bool) -> usize {
         if !visit(process) {
             return visited;
         }
-    }
-}
-
-/// `leader` must be alive under the RCU read-side lock.
-fn thread_group(leader: *mut task_struct) -> ThreadGroup {
-    let mut field = [0u8; TASK_COMM_LEN];
-    // SAFETY: `field` has the size of a comm; the task is alive (see the caller, `thread_groups`).
-    unsafe { bindings::abstractions_get_task_comm(field.as_mut_ptr().cast(), leader) };
-    // SAFETY: as above; the id of a thread group does not change.
-    let tgid = unsafe { (*leader).tgid };
-    // SAFETY: as above; layouts are the same, `Task` is transparent.
-    let leader = unsafe { &*leader.cast::<Task>() };
-    ThreadGroup {
-        leader: leader.into(),
-        comm: Comm::from_field(field),
-        tgid: tgid.unsigned_abs(),
     }
 }
 

@@ -32,8 +32,8 @@ use protocol::rcu::RcuBox;
 
 /// Pages that are pinned before they are read.
 const BATCH_PAGES: usize = 256;
-/// Page-table entries that are looked at before the `mmap_lock` is let go: about 0.1 ms.
-const BATCH_ENTRIES: usize = 16384;
+/// Page-table entries that are looked at before the `mmap_lock` is let go: some 0.1 ms.
+const BATCH_ENTRIES: usize = 4096;
 /// What finding an area costs, in entries.
 const ENTRIES_PER_VMA: usize = 32;
 

@@ -73,13 +73,13 @@ impl<E: RunError> Combiner<E> {
         })
     }
 
-    /// Returns once a run that began after this call has ended: the caller's own, or another's.
-    /// May sleep, for as long as two runs.
+    /// Returns once a run that began after this call has ended: the caller's own, with what it
+    /// returned, or another's. May sleep, for as long as two runs.
     ///
     /// # Errors
     ///
     /// [`Refused`]; a failed run has the same effect on the others as none.
-    pub fn run(&self, run: impl FnOnce() -> Result<(), E>) -> Result<(), Refused<E>> {
+    pub fn run<R>(&self, run: impl FnOnce() -> Result<R, E>) -> Result<Option<R>, Refused<E>> {
         let mut turns = self.turns.lock();
         let wanted = turns.begun + 1;
         loop {
@@ -87,7 +87,7 @@ impl<E: RunError> Combiner<E> {
                 return Err(Refused::Closing);
             }
             if turns.succeeded >= wanted {
-                return Ok(());
+                return Ok(None);
             }
             if let Some((_, error)) = turns.failed.filter(|(number, _)| *number >= wanted) {
                 return Err(Refused::Failed(error));
@@ -108,14 +108,14 @@ impl<E: RunError> Combiner<E> {
 
         let mut turns = self.turns.lock();
         turns.running = false;
-        match outcome {
-            Ok(()) => turns.succeeded = number,
+        match &outcome {
+            Ok(_) => turns.succeeded = number,
             Err(error) if error.is_private() => {}
-            Err(error) => turns.failed = Some((number, error)),
+            Err(error) => turns.failed = Some((number, *error)),
         }
         drop(turns);
         self.turn_ended.notify_all();
-        outcome.map_err(Refused::Failed)
+        outcome.map(Some).map_err(Refused::Failed)
     }
 
     /// Does one step that no other writer's step may interleave with. Holds the mutex meanwhile: the

@@ -64,15 +64,15 @@ impl<S: Groups, E: RunError> Database<S, E> {
     ///
     /// [`Refused`]; the old snapshot stays whole.
     pub fn reset(&self, scan: impl FnOnce() -> Result<RcuBox<S>, E>) -> Result<(), Refused<E>> {
-        self.writers.run(|| {
+        let replaced = self.writers.run(|| {
             let scanned = scan()?;
-            let old = self
+            Ok(self
                 .writers
-                .exclusively(|| self.published.replace(Some(scanned)));
-            // Outside the mutex: waits for the readers of before.
-            drop(old);
-            Ok(())
-        })
+                .exclusively(|| self.published.replace(Some(scanned))))
+        })?;
+        // After the turn: nobody else needs to wait for the readers of before.
+        drop(replaced);
+        Ok(())
     }
 
     /// Removes a group from the snapshot of this moment. False if it has none of this key. May sleep.
