@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
 mod accelerator;
@@ -83,11 +83,19 @@ struct KernelOption {
 }
 
 impl KernelOption {
-    /// Runs `task` with what it needs.
-    fn with_guest(&self, task: impl FnOnce(&Guest) -> Result<bool>) -> Result<bool> {
+    /// Runs `task` on a guest that has the project's own programs if `programs` says so.
+    fn with_guest(
+        &self,
+        programs: bool,
+        task: impl FnOnce(&Guest) -> Result<bool>,
+    ) -> Result<bool> {
         let workspace = Workspace::open()?;
         let setup = Setup::new(&workspace, self.kernel.as_deref())?;
-        task(&Guest::new(&setup)?)
+        let programs = match programs {
+            true => programs::build(&workspace)?,
+            false => Vec::new(),
+        };
+        task(&Guest::new(&setup, &programs)?)
     }
 }
 
@@ -106,8 +114,8 @@ impl Task {
     /// Whether what was asked for went well.
     fn run(self) -> Result<bool> {
         match self {
-            Task::Demo(kernel) => kernel.with_guest(demo),
-            Task::Shell(kernel) => kernel.with_guest(shell),
+            Task::Demo(kernel) => kernel.with_guest(false, demo),
+            Task::Shell(kernel) => kernel.with_guest(true, shell),
             Task::Build { kernel } => build(kernel.as_deref()),
             Task::Test {
                 list,
@@ -156,7 +164,8 @@ fn clean(cache: bool) -> Result<bool> {
     let mut removed: Vec<PathBuf> = Vec::new();
     let outputs = project::Project::open()?.outputs();
     if outputs.exists() {
-        chroot::remove_tree(&outputs)?;
+        std::fs::remove_dir_all(&outputs)
+            .with_context(|| format!("cannot remove {}", outputs.display()))?;
         removed.push(outputs);
     }
     if cache {

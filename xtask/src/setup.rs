@@ -12,7 +12,6 @@ use crate::guest::Machine;
 use crate::initramfs;
 use crate::kernel::Kernel;
 use crate::module::{self, Job, Modules};
-use crate::programs;
 use crate::project::Project;
 use crate::root::Root;
 
@@ -70,11 +69,10 @@ pub struct Guest<'a> {
 }
 
 impl<'a> Guest<'a> {
-    /// Builds what the guest runs and packs it.
-    pub fn new(setup: &'a Setup) -> Result<Self> {
+    /// Builds the modules and packs them together with `programs`.
+    pub fn new(setup: &'a Setup, programs: &[PathBuf]) -> Result<Self> {
         let Workspace { cache, project } = setup.workspace;
         let modules = setup.make(Job::Build)?;
-        let programs = programs::build(setup.workspace)?;
         let base = initramfs::base(cache, &setup.root)?;
         let files = tempfile::Builder::new()
             .prefix("rust-memory-modules-")
@@ -83,7 +81,7 @@ impl<'a> Guest<'a> {
         let mut in_guest = modules.files.clone();
         in_guest.extend(setup.kernel.guest_modules()?);
         let initramfs = files.path().join(INITRAMFS);
-        initramfs::write(&initramfs, &base, project, &programs, &in_guest)?;
+        initramfs::write(&initramfs, &base, project, programs, &in_guest)?;
         let logs = cache.log("guest").with_extension("");
         cache::create_dir(&logs)?;
         Ok(Self { setup, files, logs })

@@ -266,7 +266,8 @@ impl<'a> Session<'a> {
     }
 
     fn vm(&mut self, names: &[String], filter: Option<&str>, summary: &mut Summary) -> Result<()> {
-        let guest = Guest::new(self.setup()?)?;
+        let programs = programs::build(self.workspace)?;
+        let guest = Guest::new(self.setup()?, &programs)?;
         vm_suite::run(&guest, names, filter, summary)
     }
 }
