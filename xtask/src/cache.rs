@@ -74,20 +74,30 @@ impl Cache {
     }
 }
 
-/// Removes the cache; fails while another run uses it. Returns its directory.
-pub fn remove() -> Result<PathBuf> {
-    let dir = dir()?;
-    if !dir.exists() {
-        return Ok(dir);
+/// The cache, held by this run alone.
+pub struct Alone {
+    dir: PathBuf,
+    _lock: Flock<File>,
+}
+
+impl Alone {
+    /// Takes the cache; fails while another run uses it.
+    pub fn take() -> Result<Self> {
+        let dir = dir()?;
+        let Some(lock) = lock_directory(&dir, FlockArg::LockExclusiveNonblock)? else {
+            bail!(
+                "{} is in use by another run of cargo xtask: wait for it to end, then clean again",
+                dir.display()
+            );
+        };
+        Ok(Self { dir, _lock: lock })
     }
-    let Some(_alone) = lock_directory(&dir, FlockArg::LockExclusiveNonblock)? else {
-        bail!(
-            "{} is in use by another run of cargo xtask: wait for it to end, then clean again",
-            dir.display()
-        );
-    };
-    chroot::remove_tree(&dir)?;
-    Ok(dir)
+
+    /// Removes the cache; returns its directory.
+    pub fn remove(self) -> Result<PathBuf> {
+        chroot::remove_tree(&self.dir)?;
+        Ok(self.dir)
+    }
 }
 
 /// A short name for `parts`, different when any of them is.

@@ -83,14 +83,18 @@ impl Machine<'_> {
             self.stop(&mut child);
         }
         let status = child.wait()?;
-        self.check_kernel_log()?;
-        match ended.with_context(|| self.describe_logs())? {
-            Some(verdict) => Ok(verdict),
-            None => bail!(
-                "the guest ended without a verdict (QEMU ended with {status}); {}\n{}",
-                self.describe_logs(),
-                self.last_lines()
-            ),
+        let verdict = ended.and_then(|verdict| {
+            verdict.with_context(|| {
+                format!(
+                    "the guest ended without a verdict (QEMU ended with {status}); {}",
+                    self.last_lines()
+                )
+            })
+        });
+        match (self.check_kernel_log(), verdict) {
+            (Ok(()), verdict) => verdict.with_context(|| self.describe_logs()),
+            (Err(complaints), Ok(_)) => Err(complaints),
+            (Err(complaints), Err(end)) => Err(complaints.context(end.to_string())),
         }
     }
 
@@ -164,7 +168,7 @@ impl Machine<'_> {
         let found = complaints(&log);
         ensure!(
             found.is_empty(),
-            "the guest's kernel complained:\n  {}\n{}",
+            "the guest's kernel complained:\n  {}\n  {}",
             found.join("\n  "),
             self.describe_logs()
         );

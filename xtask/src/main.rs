@@ -161,6 +161,8 @@ fn build(kernel: Option<&str>) -> Result<bool> {
 }
 
 fn clean(cache: bool) -> Result<bool> {
+    // No run that is under way may lose what it builds.
+    let alone = cache::Alone::take()?;
     let mut removed: Vec<PathBuf> = Vec::new();
     let outputs = project::Project::open()?.outputs();
     if outputs.exists() {
@@ -169,7 +171,7 @@ fn clean(cache: bool) -> Result<bool> {
         removed.push(outputs);
     }
     if cache {
-        removed.push(cache::remove()?);
+        removed.push(alone.remove()?);
     }
     for dir in removed {
         println!("removed {}", dir.display());

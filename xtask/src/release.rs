@@ -30,10 +30,8 @@ impl Release {
 /// The release `wanted`, else the newest of the default series, as the root's package lists offer it.
 pub fn choose(step: &Step, root: &Root, wanted: Option<&str>) -> Result<Release> {
     let chroot = root.chroot();
-    let headers = format!(
-        "linux-headers-{}",
-        wanted.unwrap_or(&format!("{DEFAULT_SERIES}."))
-    );
+    let series_wanted = wanted.map_or(DEFAULT_SERIES.to_owned(), series);
+    let headers = format!("linux-headers-{series_wanted}.");
     let names = step.output(chroot.command("apt-cache").args(["pkgnames", &headers]))?;
     let mut packages = BTreeSet::new();
     for headers in names.lines() {
@@ -75,38 +73,35 @@ fn pick(offered: &str, wanted: Option<&str>) -> Result<Release> {
         Some(wanted) => name == wanted,
         None => series(name) == DEFAULT_SERIES && flavour(name) == DEFAULT_FLAVOUR,
     };
-    let best = versions
+    let mut whole: Vec<_> = versions
         .iter()
         .filter_map(|(package, offered)| Some((package.strip_prefix("linux-headers-")?, offered)))
-        .filter(|(name, _)| fits(name))
         .flat_map(|(name, offered)| offered.iter().map(move |version| (name, *version)))
         .filter(|(name, version)| whole(name, version))
-        .max_by_key(|(name, version)| (numbers(name), numbers(version)));
-    match best {
-        Some((name, version)) => Ok(Release {
-            name: name.to_owned(),
-            version: version.to_owned(),
-        }),
-        None => {
-            let (name, series) = match wanted {
-                Some(wanted) => (wanted.to_owned(), series(wanted)),
-                None => (
-                    format!("{DEFAULT_SERIES}.*-{DEFAULT_FLAVOUR}"),
-                    DEFAULT_SERIES.to_owned(),
-                ),
-            };
-            let headers: Vec<_> = versions
-                .keys()
-                .filter_map(|package| package.strip_prefix("linux-headers-"))
-                .collect();
-            bail!(
-                "no kernel found: looked in Debian's main archive and backports for linux-image-{name}, \
-                 linux-headers-{name} and linux-source-{series}, all in one version; headers offered: {}. \
-                 Name another release with --kernel, such as those of `apt-cache pkgnames linux-headers-`",
-                if headers.is_empty() { "none".to_owned() } else { headers.join(", ") }
-            )
-        }
+        .collect();
+    whole.sort_by_key(|(name, version)| (numbers(name), numbers(version)));
+    if let Some((name, version)) = whole.iter().rev().find(|(name, _)| fits(name)) {
+        return Ok(Release {
+            name: (*name).to_owned(),
+            version: (*version).to_owned(),
+        });
     }
+    let name = wanted.map_or(
+        format!("{DEFAULT_SERIES}.*-{DEFAULT_FLAVOUR}"),
+        str::to_owned,
+    );
+    let offered: Vec<_> = whole.iter().map(|(name, _)| *name).collect();
+    bail!(
+        "no kernel found: looked in Debian's main archive and backports for linux-image-{name}, \
+         linux-headers-{name} and linux-source-{}, all in one version; offered of that series: {}. \
+         Name one that is offered with --kernel",
+        series(&name),
+        if offered.is_empty() {
+            "none".to_owned()
+        } else {
+            offered.join(", ")
+        }
+    )
 }
 
 /// `7.2` of `7.2.12+deb13-cloud-amd64`.

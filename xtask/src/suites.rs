@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{anyhow, ensure, Context, Result};
+use anyhow::{anyhow, bail, ensure, Context, Result};
 
 use crate::module::Job;
 use crate::programs;
@@ -111,6 +111,9 @@ pub fn run(filter: Option<&str>, list: bool, kernel: Option<&str>) -> Result<boo
             println!("{name}");
         }
         return Ok(true);
+    }
+    if let (true, Ok([]), Some(filter)) = (suites.is_empty(), vm_tests.as_deref(), filter) {
+        bail!("no test's name contains \"{filter}\": `cargo xtask test --list` prints the names");
     }
     let mut summary = Summary::default();
     for suite in suites {
