@@ -7,7 +7,7 @@ use nix::sys::signal::{kill, killpg, Signal};
 use nix::sys::wait::{waitpid, WaitPidFlag, WaitStatus};
 use nix::unistd::Pid;
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -20,6 +20,8 @@ static FALLEN: Mutex<Vec<String>> = Mutex::new(Vec::new());
 pub struct Helper {
     leader: Pid,
     what: String,
+    /// Kept open, so that a program that waits for input goes on waiting.
+    _input: Option<ChildStdin>,
 }
 
 impl Helper {
@@ -79,13 +81,14 @@ impl Helper {
 
     /// Starts a program that runs on by itself.
     pub fn start(command: &mut Command, what: String) -> Result<Self> {
-        let child = command
+        let mut child = command
             .process_group(0)
             .spawn()
             .with_context(|| format!("cannot start {what}"))?;
         Ok(Self {
             leader: Pid::from_raw(child.id() as i32),
             what,
+            _input: child.stdin.take(),
         })
     }
 

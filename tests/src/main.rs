@@ -3,6 +3,7 @@
 
 mod case;
 mod cases;
+mod crowd;
 mod helper;
 mod kernel_log;
 mod module;

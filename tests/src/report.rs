@@ -1,10 +1,11 @@
 //! The line that stands for a set of processes (the statement's Listing 1), parsed and printed.
 
 use anyhow::{ensure, Context, Result};
+use std::fmt;
 use std::io::Write;
 
 /// One set of processes of the same name.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Line {
     /// The name as it is printed, control bytes and backslashes escaped.
     pub name: Vec<u8>,
@@ -20,6 +21,12 @@ pub struct Line {
     pub nb_group: u64,
     /// Thread group ids, as printed.
     pub pids: Vec<i32>,
+}
+
+impl fmt::Debug for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.print().trim_ascii_end().escape_ascii())
+    }
 }
 
 impl Line {
@@ -44,7 +51,7 @@ impl Line {
 
     /// What holds for any set at any moment.
     pub fn check(&self) -> Result<()> {
-        let text = self.print().escape_ascii().to_string();
+        let text = format!("{self:?}");
         ensure!(
             self.valid + self.invalid == self.total,
             "valid + invalid is not total: {text}"

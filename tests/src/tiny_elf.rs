@@ -10,7 +10,9 @@ use std::path::Path;
 const PAGE: u32 = 4096;
 const BASE: u32 = 0x0804_8000;
 const PT_LOAD: u32 = 1;
+const PT_GNU_STACK: u32 = 0x6474_e551;
 const PF_X: u32 = 1;
+const PF_W: u32 = 2;
 const PF_R: u32 = 4;
 
 /// Width of a program's addresses.
@@ -66,13 +68,25 @@ fn headers(class: Class, entry: u32, data_pages: u32) -> Vec<u8> {
     native(&mut file, header_size as u32);
     native(&mut file, 0);
     word(&mut file, 0);
-    let segments = [(0, 1, PF_R | PF_X), (1, data_pages, PF_R)];
-    let used = if data_pages == 0 { 1 } else { 2 };
-    for value in [header_size, program_header_size, used as u16, 0, 0, 0] {
+    let mut segments = vec![
+        (PT_GNU_STACK, 0, 0, PF_R | PF_W),
+        (PT_LOAD, 0, 1, PF_R | PF_X),
+    ];
+    if data_pages > 0 {
+        segments.push((PT_LOAD, 1, data_pages, PF_R));
+    }
+    for value in [
+        header_size,
+        program_header_size,
+        segments.len() as u16,
+        0,
+        0,
+        0,
+    ] {
         half(&mut file, value);
     }
-    for &(first, pages, flags) in &segments[..used] {
-        word(&mut file, PT_LOAD);
+    for (kind, first, pages, flags) in segments {
+        word(&mut file, kind);
         if wide {
             word(&mut file, flags);
         }

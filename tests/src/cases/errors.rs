@@ -1,16 +1,15 @@
 //! The statement's error table: the number, the text in the file, and the line in the kernel log.
 
 use crate::case::{check_eq, check_text, skip, Case};
+use crate::crowd::crowd;
 use crate::helper::Helper;
 use crate::kernel_log::KernelLog;
-use crate::tiny_elf::{self, Class};
 use crate::{module, proc_file};
 use anyhow::{ensure, Context, Result};
 use nix::errno::Errno;
 use nix::sys::signal::{kill, Signal};
 use nix::sys::wait::{waitpid, WaitStatus};
 use nix::unistd::{fork, ForkResult};
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 pub const CASES: &[Case] = &[
@@ -125,13 +124,8 @@ fn success_logs_no_error() -> Result<()> {
 /// A RESET whose process is killed in its middle changes nothing, and does not go on for long.
 fn killed_reset_keeps_the_data() -> Result<()> {
     const ATTEMPTS: u32 = 24;
-    let directory = tempfile::tempdir()?;
-    let program = directory.path().join("bulk");
     let pages: Vec<u8> = (0..64).collect();
-    tiny_elf::write(&program, Class::Elf64, &pages)?;
-    let bulk = (0..300).map(|_| Helper::start(&mut Command::new(&program), "tiny program".into()));
-    let bulk = bulk.collect::<Result<Vec<_>>>()?;
-    bulk.iter().try_for_each(Helper::wait_until_stopped)?;
+    let _bulk = crowd(&pages, (0..300).map(|_| "bulk".into()))?;
     let _module = module::load()?;
     let started = Instant::now();
     proc_file::reset()?;

@@ -1,10 +1,11 @@
 //! The module against the oracle: sets of several processes, and everything that runs.
 
 use super::memory::agrees;
-use crate::case::{check_eq, Case};
+use crate::case::{check_eq, skip, Case};
+use crate::crowd;
 use crate::helper::Helper;
 use crate::report::Line;
-use crate::tiny_elf::{self, Class};
+use crate::tiny_elf::Class;
 use crate::{module, oracle};
 use anyhow::{ensure, Context, Result};
 use std::process::Command;
@@ -53,13 +54,15 @@ fn fork_without_exec() -> Result<()> {
 }
 
 fn same_pages_in_several_processes() -> Result<()> {
-    let seeds = ["1 2 3 4", "1 2 3 5", "1 2 2 6"];
-    let helpers = seeds.map(|seeds| Helper::worker("same", "patterns", Some(seeds)));
-    let helpers = helpers.into_iter().collect::<Result<Vec<_>>>()?;
+    let start = |name, each: [[u8; 4]; 3]| -> Result<Vec<Helper>> {
+        each.iter().map(|data| crowd::one(name, data)).collect()
+    };
+    let _same = start("same", [[1, 2, 3, 4], [1, 2, 3, 5], [1, 2, 2, 6]])?;
     // The same program three times, for what is alike anyway.
-    let plain = ["11 12 13 14", "21 22 23 24", "31 32 33 34"]
-        .map(|seeds| Helper::worker("differ", "patterns", Some(seeds)));
-    let _plain = plain.into_iter().collect::<Result<Vec<_>>>()?;
+    let _differ = start(
+        "differ",
+        [[11, 12, 13, 14], [21, 22, 23, 24], [31, 32, 33, 34]],
+    )?;
     let _module = module::load()?;
     let lines = oracle::agree_on(&["same", "differ"])?;
     let find = |name: &[u8]| {
@@ -69,7 +72,7 @@ fn same_pages_in_several_processes() -> Result<()> {
             .context("a set is missing")
     };
     let (same, differ) = (find(b"same")?, find(b"differ")?);
-    check_eq("processes", same.pids.len(), helpers.len())?;
+    check_eq("processes", same.pids.len(), 3)?;
     // 1 1 1, 2 2 2 2, 3 3.
     check_eq(
         "shareable pages",
@@ -120,19 +123,17 @@ fn clone_vm() -> Result<()> {
 }
 
 fn thirty_two_bit() -> Result<()> {
-    let directory = tempfile::tempdir()?;
-    let program = directory.path().join("x86-32");
-    tiny_elf::write(&program, Class::Elf32, &[1, 1, 1, 2, 2, 3])?;
-    let spawn = || Helper::that_stops(&mut Command::new(&program), "32-bit program".into());
-    let one = spawn();
-    if one.as_ref().is_err_and(|error| {
-        error
-            .chain()
-            .any(|cause| cause.to_string().contains("os error 8"))
-    }) {
-        return crate::case::skip("this kernel runs no 32-bit programs");
+    let pair = ["x86-32", "x86-32"].map(str::to_owned).into_iter();
+    let pair = crowd::crowd_of(Class::Elf32, &[1, 1, 1, 2, 2, 3], pair);
+    if let Err(error) = &pair {
+        let refused = error
+            .downcast_ref::<std::io::Error>()
+            .and_then(std::io::Error::raw_os_error);
+        if refused == Some(libc::ENOEXEC) {
+            return skip("this kernel runs no 32-bit programs");
+        }
     }
-    let (_one, _two) = (one?, spawn()?);
+    let _pair = pair?;
     let _module = module::load()?;
     let line = single(oracle::agree_on(&["x86-32"])?)?;
     check_eq("processes", line.pids.len(), 2)?;

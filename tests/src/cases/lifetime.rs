@@ -1,14 +1,13 @@
 //! Loading and unloading, at any moment and many times.
 
 use crate::case::{check_eq, Case};
+use crate::crowd::crowd;
 use crate::helper::{worker_command, Helper};
-use crate::tiny_elf::{self, Class};
 use crate::{module, proc_file};
 use anyhow::{bail, ensure, Context, Result};
 use nix::errno::Errno;
 use std::fs::File;
 use std::io::Read;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 pub const CASES: &[Case] = &[
@@ -128,13 +127,7 @@ fn unload_during_commands() -> Result<()> {
 }
 
 fn fifty_times_without_a_leak() -> Result<()> {
-    let directory = tempfile::tempdir()?;
-    let program = directory.path().join("many");
-    tiny_elf::write(&program, Class::Elf64, &[1, 1, 2])?;
-    let many = (0..300).map(|_| Helper::start(&mut Command::new(&program), "tiny program".into()));
-    let many = many.collect::<Result<Vec<_>>>()?;
-    many.iter().try_for_each(Helper::wait_until_stopped)?;
-
+    let _many = crowd(&[1, 1, 2], (0..300).map(|_| "many".into()))?;
     let round = || -> Result<()> {
         let module = module::load()?;
         check_eq(

@@ -1,6 +1,7 @@
 //! The module against the oracle: one process with a memory of every kind.
 
 use crate::case::{check_eq, skip, Case};
+use crate::crowd;
 use crate::helper::Helper;
 use crate::report::Line;
 use crate::shapes;
@@ -54,10 +55,9 @@ pub fn agrees(shape: &str, argument: &str) -> Result<Line> {
     Ok(lines.swap_remove(one))
 }
 
-/// What a worker shows that has no memory of a special kind.
 fn identical_inside_one_process() -> Result<()> {
-    let _plain = Helper::worker("plain", "patterns", Some("1 2 3 4 5 6 7 8"))?;
-    let _alike = Helper::worker("alike", "patterns", Some("1 1 1 1 1 2 2 3"))?;
+    let _plain = crowd::one("plain", &[1, 2, 3, 4, 5, 6, 7, 8])?;
+    let _alike = crowd::one("alike", &[1, 1, 1, 1, 1, 2, 2, 3])?;
     let _module = module::load()?;
     let lines = oracle::agree_on(&["plain", "alike"])?;
     let find = |name: &[u8]| {

@@ -2,13 +2,12 @@
 
 use super::descriptor::read_in_pieces;
 use crate::case::{check_eq, check_text, Case};
+use crate::crowd::crowd;
 use crate::helper::Helper;
 use crate::report::Line;
-use crate::tiny_elf::{self, Class};
 use crate::{module, oracle, proc_file};
 use anyhow::{ensure, Result};
 use std::fs::File;
-use std::process::Command;
 
 pub const CASES: &[Case] = &[
     Case::slow(
@@ -21,23 +20,6 @@ pub const CASES: &[Case] = &[
 
 /// As many as two gibibytes of memory and an emulated processor bear.
 const MANY: usize = 1500;
-
-/// Starts a tiny program once under each name.
-fn crowd(names: impl Iterator<Item = String>) -> Result<Vec<Helper>> {
-    let directory = tempfile::tempdir()?;
-    let original = directory.path().join("original");
-    tiny_elf::write(&original, Class::Elf64, &[1, 1, 2])?;
-    let crowd = names.map(|name| {
-        let path = directory.path().join(&name);
-        if !path.exists() {
-            std::fs::hard_link(&original, &path)?;
-        }
-        Helper::start(&mut Command::new(&path), format!("program {name}"))
-    });
-    let crowd = crowd.collect::<Result<Vec<_>>>()?;
-    crowd.iter().try_for_each(Helper::wait_until_stopped)?;
-    Ok(crowd)
-}
 
 /// Requires that the file, opened anew and read in pieces of any size, gives `text`.
 fn same_in_pieces(text: &[u8]) -> Result<()> {
@@ -53,7 +35,7 @@ fn same_in_pieces(text: &[u8]) -> Result<()> {
 }
 
 fn many_processes_of_one_name() -> Result<()> {
-    let crowd = crowd((0..MANY).map(|_| "crowd".into()))?;
+    let crowd = crowd(&[1, 1, 2], (0..MANY).map(|_| "crowd".into()))?;
     let _module = module::load()?;
     let lines = oracle::agree_on(&["crowd"])?;
     check_eq("sets", lines.len(), 1)?;
@@ -72,7 +54,7 @@ fn many_processes_of_one_name() -> Result<()> {
 
 fn many_names() -> Result<()> {
     let name = |index: usize| format!("name-{index:04}");
-    let crowd = crowd((0..MANY).map(name))?;
+    let crowd = crowd(&[1, 1, 2], (0..MANY).map(name))?;
     let _module = module::load()?;
     let lines = proc_file::all()?;
     let text = proc_file::answer("ALL\n")?;

@@ -104,7 +104,8 @@ pub fn storm(argument: &str) -> Result<()> {
 /// whole; else the file is missing or dead.
 pub fn asker(argument: &str) -> Result<()> {
     let end = deadline(argument)?;
-    let gone = [Errno::ENOENT, Errno::EIO];
+    // The last is for a command that was under way.
+    let gone = [Errno::ENOENT, Errno::EIO, Errno::ENODEV];
     let mut answers = 0;
     while Instant::now() < end {
         let file = match OpenOptions::new()
