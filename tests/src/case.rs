@@ -76,6 +76,7 @@ pub fn check_text(what: &str, actual: impl AsRef<[u8]>, expected: impl AsRef<[u8
 /// Runs the test `name` in this process; the exit status is for [`crate::runner`].
 pub fn run_here(name: &str) -> Result<ExitCode> {
     let case = cases::all()
+        .chain(cases::broken())
         .find(|case| case.name == name)
         .with_context(|| {
             format!("no test is named '{name}'; `guest-tests list` prints the names")

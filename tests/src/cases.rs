@@ -2,6 +2,7 @@
 
 mod access;
 mod answers;
+mod broken;
 mod descriptor;
 mod errors;
 mod families;
@@ -35,6 +36,11 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
     ]
     .into_iter()
     .flatten()
+}
+
+/// Tests that must not pass, by which the runner is checked.
+pub fn broken() -> impl Iterator<Item = &'static Case> {
+    broken::CASES.iter()
 }
 
 #[cfg(test)]

@@ -180,12 +180,16 @@ pub fn wait_until(process: &mut Child, deadline: Instant) -> Result<Option<ExitS
 
 /// Kills and reaps every descendant of this process.
 pub fn reap_all() -> Result<()> {
+    let own = Pid::this().as_raw();
     loop {
-        // Thread id and process id are the same here: this program's processes have one thread.
-        let own = std::process::id();
-        let children = std::fs::read_to_string(format!("/proc/self/task/{own}/children"))?;
-        for child in children.split_whitespace() {
-            let _ = kill(Pid::from_raw(child.parse()?), Signal::SIGKILL);
+        for process in procfs::process::all_processes().context("cannot list processes")? {
+            // One that cannot be looked at any more is gone.
+            let Ok(stat) = process.and_then(|process| process.stat()) else {
+                continue;
+            };
+            if stat.ppid == own {
+                let _ = kill(Pid::from_raw(stat.pid), Signal::SIGKILL);
+            }
         }
         match waitpid(None, None) {
             Ok(_) | Err(Errno::EINTR) => {}

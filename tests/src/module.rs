@@ -70,7 +70,6 @@ pub fn unload() -> Result<()> {
 }
 
 /// Whether the module is loaded.
-pub fn is_loaded() -> Result<bool> {
-    let modules = std::fs::read_to_string("/proc/modules").context("cannot read /proc/modules")?;
-    Ok(modules.lines().any(|line| line.starts_with("memory_info ")))
+pub fn is_loaded() -> bool {
+    Path::new("/sys/module/memory_info").exists()
 }

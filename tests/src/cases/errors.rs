@@ -7,9 +7,10 @@ use crate::kernel_log::KernelLog;
 use crate::{module, proc_file};
 use anyhow::{ensure, Context, Result};
 use nix::errno::Errno;
-use nix::sys::signal::{kill, Signal};
+use nix::sys::signal::{kill, sigaction, SaFlags, SigAction, SigHandler, SigSet, Signal};
 use nix::sys::wait::{waitpid, WaitStatus};
 use nix::unistd::{fork, ForkResult};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 pub const CASES: &[Case] = &[
@@ -25,6 +26,11 @@ pub const CASES: &[Case] = &[
         skip("running out of memory on purpose needs a kernel with fault injection; the stock kernel has none")
     }),
     Case::new("errors::success_logs_no_error", success_logs_no_error),
+    Case::slow(
+        "errors::other_signals_do_not_interrupt",
+        120,
+        other_signals_do_not_interrupt,
+    ),
     Case::slow(
         "errors::killed_reset_keeps_the_data",
         180,
@@ -121,11 +127,55 @@ fn success_logs_no_error() -> Result<()> {
     check_eq("errors in the kernel log", log.errors()?, Vec::new())
 }
 
+/// A signal that does not kill does not cut a command short.
+fn other_signals_do_not_interrupt() -> Result<()> {
+    static TAKEN: AtomicU32 = AtomicU32::new(0);
+    extern "C" fn take(_: libc::c_int) {
+        TAKEN.fetch_add(1, Ordering::Relaxed);
+    }
+
+    let _bulk = bulk()?;
+    let _module = module::load()?;
+    let action = SigAction::new(SigHandler::Handler(take), SaFlags::empty(), SigSet::empty());
+    // SAFETY: the handler only counts.
+    unsafe { sigaction(Signal::SIGALRM, &action) }?;
+    let every = |microseconds| -> Result<()> {
+        let interval = libc::timeval {
+            tv_sec: 0,
+            tv_usec: microseconds,
+        };
+        let timer = libc::itimerval {
+            it_interval: interval,
+            it_value: interval,
+        };
+        // SAFETY: setitimer(2) only reads the timer.
+        let status = unsafe { libc::setitimer(libc::ITIMER_REAL, &timer, std::ptr::null_mut()) };
+        Errno::result(status)
+            .map(drop)
+            .context("cannot set a timer")
+    };
+    let file = proc_file::open()?;
+    every(2000)?;
+    let written = [(); 8].map(|()| proc_file::write(&file, b"RESET\n"));
+    every(0)?;
+    check_eq("what the RESETs return", written, [Ok(6); 8])?;
+    ensure!(
+        TAKEN.load(Ordering::Relaxed) > 0,
+        "no signal came while RESET ran"
+    );
+    Ok(())
+}
+
+/// Enough processes and pages for a RESET to take its time.
+fn bulk() -> Result<Vec<Helper>> {
+    let pages: Vec<u8> = (0..64).collect();
+    crowd(&pages, (0..300).map(|_| "bulk".into()))
+}
+
 /// A RESET whose process is killed in its middle changes nothing, and does not go on for long.
 fn killed_reset_keeps_the_data() -> Result<()> {
     const ATTEMPTS: u32 = 24;
-    let pages: Vec<u8> = (0..64).collect();
-    let _bulk = crowd(&pages, (0..300).map(|_| "bulk".into()))?;
+    let _bulk = bulk()?;
     let _module = module::load()?;
     let started = Instant::now();
     proc_file::reset()?;

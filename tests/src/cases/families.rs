@@ -27,6 +27,7 @@ pub const CASES: &[Case] = &[
     Case::new("families::leader_exited", leader_exited),
     Case::new("families::vfork", vfork),
     Case::new("families::clone_vm", clone_vm),
+    Case::new("families::in_a_pid_namespace", in_a_pid_namespace),
     Case::new("families::thirty_two_bit", thirty_two_bit),
     Case::new("families::dynamically_linked", dynamically_linked),
     Case::slow(
@@ -120,6 +121,24 @@ fn clone_vm() -> Result<()> {
     check_eq("processes of the one name", lines[0].pids.len(), 2)?;
     check_eq("processes of the other", lines[1].pids.len(), 1)?;
     check_eq("pages, counted once", lines[0].total, lines[1].total)
+}
+
+/// Processes of other pid namespaces are listed by the pids that the reader knows.
+fn in_a_pid_namespace() -> Result<()> {
+    let helper = Helper::worker("contained", "namespace", None)?;
+    let _module = module::load()?;
+    let line = single(oracle::agree_on(&["contained"])?)?;
+    check_eq(
+        "processes: the maker of the namespace and its process 1",
+        line.pids.len(),
+        2,
+    )?;
+    ensure!(
+        line.pids.contains(&helper.pid()),
+        "pid {} is missing: {line:?}",
+        helper.pid()
+    );
+    Ok(())
 }
 
 fn thirty_two_bit() -> Result<()> {

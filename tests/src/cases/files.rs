@@ -4,10 +4,12 @@ use super::memory::agrees;
 use crate::case::Case;
 use crate::shapes;
 use anyhow::{ensure, Context, Result};
+use nix::mount::{mount, umount2, MntFlags, MsFlags};
 use std::path::Path;
 
 pub const CASES: &[Case] = &[
     Case::new("files::in_memory", || mapped(Path::new("/tmp"))),
+    Case::new("files::huge", huge),
     Case::new("files::on_the_root", || mapped(Path::new("/"))),
 ];
 
@@ -18,5 +20,30 @@ fn mapped(directory: &Path) -> Result<()> {
     std::fs::write(file.path(), shapes::file_contents())?;
     let line = agrees("file", &file.path().to_string_lossy())?;
     ensure!(line.may_be_shared >= 15, "pages of the file: {line:?}");
+    Ok(())
+}
+
+/// A memory file system that uses huge pages.
+fn huge() -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let nothing = None::<&str>;
+    mount(
+        nothing,
+        directory.path(),
+        Some("tmpfs"),
+        MsFlags::empty(),
+        Some("huge=always"),
+    )
+    .context("cannot mount a tmpfs with huge pages")?;
+    let path = directory.path().join("file");
+    let outcome = std::fs::write(&path, b"")
+        .map_err(anyhow::Error::from)
+        .and_then(|()| agrees("huge-file", &path.to_string_lossy()));
+    umount2(directory.path(), MntFlags::MNT_DETACH).context("cannot unmount")?;
+    let line = outcome?;
+    ensure!(
+        line.may_be_shared >= 1024,
+        "1024 pages of the file: {line:?}"
+    );
     Ok(())
 }

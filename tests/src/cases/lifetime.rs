@@ -46,7 +46,7 @@ fn bad_parameters() -> Result<()> {
             Err(Errno::EINVAL),
         )?;
         ensure!(
-            !module::is_loaded()?,
+            !module::is_loaded(),
             "the module is there after a failed load with '{parameters}'"
         );
         ensure!(

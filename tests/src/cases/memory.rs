@@ -23,6 +23,10 @@ pub const CASES: &[Case] = &[
     Case::new("memory::thousands_of_areas", || {
         agrees("many-areas", "4000").map(drop)
     }),
+    Case::new("memory::shared", || agrees("shared", "").map(drop)),
+    Case::new("memory::advised_and_locked", || {
+        agrees("advised", "").map(drop)
+    }),
     Case::new("memory::secret", secret),
     Case::new("memory::device", device),
     Case::new("memory::huge", || huge("huge", 1024)),

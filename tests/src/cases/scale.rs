@@ -6,8 +6,12 @@ use crate::crowd::crowd;
 use crate::helper::Helper;
 use crate::report::Line;
 use crate::{module, oracle, proc_file};
-use anyhow::{ensure, Result};
+use anyhow::{ensure, Context, Result};
+use nix::sys::wait::{waitpid, WaitStatus};
+use nix::unistd::{fork, ForkResult};
 use std::fs::File;
+use std::io::{Read, Write};
+use std::time::{Duration, Instant};
 
 pub const CASES: &[Case] = &[
     Case::slow(
@@ -16,6 +20,11 @@ pub const CASES: &[Case] = &[
         many_processes_of_one_name,
     ),
     Case::slow("scale::many_names", 240, many_names),
+    Case::slow(
+        "scale::resets_at_once_share_scans",
+        120,
+        resets_at_once_share_scans,
+    ),
 ];
 
 /// As many as two gibibytes of memory and an emulated processor bear.
@@ -81,4 +90,48 @@ fn many_names() -> Result<()> {
     let left: Vec<Line> = proc_file::all()?;
     check_eq("sets that are left", left.len(), lines.len() - MANY / 2)?;
     oracle::agree_on(&["name-0000", "name-0777", "name-1499"]).map(drop)
+}
+
+/// RESETs that wait together cost two scans at most, however many they are.
+fn resets_at_once_share_scans() -> Result<()> {
+    const AT_ONCE: u32 = 16;
+    let pages: Vec<u8> = (0..64).collect();
+    let _crowd = crowd(&pages, (0..400).map(|_| "crowd".into()))?;
+    let _module = module::load()?;
+    let start = Instant::now();
+    for _ in 0..4 {
+        proc_file::reset()?;
+    }
+    let single = start.elapsed() / 4;
+
+    let (mut wait, mut go) = std::io::pipe()?;
+    let mut children = Vec::new();
+    for _ in 0..AT_ONCE {
+        let file = proc_file::open()?;
+        // SAFETY: this process has one thread, so the child may do what it could do.
+        match unsafe { fork() }.context("cannot fork")? {
+            ForkResult::Child => {
+                let waited = wait.read_exact(&mut [0]).is_ok();
+                let written = proc_file::write(&file, b"RESET\n");
+                std::process::exit(if waited && written == Ok(6) { 0 } else { 1 })
+            }
+            ForkResult::Parent { child } => children.push(child),
+        }
+    }
+    let start = Instant::now();
+    go.write_all(&[0; AT_ONCE as usize])?;
+    for child in children {
+        let status = waitpid(child, None)?;
+        ensure!(
+            matches!(status, WaitStatus::Exited(_, 0)),
+            "a RESET among many failed: {status:?}"
+        );
+    }
+    let together = start.elapsed();
+    // Generous: without sharing it is sixteen times one.
+    ensure!(
+        together < 6 * single + Duration::from_millis(50),
+        "{AT_ONCE} RESETs at once took {together:?}, one takes {single:?}"
+    );
+    Ok(())
 }

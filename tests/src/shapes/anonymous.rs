@@ -2,7 +2,7 @@
 
 use super::area::{Area, PAGE, RO, RW};
 use anyhow::{Context, Result};
-use nix::sys::mman::{MapFlags, ProtFlags};
+use nix::sys::mman::{MapFlags, MmapAdvise, ProtFlags};
 use std::fs::File;
 use std::os::fd::FromRawFd;
 
@@ -79,7 +79,7 @@ pub fn sparse(argument: &str) -> Result<()> {
         .context("sparse takes a number of terabytes")?
     {
         let area = Area::anonymous_with(TERABYTE, RW, flags)?;
-        area.advise(nix::sys::mman::MmapAdvise::MADV_NOHUGEPAGE)?;
+        area.advise(MmapAdvise::MADV_NOHUGEPAGE)?;
         for index in (0..TERABYTE).step_by(TERABYTE / 16) {
             area.fill(index + 77, 5);
         }
@@ -88,6 +88,34 @@ pub fn sparse(argument: &str) -> Result<()> {
             .protect(ProtFlags::PROT_NONE)?;
     }
     Ok(())
+}
+
+/// Shared anonymous memory, which the kernel keeps in an unnamed file.
+pub fn shared(_: &str) -> Result<()> {
+    let area = Area::anonymous_with(8, RW, MapFlags::MAP_SHARED)?;
+    area.part(0..6).fill_all(|index| index as u64 / 2);
+    area.protect(RO)
+}
+
+/// Memory that the kernel was given advice about, or was told to keep, before it became read-only.
+pub fn advised(_: &str) -> Result<()> {
+    let advices = [
+        MmapAdvise::MADV_FREE,
+        MmapAdvise::MADV_COLD,
+        MmapAdvise::MADV_DONTNEED,
+        MmapAdvise::MADV_DONTDUMP,
+        MmapAdvise::MADV_DONTFORK,
+        MmapAdvise::MADV_RANDOM,
+    ];
+    for advice in advices {
+        let area = Area::small_pages(8)?;
+        area.fill_all(|index| 300 + index as u64 / 2);
+        area.part(2..6).advise(advice)?;
+        area.protect(RO)?;
+    }
+    let locked = Area::small_pages(8)?;
+    locked.lock()?;
+    locked.protect(RO)
 }
 
 /// Memory that even the kernel cannot read.

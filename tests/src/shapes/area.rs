@@ -160,6 +160,12 @@ impl Area {
         Ok(())
     }
 
+    /// Has its pages made present and kept so.
+    pub fn lock(&self) -> Result<()> {
+        // SAFETY: nothing of this program's own lies in the mapping.
+        unsafe { mman::mlock(self.start, self.pages * PAGE) }.context("cannot lock memory")
+    }
+
     /// Removes the mapping.
     pub fn unmap(&self) -> Result<()> {
         // SAFETY: nothing of this program's own lies in the mapping, and `Area` reads only when asked to.

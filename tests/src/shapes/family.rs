@@ -4,8 +4,9 @@ use super::area::{Area, RO, RW};
 use super::{anonymous, hold};
 use anyhow::{bail, ensure, Context, Result};
 use nix::errno::Errno;
+use nix::sched::{unshare, CloneFlags};
 use nix::sys::mman::MapFlags;
-use nix::sys::signal::Signal;
+use nix::sys::signal::{kill, Signal};
 use nix::sys::wait::{waitpid, WaitPidFlag, WaitStatus};
 use nix::unistd::{fork, ForkResult, Pid};
 use std::ffi::CString;
@@ -47,6 +48,25 @@ pub fn forks(argument: &str) -> Result<()> {
         }
         own.protect(RO)
     })
+}
+
+/// A child that is process 1 of a pid namespace of its own.
+pub fn namespace(_: &str) -> Result<()> {
+    unshare(CloneFlags::CLONE_NEWPID).context("cannot make a pid namespace")?;
+    // SAFETY: this process has one thread, so the child may do what it could do.
+    match unsafe { fork() }.context("cannot fork")? {
+        ForkResult::Child => {
+            nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
+            loop {
+                nix::unistd::pause();
+            }
+        }
+        ForkResult::Parent { child } => {
+            // Process 1 of a namespace can be stopped only from outside.
+            kill(child, Signal::SIGSTOP)?;
+            wait_stopped(child)
+        }
+    }
 }
 
 /// Memory that is writable, and write-protected only by copy-on-write.
