@@ -7,7 +7,8 @@
 //! an answer is kept with its writer's lineage, and a reader gets, in this order:
 //!
 //! 1. the answer of its own process, else of the nearest ancestor that wrote one;
-//! 2. else the latest of a relative: a writer with whom it shares an ancestor, the nearest first;
+//! 2. else the latest of a relative: a writer that descends from it, else from an ancestor of it, the
+//!    nearest first;
 //! 3. else the latest of all.
 //!
 //! (What comes before all this, the answer written through the same open file, stays with that file.)
@@ -84,7 +85,7 @@ impl Lineage {
             let shares = |process: &Process| {
                 process.tgid != INIT_TGID && writer.ancestors().contains(process)
             };
-            Some(GENERATIONS + self.ancestors().iter().position(shares)?)
+            Some(GENERATIONS + self.all().iter().position(shares)?)
         };
         own_line.or_else(relative).unwrap_or(2 * GENERATIONS)
     }
@@ -114,9 +115,11 @@ pub struct Answers<A> {
     slots: KVVec<RcuPointer<Kept<A>>>,
     /// Number of the latest answer.
     latest: Atomic<u64>,
-    /// Bytes of the payloads in all slots.
-    bytes: Atomic<u64>,
-    max_bytes: u64,
+    /// Bytes of the payloads in all slots. What comes is added once it is in its slot, what goes
+    /// subtracted once it is out: too little for a moment (even below 0), since too much would evict
+    /// answers that fit.
+    bytes: Atomic<i64>,
+    max_bytes: i64,
 }
 
 impl<A: Payload> Answers<A> {
@@ -135,7 +138,7 @@ impl<A: Payload> Answers<A> {
             slots: empty,
             latest: Atomic::new(0),
             bytes: Atomic::new(0),
-            max_bytes,
+            max_bytes: i64::try_from(max_bytes).unwrap_or(i64::MAX),
         })
     }
 
@@ -161,27 +164,24 @@ impl<A: Payload> Answers<A> {
 
     /// Keeps `answer` as the writer's latest, instead of its previous one. Takes no lock.
     pub fn publish(&self, prepared: Prepared<A>, answer: Arc<A>) {
-        let size = answer.size() as u64;
+        let size = answer.size() as i64;
         let number = self.latest.fetch_add(1, Relaxed) + 1;
         let writer = prepared.0.writer.own();
         let mut kept = prepared.0;
         kept.number = number;
         kept.answer = answer;
-        self.bytes.add(size, Relaxed);
         loop {
             let guard = rcu::read_lock();
             let slot = self.slot_for(writer, &guard).filter(|(_, found)| {
                 // Another thread of the same process may have written a later command.
                 !found.is_some_and(|found| found.writer.own() == writer && found.number > number)
             });
-            let Some((slot, found)) = slot else {
-                self.bytes.fetch_sub(size, Relaxed);
-                return;
-            };
+            let Some((slot, found)) = slot else { return };
             match slot.compare_replace(found, Some(kept)) {
                 Ok(old) => {
                     drop(guard);
                     self.forget(old);
+                    self.bytes.add(size, Relaxed);
                     break;
                 }
                 // Another writer took the slot first; its answer must not be lost: look again.
@@ -245,7 +245,7 @@ impl<A: Payload> Answers<A> {
 
     fn forget(&self, old: Option<rcu::Retired<Kept<A>>>) {
         if let Some(old) = old {
-            self.bytes.fetch_sub(old.answer.size() as u64, Relaxed);
+            self.bytes.fetch_sub(old.answer.size() as i64, Relaxed);
             old.free_later();
         }
     }
