@@ -10,3 +10,5 @@ mod chosen;
 mod chosen;
 
 pub(crate) use chosen::*;
+#[cfg(feature = "loom")]
+pub use chosen::{spawn, Spawned};

@@ -3,7 +3,7 @@
 //! What tests do to a thread that the kernel would do to a task.
 
 use crate::alloc::AllocError;
-use crate::runtime::{self, atomic, shared};
+use crate::runtime::{self, atomic, shared, Event};
 use crate::sync::Sleeper;
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
@@ -42,6 +42,42 @@ pub(crate) fn take_allocation() -> Result<(), AllocError> {
 /// How many RCU callbacks have not returned yet. A module must not go before it is 0.
 pub fn pending_rcu_callbacks() -> usize {
     crate::grace_period::pending()
+}
+
+#[derive(Default)]
+struct Sleeping {
+    count: usize,
+    watchers: Vec<(usize, Event)>,
+}
+
+shared!(SLEEPING: Sleeping);
+
+/// Waits until this many threads sleep on condition variables and have not been woken.
+pub fn wait_for_sleepers(count: usize) {
+    let enough = Event::default();
+    SLEEPING.with_borrow_mut(|sleeping| {
+        if sleeping.count >= count {
+            enough.set();
+        } else {
+            sleeping.watchers.push((count, enough.clone()));
+        }
+    });
+    enough.wait();
+}
+
+pub(crate) fn falls_asleep() {
+    SLEEPING.with_borrow_mut(|sleeping| {
+        sleeping.count += 1;
+        for (count, enough) in &sleeping.watchers {
+            if sleeping.count >= *count {
+                enough.set();
+            }
+        }
+    });
+}
+
+pub(crate) fn is_woken() {
+    SLEEPING.with_borrow_mut(|sleeping| sleeping.count -= 1);
 }
 
 /// What a thread can be signalled by.
@@ -103,6 +139,9 @@ impl Task {
     }
 }
 
+#[cfg(feature = "loom")]
+pub use runtime::{spawn, Spawned};
+
 /// Begins an execution of a loom model: everything of the one before is forgotten.
 #[cfg(feature = "loom")]
 pub fn start_execution() {
@@ -110,6 +149,7 @@ pub fn start_execution() {
     crate::grace_period::start_execution();
     ALLOCATIONS_LEFT.with_borrow_mut(BTreeMap::clear);
     TASKS.with_borrow_mut(BTreeMap::clear);
+    SLEEPING.with_borrow_mut(|sleeping| *sleeping = Sleeping::default());
 }
 
 /// Ends an execution of a loom model.

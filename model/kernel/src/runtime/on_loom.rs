@@ -70,6 +70,51 @@ pub(crate) fn start_execution() {
     blocks::start_execution();
 }
 
+/// A thread that was started by [`spawn`].
+///
+/// (Loom's own handle prints a line each time that it is joined.)
+pub struct Spawned<T> {
+    result: Arc<StdMutex<Option<T>>>,
+    ended: Event,
+    happened: Arc<AtomicUsize>,
+}
+
+/// Starts a thread of this execution.
+pub fn spawn<T: 'static>(f: impl FnOnce() -> T + 'static) -> Spawned<T> {
+    let spawned = Spawned {
+        result: Arc::new(StdMutex::new(None)),
+        ended: Event::default(),
+        happened: Arc::new(AtomicUsize::new(0)),
+    };
+    let (result, ended) = (spawned.result.clone(), spawned.ended.clone());
+    let happened = spawned.happened.clone();
+    thread::spawn(move || {
+        let value = f();
+        *result.lock().unwrap_or_else(PoisonError::into_inner) = Some(value);
+        happened.fetch_add(1, Ordering::Release);
+        ended.set();
+    });
+    spawned
+}
+
+impl<T> Spawned<T> {
+    /// Waits for the thread's end.
+    ///
+    /// # Panics
+    ///
+    /// If the thread did.
+    pub fn join(self) -> T {
+        self.ended.wait();
+        self.happened.fetch_add(0, Ordering::Acquire);
+        let result = self
+            .result
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        result.expect("a thread that ends leaves its result")
+    }
+}
+
 /// Mutual exclusion.
 #[derive(Default)]
 pub(crate) struct RawMutex(Mutex<()>);

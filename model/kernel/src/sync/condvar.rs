@@ -6,7 +6,7 @@ use super::lock::{Backend, Guard};
 use crate::grace_period;
 use crate::init::PinInit;
 use crate::runtime::{atomic, Event};
-use crate::testing::Task;
+use crate::testing::{self, Task};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -32,7 +32,10 @@ impl Sleeper {
         let mut is_awake = self.is_awake.lock().unwrap_or_else(PoisonError::into_inner);
         let was_awake = std::mem::replace(&mut *is_awake, true);
         drop(is_awake);
-        self.awake.set();
+        if !was_awake {
+            testing::is_woken();
+            self.awake.set();
+        }
         !was_awake
     }
 }
@@ -89,6 +92,7 @@ impl CondVar {
         grace_period::assert_may_sleep("schedule()");
         let sleeper = Arc::new(Sleeper::default());
         self.locked_queue().push(sleeper.clone());
+        testing::falls_asleep();
         guard.do_unlocked(|| {
             if let Some(task) = task {
                 task.interrupts(&sleeper);

@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Writers that wait for each other.
+//!
+//! What a test notes down about runs ([`Runs`]) is ordinary memory that loom does not know: it adds
+//! neither orderings nor executions.
+
+use kernel::alloc::flags::GFP_KERNEL;
+use kernel::testing::{spawn, wait_for_sleepers, Task};
+use model::explore;
+use model::snapshot::ScanFailure;
+use protocol::combining::{Combiner, Refused};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+/// What is known of all runs.
+#[derive(Default)]
+struct Ghost {
+    begun: usize,
+    running: bool,
+    succeeded: Vec<usize>,
+}
+
+#[derive(Default)]
+struct Runs(Mutex<Ghost>);
+
+impl Runs {
+    fn ghost(&self) -> MutexGuard<'_, Ghost> {
+        self.0.lock().expect("no panic before")
+    }
+
+    /// One run, which lets others go on in its middle.
+    fn run(&self, outcome: Result<(), ScanFailure>) -> Result<(), ScanFailure> {
+        let number = {
+            let mut ghost = self.ghost();
+            assert!(!ghost.running, "two runs at once");
+            ghost.running = true;
+            ghost.begun += 1;
+            ghost.begun
+        };
+        loom::thread::yield_now();
+        let mut ghost = self.ghost();
+        ghost.running = false;
+        if outcome.is_ok() {
+            ghost.succeeded.push(number);
+        }
+        outcome
+    }
+}
+
+struct Shared {
+    combiner: Combiner<ScanFailure>,
+    runs: Runs,
+}
+
+impl Shared {
+    fn new() -> Arc<Self> {
+        Arc::new(Self {
+            combiner: Combiner::new(GFP_KERNEL).expect("memory"),
+            runs: Runs::default(),
+        })
+    }
+
+    /// One caller, who checks its answer.
+    fn ask(&self, outcome: Result<(), ScanFailure>) -> Result<(), Refused<ScanFailure>> {
+        let begun_before = self.runs.ghost().begun;
+        let answer = self.combiner.run(|| self.runs.run(outcome));
+        if answer.is_ok() {
+            let ghost = self.runs.ghost();
+            assert!(
+                ghost.succeeded.iter().any(|run| *run > begun_before),
+                "answered by a run that began before the command"
+            );
+        }
+        answer.map(|_own| ())
+    }
+}
+
+#[test]
+fn no_answer_from_a_run_that_began_before_the_command() {
+    explore(|| {
+        let shared = Shared::new();
+        let others = [(), ()].map(|()| {
+            let shared = shared.clone();
+            spawn(move || shared.ask(Ok(())))
+        });
+        assert_eq!(shared.ask(Ok(())), Ok(()));
+        for other in others {
+            assert_eq!(other.join(), Ok(()));
+        }
+        assert!(shared.runs.ghost().begun <= 3);
+    });
+}
+
+#[test]
+fn all_who_wait_share_one_run() {
+    explore(|| {
+        let shared = Shared::new();
+        let mut waiting = None;
+        let first = shared.combiner.run(|| {
+            waiting = Some([(), ()].map(|()| {
+                let shared = shared.clone();
+                spawn(move || shared.ask(Ok(())))
+            }));
+            wait_for_sleepers(2);
+            shared.runs.run(Ok(()))
+        });
+        assert_eq!(first, Ok(Some(())), "its own run's result");
+        for caller in waiting.into_iter().flatten() {
+            assert_eq!(caller.join(), Ok(()));
+        }
+        assert_eq!(
+            shared.runs.ghost().begun,
+            2,
+            "the first run, and one for all who waited"
+        );
+    });
+}
+
+#[test]
+fn a_failure_is_shared_by_those_who_waited_for_it() {
+    explore(|| {
+        let shared = Shared::new();
+        let other = {
+            let shared = shared.clone();
+            spawn(move || shared.ask(Ok(())))
+        };
+        let failing = shared.ask(Err(ScanFailure::NoMemory));
+        let other = other.join();
+        let runs = shared.runs.ghost();
+        // Whoever failed, failed by a run that began after it asked.
+        match failing {
+            Ok(()) => assert_eq!(runs.succeeded, [1]),
+            Err(refused) => assert_eq!(refused, Refused::Failed(ScanFailure::NoMemory)),
+        }
+        assert!(matches!(
+            other,
+            Ok(()) | Err(Refused::Failed(ScanFailure::NoMemory))
+        ));
+        assert!(runs.begun == 1 || runs.begun == 2);
+    });
+}
+
+#[test]
+fn a_private_failure_does_not_fail_those_who_waited() {
+    explore(|| {
+        let shared = Shared::new();
+        let others = [(), ()].map(|()| {
+            let shared = shared.clone();
+            spawn(move || shared.ask(Ok(())))
+        });
+        let killed = shared.ask(Err(ScanFailure::Killed));
+        assert!(matches!(
+            killed,
+            Ok(()) | Err(Refused::Failed(ScanFailure::Killed))
+        ));
+        for other in others {
+            assert_eq!(other.join(), Ok(()));
+        }
+    });
+}
+
+#[test]
+fn a_signal_ends_a_wait_and_loses_nobody_elses_wake_up() {
+    explore(|| {
+        let shared = Shared::new();
+        let task = Task::default();
+        let interrupted = {
+            let (shared, task) = (shared.clone(), task.clone());
+            spawn(move || {
+                task.enter();
+                shared.ask(Ok(()))
+            })
+        };
+        let waiting = {
+            let shared = shared.clone();
+            spawn(move || shared.ask(Ok(())))
+        };
+        task.signal();
+        assert_eq!(shared.ask(Ok(())), Ok(()));
+        assert!(matches!(interrupted.join(), Ok(()) | Err(Refused::Signal)));
+        assert_eq!(waiting.join(), Ok(()));
+    });
+}
+
+#[test]
+fn closing_wakes_all_who_wait() {
+    explore(|| {
+        let shared = Shared::new();
+        let callers = [(), ()].map(|()| {
+            let shared = shared.clone();
+            spawn(move || shared.ask(Ok(())))
+        });
+        shared.combiner.close();
+        let begun = shared.runs.ghost().begun;
+        assert_eq!(shared.ask(Ok(())), Err(Refused::Closing), "closed before");
+        for caller in callers {
+            assert!(matches!(caller.join(), Ok(()) | Err(Refused::Closing)));
+        }
+        assert!(
+            shared.runs.ghost().begun <= begun + 1,
+            "a caller that had passed the door"
+        );
+    });
+}
+
+#[test]
+fn exclusive_steps_do_not_interleave() {
+    explore(|| {
+        let shared = Shared::new();
+        let inside = Arc::new(Mutex::new(false));
+        let step = {
+            let (shared, inside) = (shared.clone(), inside.clone());
+            move || {
+                shared.combiner.exclusively(|| {
+                    assert!(!std::mem::replace(
+                        &mut *inside.lock().expect("no panic"),
+                        true
+                    ));
+                    loom::thread::yield_now();
+                    *inside.lock().expect("no panic") = false;
+                });
+            }
+        };
+        let other = spawn(step.clone());
+        let running = {
+            let shared = shared.clone();
+            spawn(move || shared.ask(Ok(())))
+        };
+        step();
+        other.join();
+        assert_eq!(running.join(), Ok(()));
+    });
+}
