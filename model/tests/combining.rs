@@ -204,6 +204,51 @@ fn closing_wakes_all_who_wait() {
 }
 
 #[test]
+fn a_signal_ends_a_wait() {
+    explore(|| {
+        let shared = Shared::new();
+        let task = Task::default();
+        let mut interrupted = None;
+        let first = shared.combiner.run(|| {
+            interrupted = Some({
+                let (shared, task) = (shared.clone(), task.clone());
+                spawn(move || {
+                    task.enter();
+                    shared.ask(Ok(()))
+                })
+            });
+            task.signal();
+            // It ends before this run does, or it would not have waited for it.
+            let outcome = interrupted.take().map(|interrupted| interrupted.join());
+            assert_eq!(outcome, Some(Err(Refused::Signal)));
+            shared.runs.run(Ok(()))
+        });
+        assert_eq!(first, Ok(Some(())));
+    });
+}
+
+#[test]
+fn closing_wakes_those_who_wait_for_a_run_that_goes_on() {
+    explore(|| {
+        let shared = Shared::new();
+        let first = shared.combiner.run(|| {
+            let waiting = {
+                let shared = shared.clone();
+                spawn(move || shared.ask(Ok(())))
+            };
+            let closing = {
+                let shared = shared.clone();
+                spawn(move || shared.combiner.close())
+            };
+            assert_eq!(waiting.join(), Err(Refused::Closing));
+            closing.join();
+            shared.runs.run(Ok(()))
+        });
+        assert_eq!(first, Ok(Some(())));
+    });
+}
+
+#[test]
 fn exclusive_steps_do_not_interleave() {
     explore(|| {
         let shared = Shared::new();

@@ -216,6 +216,28 @@ fn a_reset_without_memory_leaves_the_old_set() {
 }
 
 #[test]
+fn unload_waits_for_what_was_deleted() {
+    explore(|| {
+        let database = database(1);
+        let reader = spawn(|| {
+            let guard = rcu::read_lock();
+            loom::thread::yield_now();
+            drop(guard);
+        });
+        assert!(database.delete(&0));
+        database.close();
+        drop(database);
+        rcu::barrier();
+        assert_eq!(
+            kernel::testing::pending_rcu_callbacks(),
+            0,
+            "the module's code is gone"
+        );
+        reader.join();
+    });
+}
+
+#[test]
 fn unload_beside_commands() {
     explore(|| {
         let database = database(1);
