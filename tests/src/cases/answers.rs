@@ -6,36 +6,37 @@ use crate::shell::{bash, Session};
 use crate::{module, proc_file};
 use anyhow::{ensure, Result};
 
+const ECHO: &str = "echo 'FILTER|set-a' > $f";
+const SH_C: &str = "sh -c \"echo 'FILTER|set-a' > $f\"";
+const READ: &str = "IFS= read -r line < $f; echo \"$line\"";
+const CAT: &str = "cat $f";
+
 pub const CASES: &[Case] = &[
-    Case::new("answers::builtin_echo_and_cat", || {
-        one_shell("echo 'FILTER|set-a' > $f; cat $f")
-    }),
-    Case::new("answers::builtin_echo_and_read", || {
-        one_shell("echo 'FILTER|set-a' > $f; IFS= read -r line < $f; echo \"$line\"")
-    }),
-    Case::new("answers::sh_c", || {
-        one_shell("sh -c \"echo 'FILTER|set-a' > $f\"; cat $f")
-    }),
-    Case::new("answers::sh_c_both", || {
-        one_shell("sh -c \"echo 'FILTER|set-a' > $f\"; sh -c \"cat $f\"")
-    }),
+    Case::new("answers::builtin_echo_and_cat", || one_shell(ECHO, CAT)),
+    Case::new("answers::builtin_echo_and_read", || one_shell(ECHO, READ)),
+    Case::new("answers::sh_c", || one_shell(SH_C, CAT)),
+    Case::new("answers::sh_c_both", || one_shell(SH_C, "sh -c \"cat $f\"")),
+    Case::new("answers::sh_c_and_read", || one_shell(SH_C, READ)),
     Case::new("answers::external_echo", || {
-        one_shell("$(type -P echo) 'FILTER|set-a' > $f; cat $f")
+        one_shell("$(type -P echo) 'FILTER|set-a' > $f", CAT)
     }),
     Case::new("answers::tee", || {
-        one_shell("echo 'FILTER|set-a' | tee $f > /dev/null; cat $f")
+        one_shell("echo 'FILTER|set-a' | tee $f > /dev/null", CAT)
     }),
-    Case::new("answers::subshell", || {
-        one_shell("(echo 'FILTER|set-a' > $f; cat $f)")
+    Case::new("answers::writer_in_a_subshell", || {
+        one_shell("(echo 'FILTER|set-a' > $f)", CAT)
     }),
     Case::new("answers::reader_in_a_subshell", || {
-        one_shell("echo 'FILTER|set-a' > $f; (cat $f)")
+        one_shell(ECHO, "(cat $f)")
     }),
     Case::new("answers::reader_in_a_pipe", || {
-        one_shell("echo 'FILTER|set-a' > $f; cat $f | cat")
+        one_shell(ECHO, "cat $f | cat")
     }),
     Case::new("answers::one_descriptor", || {
-        one_shell("exec 3<> $f; echo 'FILTER|set-a' >&3; echo 'FILTER|set-b' > $f; cat <&3")
+        one_shell(
+            "exec 3<> $f; echo 'FILTER|set-a' >&3; echo 'FILTER|set-b' > $f",
+            "cat <&3",
+        )
     }),
     Case::new(
         "answers::last_of_all_for_a_stranger",
@@ -57,15 +58,16 @@ fn two_sets() -> Result<[Helper; 2]> {
     ])
 }
 
-/// Runs `script` in bash, with the file's path in `$f`; it must print the line of set-a, although another
-/// shell asked for set-b in the meantime.
-fn one_shell(script: &str) -> Result<()> {
+/// A shell asks for set-a, then another one for set-b, then the first one reads: it must see its own.
+fn one_shell(ask: &str, read: &str) -> Result<()> {
     let sets = two_sets()?;
     let _module = module::load()?;
-    let mut other = Session::start()?;
+    let (mut shell, mut other) = (Session::start()?, Session::start()?);
+    shell.run(&format!("f={}; {ask}", proc_file::PATH))?;
     other.run("echo 'FILTER|set-b' > /proc/memory_info")?;
-    let printed = bash(&format!("f={}; {script}", proc_file::PATH))?;
+    let printed = shell.run(read)?;
     let others = other.run("cat /proc/memory_info")?;
+    shell.end()?;
     other.end()?;
     let lines = crate::report::parse(printed.as_bytes())?;
     check_eq("number of lines", lines.len(), 1)?;
