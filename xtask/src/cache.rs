@@ -51,13 +51,18 @@ impl Cache {
         self.dir.join(name)
     }
 
+    /// Takes the exclusive lock `name`, saying that it waits for `what` if it has to.
+    pub fn lock(&self, name: &str, what: &str) -> Result<Flock<File>> {
+        lock_file(&self.dir.join("locks").join(name), what)
+    }
+
     /// The directory of entry `name`, made by `make` in a temporary directory if it is not there yet.
     pub fn entry(&self, name: &str, make: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
         let done = self.dir.join(name);
         if done.exists() {
             return Ok(done);
         }
-        let _made_by_one = lock_file(&self.dir.join("locks").join(name), name)?;
+        let _made_by_one = self.lock(name, name)?;
         if done.exists() {
             return Ok(done);
         }

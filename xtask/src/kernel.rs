@@ -47,12 +47,17 @@ impl Kernel {
         });
         let release = match remembered {
             Some(release) if cache.file(&entry_name(root, &release)).exists() => release,
-            _ => step("kernel: choice", cache.log("kernel-choice"), |step| {
-                root.update_lists(step)?;
-                let release = release::choose(step, root, wanted)?;
-                cache::replace_file(&chosen, &format!("{} {}\n", release.name, release.version))?;
-                Ok(release)
-            })?,
+            _ => {
+                // Two at once would get into each other's way in apt, which does not wait.
+                let _one_at_a_time = cache.lock("choice", "the choice of a kernel")?;
+                step("kernel: choice", cache.log("kernel-choice"), |step| {
+                    root.update_lists(step)?;
+                    let release = release::choose(step, root, wanted)?;
+                    let line = format!("{} {}\n", release.name, release.version);
+                    cache::replace_file(&chosen, &line)?;
+                    Ok(release)
+                })?
+            }
         };
         let dir = cache.entry(&entry_name(root, &release), |dir| {
             make(cache, root, &release, dir)

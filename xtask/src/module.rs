@@ -101,7 +101,9 @@ fn run(
 ) -> Result<Modules> {
     cache::create_dir(out)?;
     let title = job.title(release);
-    let lock = cache::lock_file(&out.with_extension("lock"), &title)?;
+    let mut lock = out.as_os_str().to_owned();
+    lock.push(".lock");
+    let lock = cache::lock_file(Path::new(&lock), &title)?;
     let jobs = std::thread::available_parallelism()?;
     command
         .arg(format!("-j{jobs}"))
