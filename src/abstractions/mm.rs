@@ -66,6 +66,12 @@ pub fn is_read_only(vma: &VmaRef) -> bool {
     vma.flags() & (flags::READ | flags::WRITE) == flags::READ
 }
 
+/// True if no file or device stands behind the area (`vma_is_anonymous()`).
+pub fn is_anonymous(vma: &VmaRef) -> bool {
+    // SAFETY: the area is valid under the lock that `VmaRef` stands for.
+    unsafe { (*vma.as_ptr()).vm_ops.is_null() }
+}
+
 /// True if the kernel may read what the area's pages hold: no device memory, and nothing that was
 /// taken out of the kernel's own mapping, where a look at it would be a fault.
 pub fn has_readable_pages(vma: &VmaRef) -> bool {

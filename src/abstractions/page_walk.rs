@@ -14,12 +14,12 @@
 //! C headers: `include/linux/pgtable.h`, `include/linux/mm.h`; model: `mm/pagewalk.c`.
 
 use crate::bindings;
-use crate::mm::{has_readable_pages, MmapRead};
+use crate::mm::{has_readable_pages, is_anonymous, MmapRead};
 use crate::page::PinnedPage;
 use core::marker::PhantomData;
 use core::ops::ControlFlow;
 use kernel::bindings::{p4d_t, pmd_t, pud_t, spinlock_t};
-use kernel::mm::virt::VmaRef;
+use kernel::mm::virt::{flags, VmaRef};
 use kernel::sync::rcu;
 use logic::content_table::Pfn;
 use logic::page_hash::PAGE_SIZE;
@@ -32,13 +32,21 @@ pub trait Visitor {
     fn visit(&mut self, page: MappedPage<'_>) -> ControlFlow<()>;
 }
 
+/// What must be known of an area to judge its pages.
+#[derive(Clone, Copy)]
+struct Area {
+    /// Its pages may be read: see [`has_readable_pages`].
+    readable: bool,
+    /// No file or device stands behind it.
+    anonymous: bool,
+}
+
 /// A page that is present in the walked area, while its page-table lock is held.
 pub struct MappedPage<'a> {
     pfn: Pfn,
     /// No `struct page` stands behind the entry.
     special: bool,
-    /// The area's pages may be read: see [`has_readable_pages`].
-    readable: bool,
+    area: Area,
     _lock: PhantomData<&'a PageTableLock>,
 }
 
@@ -50,12 +58,12 @@ impl MappedPage<'_> {
 
     /// Takes a reference to the page, to read it after the walk. `None` if it must not be read.
     pub fn pin(&self) -> Option<PinnedPage> {
-        if !self.readable {
-            return None;
-        }
-        // SAFETY: any frame number may be asked for. The zero page's entries are special, yet it is
-        // a page like others.
-        if self.special && !unsafe { bindings::abstractions_is_zero_pfn(self.pfn) } {
+        // SAFETY: any frame number may be asked for.
+        let is_zero = unsafe { bindings::abstractions_is_zero_pfn(self.pfn) };
+        // Special entries of anonymous areas are the zero pages, small or huge (whose number is not
+        // exported); the small one occurs elsewhere too. They are pages like others.
+        let is_page = !self.special || self.area.anonymous || is_zero;
+        if !(self.area.readable && is_page) {
             return None;
         }
         // SAFETY: the walk that made `self` holds the entry's lock; the area was asked above.
@@ -73,6 +81,8 @@ pub struct Progress {
 
 /// Shows the present pages in `start..end`, which is within `vma`, to the visitor, in order. Ends at
 /// `end`, or earlier when the visitor breaks, or after about `max_entries` entries. Does not sleep.
+///
+/// As for `walk_page_range()`, and so for `/proc/<pid>/pagemap`, a VM_PFNMAP area is one hole.
 pub fn walk(
     guard: &MmapRead<'_>,
     vma: &VmaRef,
@@ -81,9 +91,18 @@ pub fn walk(
     max_entries: usize,
     visitor: &mut impl Visitor,
 ) -> Progress {
+    if vma.flags() & flags::PFNMAP != 0 {
+        return Progress {
+            reached: end,
+            entries: 1,
+        };
+    }
     let mut walk = Walk {
         guard,
-        readable: has_readable_pages(vma),
+        area: Area {
+            readable: has_readable_pages(vma),
+            anonymous: is_anonymous(vma),
+        },
         end,
         at: start,
         entries: 0,
@@ -105,7 +124,7 @@ pub fn walk(
 
 struct Walk<'a, V> {
     guard: &'a MmapRead<'a>,
-    readable: bool,
+    area: Area,
     end: usize,
     at: usize,
     entries: usize,
@@ -304,7 +323,7 @@ impl<V: Visitor> Walk<'_, V> {
         self.visitor.visit(MappedPage {
             pfn,
             special,
-            readable: self.readable,
+            area: self.area,
             _lock: PhantomData,
         })
     }

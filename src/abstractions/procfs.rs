@@ -42,7 +42,7 @@ pub trait ProcFile: Send + Sync + Sized + 'static {
         to: &mut IovIterDest<'_>,
     ) -> Result<usize>;
 
-    /// One `write(2)`; on success all of it is taken, and the file's position becomes 0. May sleep.
+    /// One `write(2)`, taken whole or not at all; the file's position becomes 0. May sleep.
     ///
     /// # Errors
     ///
@@ -51,6 +51,20 @@ pub trait ProcFile: Send + Sync + Sized + 'static {
 
     /// Bytes that there are to read now, for `lseek(2)`. May sleep.
     fn len(&self, open: &Self::Open) -> usize;
+}
+
+/// Copies text from `position` on, for [`ProcFile::read`]. May sleep.
+///
+/// # Errors
+///
+/// EFAULT if nothing could be copied, which `simple_read_from_buffer` of the kernel's Rust crate
+/// reports as the end of the file.
+pub fn read_text(text: &[u8], position: &mut i64, to: &mut IovIterDest<'_>) -> Result<usize> {
+    let some_wanted = !to.is_empty() && usize::try_from(*position).is_ok_and(|at| at < text.len());
+    match to.simple_read_from_buffer(position, text)? {
+        0 if some_wanted => Err(EFAULT),
+        read => Ok(read),
+    }
 }
 
 /// A file that exists in `/proc` for as long as this lives.
@@ -185,14 +199,18 @@ impl<T: ProcFile> Operations<T> {
         position: *mut loff_t,
     ) -> isize {
         // SAFETY: procfs hands over an open file of this entry.
-        let (file, open) = unsafe { Self::open_of(file) };
+        let (entry, open) = unsafe { Self::open_of(file) };
         let from = UserSlice::new(UserPtr::from_addr(from as usize), len).reader();
-        match file.write(open, from) {
-            Ok(()) => {
-                // SAFETY: ours for the time of the call.
-                unsafe { *position = 0 };
-                len as isize
-            }
+        let written = entry.write(open, from);
+        // The file's own position too: write(2) only takes over `position` when all went well.
+        // SAFETY: `position` is ours for the time of the call. write(2) holds the lock of `f_pos`;
+        // pwrite(2) does not, and races as two of its callers would: for the value, no more.
+        unsafe {
+            *position = 0;
+            (*file).f_pos = 0;
+        }
+        match written {
+            Ok(()) => len as isize,
             Err(error) => error.to_errno() as isize,
         }
     }

@@ -4,7 +4,7 @@
 
 use crate::scan::scan;
 use crate::snapshot::Snapshot;
-use abstractions::procfs::ProcFile;
+use abstractions::procfs::{read_text, ProcFile};
 use abstractions::task::{current_lineage, in_init_pid_ns};
 use kernel::iov::IovIterDest;
 use kernel::prelude::*;
@@ -288,7 +288,7 @@ impl ProcFile for MemoryInfoFile {
 
     fn read(&self, open: &OpenFile, position: &mut i64, to: &mut IovIterDest<'_>) -> Result<usize> {
         match self.answer(open) {
-            Some(answer) => to.simple_read_from_buffer(position, answer.as_bytes()),
+            Some(answer) => read_text(answer.as_bytes(), position, to),
             None => Ok(0),
         }
     }
