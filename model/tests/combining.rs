@@ -30,13 +30,7 @@ impl Runs {
 
     /// One run, which lets others go on in its middle.
     fn run(&self, outcome: Result<(), ScanFailure>) -> Result<(), ScanFailure> {
-        let number = {
-            let mut ghost = self.ghost();
-            assert!(!ghost.running, "two runs at once");
-            ghost.running = true;
-            ghost.begun += 1;
-            ghost.begun
-        };
+        let number = self.begin();
         loom::thread::yield_now();
         let mut ghost = self.ghost();
         ghost.running = false;
@@ -44,6 +38,21 @@ impl Runs {
             ghost.succeeded.push(number);
         }
         outcome
+    }
+
+    /// One run that succeeds before anyone else goes on.
+    fn run_at_once(&self) -> Result<(), ScanFailure> {
+        self.begin();
+        self.ghost().running = false;
+        Ok(())
+    }
+
+    fn begin(&self) -> usize {
+        let mut ghost = self.ghost();
+        assert!(!ghost.running, "two runs at once");
+        ghost.running = true;
+        ghost.begun += 1;
+        ghost.begun
     }
 }
 
@@ -95,18 +104,22 @@ fn no_answer_from_a_run_that_began_before_the_command() {
 fn all_who_wait_share_one_run() {
     explore(|| {
         let shared = Shared::new();
+        let ask = || {
+            let shared = shared.clone();
+            spawn(move || {
+                let answer = shared.combiner.run(|| shared.runs.run_at_once());
+                assert!(answer.is_ok());
+            })
+        };
         let mut waiting = None;
         let first = shared.combiner.run(|| {
-            waiting = Some([(), ()].map(|()| {
-                let shared = shared.clone();
-                spawn(move || shared.ask(Ok(())))
-            }));
-            wait_for_sleepers(2);
-            shared.runs.run(Ok(()))
+            waiting = Some([ask(), ask(), ask()]);
+            wait_for_sleepers(3);
+            shared.runs.run_at_once()
         });
         assert_eq!(first, Ok(Some(())), "its own run's result");
         for caller in waiting.into_iter().flatten() {
-            assert_eq!(caller.join(), Ok(()));
+            caller.join();
         }
         assert_eq!(
             shared.runs.ghost().begun,
@@ -120,23 +133,21 @@ fn all_who_wait_share_one_run() {
 fn a_failure_is_shared_by_those_who_waited_for_it() {
     explore(|| {
         let shared = Shared::new();
-        let other = {
-            let shared = shared.clone();
-            spawn(move || shared.ask(Ok(())))
-        };
-        let failing = shared.ask(Err(ScanFailure::NoMemory));
-        let other = other.join();
-        let runs = shared.runs.ghost();
-        // Whoever failed, failed by a run that began after it asked.
-        match failing {
-            Ok(()) => assert_eq!(runs.succeeded, [1]),
-            Err(refused) => assert_eq!(refused, Refused::Failed(ScanFailure::NoMemory)),
-        }
-        assert!(matches!(
-            other,
-            Ok(()) | Err(Refused::Failed(ScanFailure::NoMemory))
-        ));
-        assert!(runs.begun == 1 || runs.begun == 2);
+        let mut waiting = None;
+        let first = shared.combiner.run(|| {
+            waiting = Some([Err(ScanFailure::NoMemory), Ok(())].map(|outcome| {
+                let shared = shared.clone();
+                spawn(move || shared.ask(outcome))
+            }));
+            wait_for_sleepers(2);
+            shared.runs.run(Ok(()))
+        });
+        assert_eq!(first, Ok(Some(())));
+        let answers = waiting.map(|waiting| waiting.map(|caller| caller.join()));
+        let failed = Err(Refused::Failed(ScanFailure::NoMemory));
+        // Whichever of the two ran.
+        assert!(answers == Some([Ok(()), Ok(())]) || answers == Some([failed, failed]));
+        assert_eq!(shared.runs.ghost().begun, 2);
     });
 }
 

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A copy of the sources that the model needs, to be changed and built.
+
+use std::env;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const MEMBERS: [&str; 4] = ["model", "model/kernel", "src/logic", "src/protocol"];
+
+/// The copy. One process at a time has it.
+pub struct Workspace {
+    root: PathBuf,
+    _lock: File,
+}
+
+impl Workspace {
+    /// Copies the sources, over those of an earlier run: what was built from them is used again.
+    pub fn copy() -> Self {
+        let original = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .parent()
+            .expect("a workspace");
+        let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("mutants");
+        fs::create_dir_all(&root).expect("a directory for the copy");
+        let lock = File::create(root.join("lock")).expect("a lock file");
+        lock.lock().expect("the lock on the copy");
+        for member in ["model", "src/logic", "src/protocol"] {
+            let to = root.join(member);
+            if to.exists() {
+                fs::remove_dir_all(&to).expect("an earlier copy goes");
+            }
+            copy_tree(&original.join(member), &to);
+        }
+        let manifest = fs::read_to_string(original.join("Cargo.toml")).expect("a manifest");
+        let of_copy = manifest.lines().map(|line| match line.split_once(" = ") {
+            Some(("members" | "default-members", _)) if line.starts_with("default") => {
+                String::new()
+            }
+            Some(("members", _)) => format!("members = {MEMBERS:?}"),
+            _ => line.to_owned(),
+        });
+        let of_copy: Vec<String> = of_copy.collect();
+        fs::write(root.join("Cargo.toml"), of_copy.join("\n")).expect("the copy's manifest");
+        fs::copy(original.join("Cargo.lock"), root.join("Cargo.lock")).expect("the lock file");
+        Self { root, _lock: lock }
+    }
+
+    fn path(&self, file: &str) -> PathBuf {
+        self.root.join("src/protocol").join(file)
+    }
+
+    /// The text of one file of the protocol.
+    pub fn source(&self, file: &str) -> String {
+        fs::read_to_string(self.path(file)).expect("a source file")
+    }
+
+    /// Changes one file of the protocol.
+    pub fn write(&self, file: &str, text: &str) {
+        fs::write(self.path(file), text).expect("a changed source file");
+    }
+
+    fn cargo(&self, target: &str) -> Command {
+        let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        cargo
+            .current_dir(&self.root)
+            .args([
+                "test",
+                "--offline",
+                "--quiet",
+                "--package",
+                "model",
+                "--test",
+                target,
+            ])
+            .arg("--target-dir")
+            .arg(self.root.join("target"));
+        cargo
+    }
+
+    /// Builds one file of tests.
+    ///
+    /// # Panics
+    ///
+    /// If it does not compile.
+    pub fn build(&self, target: &str, what: &str) {
+        let built = self
+            .cargo(target)
+            .arg("--no-run")
+            .output()
+            .expect("cargo runs");
+        assert!(
+            built.status.success(),
+            "\"{what}\" does not compile:\n{}",
+            String::from_utf8_lossy(&built.stderr)
+        );
+    }
+
+    /// Runs one test. False if it fails.
+    pub fn passes(&self, target: &str, test: &str) -> bool {
+        let run = self
+            .cargo(target)
+            .args(["--", "--exact", test])
+            .output()
+            .expect("cargo runs");
+        let said = String::from_utf8_lossy(&run.stdout);
+        assert!(
+            said.contains("running 1 test"),
+            "there is no test {test} in {target}:\n{said}\n{}",
+            String::from_utf8_lossy(&run.stderr)
+        );
+        run.status.success()
+    }
+}
+
+fn copy_tree(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("a directory");
+    for entry in fs::read_dir(from).expect("a directory") {
+        let path = entry.expect("a directory entry").path();
+        let to = to.join(path.file_name().expect("an entry has a name"));
+        if path.is_dir() {
+            copy_tree(&path, &to);
+        } else {
+            fs::copy(&path, &to).expect("a source file");
+        }
+    }
+}
