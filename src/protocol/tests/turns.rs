@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Runs and their outcomes, one caller at a time; and without memory.
+
+use kernel::alloc::flags::GFP_KERNEL;
+use kernel::testing::{fail_allocations_after, wait_for_sleepers, Task};
+use protocol::combining::{Combiner, Refused, RunError};
+use protocol::database::{Database, Groups};
+use protocol::rcu::RcuBox;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+/// Held by tests that count who sleeps: the count is of all threads.
+static SLEEPERS: Mutex<()> = Mutex::new(());
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Failure;
+
+impl RunError for Failure {
+    fn is_private(self) -> bool {
+        false
+    }
+}
+
+struct Snapshot {
+    has_group: AtomicBool,
+}
+
+impl Groups for Snapshot {
+    type Key = str;
+
+    fn remove(&self, key: &str) -> bool {
+        key == "group" && self.has_group.swap(false, Ordering::SeqCst)
+    }
+}
+
+fn scan() -> Result<RcuBox<Snapshot>, Failure> {
+    let has_group = AtomicBool::new(true);
+    RcuBox::new(Snapshot { has_group }, GFP_KERNEL).map_err(|_| Failure)
+}
+
+fn combiner() -> Combiner<Failure> {
+    Combiner::new(GFP_KERNEL).expect("memory")
+}
+
+fn database() -> Database<Snapshot, Failure> {
+    Database::new(GFP_KERNEL).expect("memory")
+}
+
+#[test]
+fn a_caller_alone_gets_what_its_own_run_returns() {
+    let combiner = combiner();
+    for number in 0..3 {
+        assert_eq!(combiner.run(|| Ok(number)), Ok(Some(number)));
+    }
+}
+
+#[test]
+fn a_failure_is_not_the_next_callers() {
+    let combiner = combiner();
+    assert_eq!(
+        combiner.run(|| Err::<(), _>(Failure)),
+        Err(Refused::Failed(Failure))
+    );
+    assert_eq!(combiner.run(|| Ok(())), Ok(Some(())));
+}
+
+#[test]
+fn a_closed_combiner_runs_nothing() {
+    let combiner = combiner();
+    assert!(!combiner.is_closing());
+    combiner.close();
+    assert!(combiner.is_closing());
+    let refused = combiner.run(|| -> Result<(), Failure> { panic!("must not run") });
+    assert_eq!(refused, Err(Refused::Closing));
+    assert_eq!(combiner.exclusively(|| 1), 1, "single steps still work");
+}
+
+#[test]
+fn a_signal_ends_the_wait_for_a_turn() {
+    let _alone = SLEEPERS.lock().unwrap_or_else(PoisonError::into_inner);
+    let combiner = combiner();
+    let task = Task::default();
+    std::thread::scope(|threads| {
+        let first = combiner.run(|| {
+            let waiting = threads.spawn(|| {
+                task.enter();
+                combiner.run(|| Ok(()))
+            });
+            wait_for_sleepers(1);
+            task.signal();
+            assert_eq!(waiting.join().expect("no panic"), Err(Refused::Signal));
+            Ok(())
+        });
+        assert_eq!(first, Ok(Some(())));
+    });
+}
+
+#[test]
+fn many_callers_at_once_cost_two_runs() {
+    const WAITING: usize = 8;
+    let _alone = SLEEPERS.lock().unwrap_or_else(PoisonError::into_inner);
+    let combiner = combiner();
+    let runs = AtomicUsize::new(0);
+    std::thread::scope(|threads| {
+        let first = combiner.run(|| {
+            for _ in 0..WAITING {
+                threads.spawn(|| {
+                    let answer = combiner.run(|| {
+                        runs.fetch_add(1, Ordering::SeqCst);
+                        Ok(())
+                    });
+                    assert!(answer.is_ok());
+                });
+            }
+            wait_for_sleepers(WAITING);
+            Ok(())
+        });
+        assert_eq!(first, Ok(Some(())));
+    });
+    assert_eq!(runs.load(Ordering::SeqCst), 1, "one run for all who waited");
+}
+
+#[test]
+fn before_the_first_reset_there_is_nothing() {
+    let database = database();
+    assert!(database.snapshot().is_none());
+    assert!(database.read(|snapshot, _| snapshot.is_none()));
+    assert!(!database.delete("group"));
+}
+
+#[test]
+fn a_group_is_deleted_once_and_is_back_after_a_reset() {
+    let database = database();
+    for _ in 0..2 {
+        assert_eq!(database.reset(scan), Ok(()));
+        assert!(!database.delete("another"));
+        assert!(database.delete("group"));
+        assert!(!database.delete("group"));
+    }
+}
+
+#[test]
+fn a_reset_that_fails_changes_nothing() {
+    let database = database();
+    assert_eq!(database.reset(scan), Ok(()));
+    assert!(database.delete("group"));
+    let failing = fail_allocations_after(0);
+    assert_eq!(database.reset(scan), Err(Refused::Failed(Failure)));
+    drop(failing);
+    assert!(!database.delete("group"), "still the old snapshot");
+}
+
+#[test]
+fn a_closed_database_is_read_but_not_reset() {
+    let database = database();
+    assert_eq!(database.reset(scan), Ok(()));
+    database.close();
+    assert!(database.is_closing());
+    assert_eq!(database.reset(scan), Err(Refused::Closing));
+    assert!(database.snapshot().is_some());
+}
+
+#[test]
+fn without_memory_nothing_is_made() {
+    // A mutex and a condition variable.
+    for allocations in 0..2 {
+        let _failing = fail_allocations_after(allocations);
+        assert!(Combiner::<Failure>::new(GFP_KERNEL).is_err());
+        assert!(Database::<Snapshot, Failure>::new(GFP_KERNEL).is_err());
+    }
+    let _failing = fail_allocations_after(2);
+    assert!(Combiner::<Failure>::new(GFP_KERNEL).is_ok());
+}
