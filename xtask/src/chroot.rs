@@ -1,20 +1,25 @@
-//! Running programs inside the Debian root, in a mount namespace of their own.
+//! Running programs inside the Debian root, in namespaces of their own.
 //!
-//! `cargo xtask enter …` (hidden) does the privileged part: it gets a private mount namespace, mounts what
-//! the program needs, changes root, drops to the calling user where root is not needed, and executes the
-//! program. The mounts end with the namespace, so none is ever left on the host for a removal to go through.
+//! `cargo xtask enter …` (hidden) does the privileged part, in two processes. The outer one gets new mount and
+//! process namespaces and watches over them. The inner one, process 1 there, mounts what the program needs, changes
+//! root, drops to the calling user where root is not needed, and runs the program. The mounts end with the
+//! namespace, so none is ever left on the host for a removal to go through; the processes end with it too, so
+//! nothing that an interrupted run started goes on writing.
 
 use std::ffi::OsString;
 use std::os::unix::fs::chroot;
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
+use std::time::Duration;
 
 use anyhow::{bail, Context, Result};
+use nix::errno::Errno;
 use nix::mount::{mount, MsFlags};
 use nix::sched::{unshare, CloneFlags};
-use nix::sys::{prctl, signal::Signal};
-use nix::unistd::{self, Gid, Uid};
+use nix::sys::prctl;
+use nix::sys::signal::{kill, Signal};
+use nix::unistd::{self, Gid, Pid, Uid};
 
 /// Environment that a program in the root keeps; everything else of the caller's stays outside.
 const KEPT_ENVIRONMENT: [&str; 5] = ["TERM", "http_proxy", "https_proxy", "no_proxy", "MAKEFLAGS"];
@@ -80,7 +85,7 @@ impl Chroot {
     }
 }
 
-/// `program` on the host as root, in a private mount namespace.
+/// `program` on the host as root, in namespaces of its own.
 pub fn host_root_command(program: &str) -> Command {
     let mut command = privileged_self();
     command.arg("--").arg(program);
@@ -115,7 +120,7 @@ pub fn remove_tree(dir: &Path) -> Result<()> {
     Ok(())
 }
 
-/// This program, as root, about to enter a private mount namespace.
+/// This program, as root, about to enter new namespaces.
 fn privileged_self() -> Command {
     // Through /proc, because cargo may have replaced the file that this process was started from.
     let this = format!("/proc/{}/exe", std::process::id());
@@ -127,14 +132,23 @@ fn privileged_self() -> Command {
         sudo.arg(this);
         sudo
     };
-    command.arg("enter");
+    command
+        .arg("enter")
+        .arg("--caller")
+        .arg(std::process::id().to_string());
     command
 }
 
 /// The hidden command that does the privileged part.
 #[derive(clap::Args)]
 pub struct Enter {
-    /// Change to this root; without it, only the mount namespace is new
+    /// The process that all ends with
+    #[arg(long)]
+    caller: i32,
+    /// Be process 1 of the new namespaces, not the one that makes them
+    #[arg(long)]
+    inner: bool,
+    /// Change to this root; without it, only the namespaces are new
     #[arg(long)]
     root: Option<PathBuf>,
     /// `ro|rw:<name>:<directory outside>`, shown as /mnt/<name>
@@ -155,28 +169,50 @@ pub struct Enter {
 }
 
 impl Enter {
-    /// Becomes the program; returns only on failure.
-    pub fn exec(self) -> Result<()> {
-        unshare(CloneFlags::CLONE_NEWNS).context("cannot get a mount namespace of its own")?;
+    /// Runs the program; returns the status to end with.
+    pub fn run(self) -> Result<u8> {
+        if self.inner {
+            self.run_inner()
+        } else {
+            self.run_outer()
+        }
+    }
+
+    fn run_outer(self) -> Result<u8> {
+        unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWPID)
+            .context("cannot get namespaces of its own")?;
+        let mut child = Command::new("/proc/self/exe")
+            .args(["enter", "--inner"])
+            .args(std::env::args_os().skip(2))
+            .spawn()
+            .context("cannot start process 1 of the new namespaces")?;
+        let caller = Pid::from_raw(self.caller);
+        loop {
+            if let Some(status) = child.try_wait()? {
+                return Ok(status_byte(status));
+            }
+            // With sudo in between, no parent-death signal would tell.
+            if kill(caller, None) == Err(Errno::ESRCH) {
+                child.kill()?;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    fn run_inner(self) -> Result<u8> {
         mount_at(None, "/", None, MsFlags::MS_REC | MsFlags::MS_PRIVATE)
             .context("cannot make the mount namespace private")?;
         let mut command = Command::new(&self.program[0]);
         command.args(&self.program[1..]);
-        if let Some(root) = &self.root {
-            self.mount_all(root)?;
-            chroot(root).with_context(|| format!("cannot change root to {}", root.display()))?;
-            std::env::set_current_dir("/")?;
-            command.env_clear();
-            for name in KEPT_ENVIRONMENT {
-                if let Some(value) = std::env::var_os(name) {
-                    command.env(name, value);
-                }
+        match &self.root {
+            Some(root) => {
+                self.mount_all(root)?;
+                chroot(root)
+                    .with_context(|| format!("cannot change root to {}", root.display()))?;
+                std::env::set_current_dir("/")?;
+                clear_environment(&mut command);
             }
-            command
-                .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
-                .env("HOME", "/tmp")
-                .env("LC_ALL", "C.UTF-8")
-                .env("DEBIAN_FRONTEND", "noninteractive");
+            None => mount_proc(Path::new("/proc"))?,
         }
         if let (Some(uid), Some(gid)) = (self.uid, self.gid) {
             let groups: Vec<_> = self.groups.iter().copied().map(Gid::from_raw).collect();
@@ -184,14 +220,17 @@ impl Enter {
             unistd::setgid(Gid::from_raw(gid))?;
             unistd::setuid(Uid::from_raw(uid))?;
         }
-        // What runs in the namespace must not outlive the run that wanted it.
-        prctl::set_pdeathsig(Signal::SIGTERM)?;
-        let error = command.exec();
-        bail!("cannot run {}: {error}", self.program[0].to_string_lossy());
+        prctl::set_pdeathsig(Signal::SIGKILL)?;
+        let program = self.program[0].to_string_lossy();
+        let status = command
+            .status()
+            .with_context(|| format!("cannot run {program}"))?;
+        Ok(status_byte(status))
     }
 
     fn mount_all(&self, root: &Path) -> Result<()> {
-        for dir in ["/proc", "/sys", "/dev"] {
+        mount_proc(&root.join("proc"))?;
+        for dir in ["/sys", "/dev"] {
             bind(Path::new(dir), &root.join(&dir[1..]))?;
         }
         for dir in ["tmp", "mnt"] {
@@ -229,6 +268,37 @@ impl Enter {
         }
         Ok(())
     }
+}
+
+fn clear_environment(command: &mut Command) {
+    command.env_clear();
+    for name in KEPT_ENVIRONMENT {
+        if let Some(value) = std::env::var_os(name) {
+            command.env(name, value);
+        }
+    }
+    command
+        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+        .env("HOME", "/tmp")
+        .env("LC_ALL", "C.UTF-8")
+        .env("DEBIAN_FRONTEND", "noninteractive");
+}
+
+/// A status as a shell gives it: a program that a signal ended has 128 and the signal's number.
+fn status_byte(status: ExitStatus) -> u8 {
+    let code = status.code().or(status.signal().map(|signal| 128 + signal));
+    code.and_then(|code| u8::try_from(code).ok())
+        .unwrap_or(u8::MAX)
+}
+
+fn mount_proc(target: &Path) -> Result<()> {
+    mount_at(
+        Some(Path::new("proc")),
+        target,
+        Some("proc"),
+        MsFlags::empty(),
+    )
+    .with_context(|| format!("cannot mount proc on {}", target.display()))
 }
 
 fn bind(outside: &Path, target: &Path) -> Result<()> {

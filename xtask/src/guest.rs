@@ -2,15 +2,14 @@
 //!
 //! The kernel's log and the guest's own output travel on two serial ports, so that neither garbles the other.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use anyhow::{bail, ensure, Context, Result};
-use nix::sys::signal::{kill, Signal};
-use nix::unistd::Pid;
 
 use crate::accelerator::Accelerator;
 use crate::complaints::complaints;
@@ -20,7 +19,7 @@ use crate::root::Root;
 const PROCESSORS: &str = "2";
 const MEMORY: &str = "2G";
 const CONSOLE_LOG: &str = "console.log";
-const PID_FILE: &str = "qemu.pid";
+const MONITOR: &str = "monitor";
 /// What a guest prints last, followed by an exit status.
 const VERDICT: &str = "VERDICT ";
 
@@ -123,7 +122,7 @@ impl Machine<'_> {
         let chroot = self
             .kernel
             .chroot(self.root)
-            .bind_read_only(&self.files, "files")
+            .bind(&self.files, "files")
             .bind(&self.logs, "logs");
         let mut command = chroot.command("qemu-system-x86_64");
         command
@@ -133,7 +132,8 @@ impl Machine<'_> {
             .arg("-serial")
             .arg(format!("file:/mnt/logs/{CONSOLE_LOG}"))
             .args(["-chardev", terminal, "-serial", "chardev:guest"])
-            .args(["-pidfile", &format!("/mnt/logs/{PID_FILE}")])
+            .arg("-monitor")
+            .arg(format!("unix:/mnt/files/{MONITOR},server=on,wait=off"))
             .args(["-kernel", &self.kernel.image()])
             .args(["-initrd", &format!("/mnt/files/{}", self.initramfs)])
             .args(["-append", &kernel_arguments(mode)]);
@@ -145,15 +145,13 @@ impl Machine<'_> {
         std::fs::File::create(&path).with_context(|| format!("cannot create {}", path.display()))
     }
 
-    /// Ends a QEMU that is under way. It may be sudo's child, so it is found by its own word.
+    /// Ends a QEMU that is under way. It may be sudo's child, which no signal of ours reaches.
     fn stop(&self, child: &mut Child) {
-        let pid = std::fs::read_to_string(self.logs.join(PID_FILE))
-            .ok()
-            .and_then(|text| text.trim().parse().ok());
-        match pid {
+        let quit = UnixStream::connect(self.files.join(MONITOR))
+            .and_then(|mut monitor| monitor.write_all(b"quit\n"));
+        if quit.is_err() {
             // It may have ended meanwhile, which is what is wanted.
-            Some(pid) => drop(kill(Pid::from_raw(pid), Signal::SIGKILL)),
-            None => drop(child.kill()),
+            let _ = child.kill();
         }
     }
 

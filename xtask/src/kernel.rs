@@ -68,6 +68,14 @@ impl Kernel {
         })
     }
 
+    /// Tells this kernel's build tree from one made from something else.
+    pub fn key(&self) -> String {
+        self.dir
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default()
+    }
+
     /// The root with this kernel bound into it.
     pub fn chroot(&self, root: &Root) -> Chroot {
         root.chroot().bind_read_only(&self.dir, "kernel")

@@ -101,8 +101,7 @@ impl KernelOption {
 
 fn main() -> ExitCode {
     match Arguments::parse().command.run() {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
+        Ok(status) => ExitCode::from(status),
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
@@ -111,20 +110,21 @@ fn main() -> ExitCode {
 }
 
 impl Task {
-    /// Whether what was asked for went well.
-    fn run(self) -> Result<bool> {
-        match self {
-            Task::Demo(kernel) => kernel.with_guest(false, demo),
-            Task::Shell(kernel) => kernel.with_guest(true, shell),
-            Task::Build { kernel } => build(kernel.as_deref()),
+    /// Does it; returns the status to exit with.
+    fn run(self) -> Result<u8> {
+        let well = match self {
+            Task::Demo(kernel) => kernel.with_guest(false, demo)?,
+            Task::Shell(kernel) => kernel.with_guest(true, shell)?,
+            Task::Build { kernel } => build(kernel.as_deref())?,
             Task::Test {
                 list,
                 filter,
                 kernel,
-            } => suites::run(filter.as_deref(), list, kernel.kernel.as_deref()),
-            Task::Clean { cache } => clean(cache),
-            Task::Enter(enter) => enter.exec().map(|()| true),
-        }
+            } => suites::run(filter.as_deref(), list, kernel.kernel.as_deref())?,
+            Task::Clean { cache } => clean(cache)?,
+            Task::Enter(enter) => return enter.run(),
+        };
+        Ok(u8::from(!well))
     }
 }
 

@@ -60,7 +60,15 @@ pub fn make(workspace: &Workspace, root: &Root, kernel: &Kernel, job: Job) -> Re
     }
     let mut command = chroot.command("make");
     command.args(["-C", &kernel.build_tree()]).args(variables);
-    run(&workspace.cache, &out, &kernel.release, job, command)
+    let made_from = format!("{} {}", kernel.key(), project.dir.display());
+    run(
+        &workspace.cache,
+        &out,
+        &kernel.release,
+        &made_from,
+        job,
+        command,
+    )
 }
 
 /// Builds for the build tree `tree` of a kernel that this machine has, with this machine's tools.
@@ -83,7 +91,15 @@ pub fn make_for_tree(workspace: &Workspace, tree: &Path) -> Result<Modules> {
     if let Some(xxhash) = project.xxhash() {
         command.arg(assignment("XXHASH_RUST", xxhash));
     }
-    run(&workspace.cache, &out, release, Job::Build, command)
+    let made_from = format!("{} {}", tree.display(), project.dir.display());
+    run(
+        &workspace.cache,
+        &out,
+        release,
+        &made_from,
+        Job::Build,
+        command,
+    )
 }
 
 fn assignment(name: &str, path: &Path) -> std::ffi::OsString {
@@ -92,10 +108,13 @@ fn assignment(name: &str, path: &Path) -> std::ffi::OsString {
     word
 }
 
+/// Runs the kernel's build system. Products of another kernel or checkout (`made_from`) are removed first: make
+/// compares only times of files.
 fn run(
     cache: &Cache,
     out: &Path,
     release: &str,
+    made_from: &str,
     job: Job,
     mut command: Command,
 ) -> Result<Modules> {
@@ -104,6 +123,12 @@ fn run(
     let mut lock = out.as_os_str().to_owned();
     lock.push(".lock");
     let lock = cache::lock_file(Path::new(&lock), &title)?;
+    let stamp = out.join("made-from");
+    if fs::read_to_string(&stamp).ok().as_deref() != Some(made_from) {
+        fs::remove_dir_all(out).with_context(|| format!("cannot remove {}", out.display()))?;
+        cache::create_dir(out)?;
+        fs::write(&stamp, made_from)?;
+    }
     let jobs = std::thread::available_parallelism()?;
     command
         .arg(format!("-j{jobs}"))

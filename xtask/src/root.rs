@@ -115,6 +115,9 @@ fn install_mmdebstrap(step: &Step) -> Result<()> {
         "--yes",
         "--no-install-recommends",
         "mmdebstrap",
+        // What it checks Debian's signatures with, also on distributions that are not Debian.
+        "debian-archive-keyring",
+        "gpg",
     ]))
 }
 
