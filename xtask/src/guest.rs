@@ -9,7 +9,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use anyhow::{bail, ensure, Context, Result};
+use anyhow::{anyhow, bail, ensure, Context, Result};
 
 use crate::accelerator::Accelerator;
 use crate::complaints::complaints;
@@ -91,7 +91,9 @@ impl Machine<'_> {
             })
         });
         match (self.check_kernel_log(), verdict) {
-            (Ok(()), verdict) => verdict.with_context(|| self.describe_logs()),
+            (Ok(()), verdict) => {
+                verdict.map_err(|end| anyhow!("{end:#}; {}", self.describe_logs()))
+            }
             (Err(complaints), Ok(_)) => Err(complaints),
             (Err(complaints), Err(end)) => Err(complaints.context(end.to_string())),
         }

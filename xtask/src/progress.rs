@@ -21,7 +21,8 @@ pub struct StepError {
 impl std::fmt::Display for StepError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         writeln!(f, "step \"{}\" failed: {}", self.step, self.cause)?;
-        for line in relevant_lines(&self.log) {
+        let log = std::fs::read(&self.log).unwrap_or_default();
+        for line in relevant_lines(&String::from_utf8_lossy(&log)) {
             writeln!(f, "  | {line}")?;
         }
         write!(f, "  log: {}", self.log.display())
@@ -165,36 +166,29 @@ impl Tail {
     }
 }
 
-/// The lines of a log that tell why its step failed: errors further up, then the end.
-fn relevant_lines(log: &Path) -> Vec<String> {
-    const LAST: usize = 12;
-    const ERRORS: usize = 6;
-    let Ok(text) = std::fs::read(log) else {
-        return Vec::new();
-    };
-    let text = String::from_utf8_lossy(&text);
-    let lines: Vec<_> = text
-        .lines()
-        .filter(|line| !line.trim().is_empty())
-        .collect();
+/// The lines of a log that tell why its step failed: the first errors, and the end.
+fn relevant_lines(log: &str) -> Vec<&str> {
+    const LAST: usize = 8;
+    const ERRORS: usize = 4;
+    let lines: Vec<_> = log.lines().filter(|line| !line.trim().is_empty()).collect();
     let (above, last) = lines.split_at(lines.len().saturating_sub(LAST));
     let error =
-        Regex::new(r"(?i)\berror\b|^E: |\*\*\*|\bfatal\b|panicked").expect("a valid pattern");
-    let mut shown: Vec<String> = Vec::new();
-    if !last.iter().any(|line| error.is_match(line)) {
-        let mut errors: Vec<_> = above
-            .iter()
-            .rev()
-            .filter(|line| error.is_match(line))
-            .take(ERRORS)
-            .collect();
-        errors.reverse();
-        shown.extend(errors.into_iter().map(ToString::to_string));
-        if !shown.is_empty() {
-            shown.push("...".to_owned());
-        }
+        Regex::new(r"(?i)\berror\b|^E: |\*\*\*|\bfatal\b|\bpanicked\b").expect("a valid pattern");
+    let mut shown = Vec::new();
+    for (index, line) in above
+        .iter()
+        .enumerate()
+        .filter(|(_, line)| error.is_match(line))
+        .take(ERRORS)
+    {
+        shown.push(*line);
+        // Where rustc found it.
+        shown.extend(above.get(index + 1).filter(|next| next.contains("--> ")));
     }
-    shown.extend(last.iter().map(ToString::to_string));
+    if !shown.is_empty() {
+        shown.push("...");
+    }
+    shown.extend(last);
     shown
 }
 
@@ -207,5 +201,25 @@ fn shown(command: &Command) -> String {
     match words.iter().position(|word| word == "--") {
         Some(end) if words.iter().any(|word| word == "enter") => words[end + 1..].join(" "),
         _ => words.join(" "),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::relevant_lines;
+
+    #[test]
+    fn the_first_error_is_shown_however_long_the_log() {
+        let log = format!(
+            "$ make\nerror[E0599]: no method\n  --> src/lib.rs:1:2\n{}make: end\n",
+            "noise\n\n".repeat(50)
+        );
+        let shown = relevant_lines(&log);
+        assert_eq!(
+            shown[..3],
+            ["error[E0599]: no method", "  --> src/lib.rs:1:2", "..."]
+        );
+        assert_eq!(shown.last(), Some(&"make: end"));
+        assert_eq!(relevant_lines("one\n"), ["one"]);
     }
 }
