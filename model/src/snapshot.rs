@@ -8,6 +8,7 @@ use kernel::alloc::{AllocError, KVVec};
 use protocol::combining::RunError;
 use protocol::database::Groups;
 use protocol::rcu::{Guard, RcuBox, RcuPointer};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Groups in each snapshot.
 pub const GROUPS: usize = 2;
@@ -19,6 +20,8 @@ const PIDS: usize = 2;
 pub struct Snapshot {
     order: KVVec<u32>,
     groups: KVVec<RcuPointer<KVVec<u32>>>,
+    /// Not loom's: it orders nothing.
+    is_removing: AtomicBool,
 }
 
 impl Snapshot {
@@ -37,7 +40,12 @@ impl Snapshot {
             groups.push(group, GFP_KERNEL)?;
         }
         let order = KVVec::from_elem(number, GROUPS, GFP_KERNEL)?;
-        RcuBox::new(Self { order, groups }, GFP_KERNEL)
+        let snapshot = Self {
+            order,
+            groups,
+            is_removing: AtomicBool::new(false),
+        };
+        RcuBox::new(snapshot, GFP_KERNEL)
     }
 
     /// The number of the scan that found this group, or `None` if it was removed.
@@ -68,7 +76,11 @@ impl Groups for Snapshot {
     type Key = usize;
 
     fn remove(&self, key: &usize) -> bool {
-        match self.groups[*key].replace(None) {
+        let is_second = self.is_removing.swap(true, Ordering::Relaxed);
+        assert!(!is_second, "two remove at once");
+        let removed = self.groups[*key].replace(None);
+        self.is_removing.store(false, Ordering::Relaxed);
+        match removed {
             Some(removed) => {
                 removed.free_later();
                 true

@@ -166,6 +166,13 @@ pub const MUTANTS: &[Mutant] = &[
         test: ("database", "a_failed_reset_leaves_the_old_set"),
     },
     Mutant {
+        name: "two groups are removed at once",
+        file: "database.rs",
+        from: "        self.writers.exclusively(|| {\n            self.read(",
+        to: "        Some(()).map_or(false, |()| {\n            self.read(",
+        test: ("database", "two_deletes_of_one_group_succeed_once"),
+    },
+    Mutant {
         name: "an answer that lost its slot is forgotten",
         file: "answers.rs",
         from: "Err(Some(back)) => kept = back,",

@@ -301,15 +301,52 @@ fn more_pages_than_numbers_are_refused() {
 #[test]
 fn a_cleared_table_serves_the_next_set() {
     let mut checked = Checked::new(|pfn| pfn % 10, |content| content % 4);
-    for round in 0..3 {
+    for round in 0..4 {
         for pfn in 0..200 {
-            checked.map_with_room(pfn + round * 17);
+            if round == 0 {
+                checked.map_with_room(pfn);
+            } else {
+                assert!(
+                    checked.map(pfn + round * 17),
+                    "the memory of the first set is enough"
+                );
+            }
         }
         checked.check_known();
         checked.clear();
         checked.check();
         assert!(!checked.table.map_again(round * 17), "forgotten");
     }
+}
+
+#[test]
+fn a_small_set_after_a_large_one() {
+    let mut checked = Checked::new(|pfn| pfn, |content| content << 32);
+    let pages = if cfg!(miri) { 500 } else { 10_000 };
+    for small in [0, 1, 3] {
+        checked.table.reserve(pages, GFP_KERNEL).expect("memory");
+        for pfn in 0..pages {
+            assert!(checked.map(pfn));
+        }
+        checked.clear();
+        for pfn in 0..small {
+            checked.map_with_room(pfn);
+        }
+        checked.check_known();
+        checked.clear();
+    }
+}
+
+#[test]
+fn classes_are_found_after_growing() {
+    let hash = |content: u64| content.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mut checked = Checked::new(|pfn| pfn / 2, hash);
+    let pages = if cfg!(miri) { 500 } else { 20_000 };
+    for pfn in (0..pages).step_by(2).chain((1..pages).step_by(2)) {
+        checked.map_with_room(pfn);
+    }
+    checked.check_known();
+    assert_eq!(checked.table.nb_group(), pages as u64 / 2);
 }
 
 #[test]
