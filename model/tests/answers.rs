@@ -67,14 +67,14 @@ fn two_shells_never_see_each_others_answers() {
             let answers = answers.clone();
             spawn(move || {
                 publish(&answers, shell(20), 20);
-                assert_eq!(find(&answers, child(21, 20)), Some(20));
+                assert_eq!(find(&answers, child(21, 20)), Some(20), "whose answer");
             })
         };
         publish(&answers, shell(10), 10);
-        assert_eq!(find(&answers, child(11, 10)), Some(10));
+        assert_eq!(find(&answers, child(11, 10)), Some(10), "whose answer");
         other.join();
-        assert_eq!(find(&answers, shell(10)), Some(10));
-        assert_eq!(find(&answers, shell(20)), Some(20));
+        assert_eq!(find(&answers, shell(10)), Some(10), "whose answer");
+        assert_eq!(find(&answers, shell(20)), Some(20), "whose answer");
         drop(answers);
         rcu::barrier();
     });
@@ -90,7 +90,11 @@ fn a_shell_sees_its_latest_answer_beside_others() {
         };
         publish(&answers, shell(10), 1);
         publish(&answers, shell(10), 2);
-        assert_eq!(find(&answers, shell(10)), Some(2));
+        assert_eq!(
+            find(&answers, shell(10)),
+            Some(2),
+            "an answer that fits was evicted"
+        );
         other.join();
         drop(answers);
         rcu::barrier();

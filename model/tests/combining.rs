@@ -10,6 +10,7 @@ use kernel::testing::{spawn, wait_for_sleepers, Task};
 use model::explore;
 use model::snapshot::ScanFailure;
 use protocol::combining::{Combiner, Refused};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 /// What is known of all runs.
@@ -146,7 +147,10 @@ fn a_failure_is_shared_by_those_who_waited_for_it() {
         let answers = waiting.map(|waiting| waiting.map(|caller| caller.join()));
         let failed = Err(Refused::Failed(ScanFailure::NoMemory));
         // Whichever of the two ran.
-        assert!(answers == Some([Ok(()), Ok(())]) || answers == Some([failed, failed]));
+        assert!(
+            answers == Some([Ok(()), Ok(())]) || answers == Some([failed, failed]),
+            "not shared: {answers:?}"
+        );
         assert_eq!(shared.runs.ghost().begun, 2);
     });
 }
@@ -263,17 +267,15 @@ fn closing_wakes_those_who_wait_for_a_run_that_goes_on() {
 fn exclusive_steps_do_not_interleave() {
     explore(|| {
         let shared = Shared::new();
-        let inside = Arc::new(Mutex::new(false));
+        let inside = Arc::new(AtomicBool::new(false));
         let step = {
             let (shared, inside) = (shared.clone(), inside.clone());
             move || {
                 shared.combiner.exclusively(|| {
-                    assert!(!std::mem::replace(
-                        &mut *inside.lock().expect("no panic"),
-                        true
-                    ));
+                    let is_second = inside.swap(true, Ordering::Relaxed);
+                    assert!(!is_second, "two steps at once");
                     loom::thread::yield_now();
-                    *inside.lock().expect("no panic") = false;
+                    inside.store(false, Ordering::Relaxed);
                 });
             }
         };

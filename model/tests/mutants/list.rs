@@ -14,6 +14,8 @@ pub struct Mutant {
     pub to: &'static str,
     /// Which file of tests, and which of them, must find it.
     pub test: (&'static str, &'static str),
+    /// What that test then says.
+    pub finds: &'static str,
 }
 
 /// All of them.
@@ -24,6 +26,7 @@ pub const MUTANTS: &[Mutant] = &[
         from: "self.pointer.xchg(into_raw(new), Full)",
         to: "self.pointer.xchg(into_raw(new), kernel::sync::atomic::Relaxed)",
         test: ("database", "a_reader_sees_the_old_set_or_the_new_one_whole"),
+        finds: "Causality violation",
     },
     Mutant {
         name: "a pointer is read without acquire",
@@ -31,6 +34,7 @@ pub const MUTANTS: &[Mutant] = &[
         from: "let node = self.pointer.load(Acquire);\n        // SAFETY: by the type's invariants the pointer is null or to",
         to: "let node = self.pointer.load(kernel::sync::atomic::Relaxed);\n        // SAFETY: by the type's invariants the pointer is null or to",
         test: ("database", "a_reader_sees_the_old_set_or_the_new_one_whole"),
+        finds: "Causality violation",
     },
     Mutant {
         name: "an answer is published without release",
@@ -38,6 +42,7 @@ pub const MUTANTS: &[Mutant] = &[
         from: "self.pointer.cmpxchg(found, new, Full)",
         to: "self.pointer.cmpxchg(found, new, Acquire)",
         test: ("answers", "a_reader_beside_its_writer_sees_the_old_answer_or_the_new_one_whole"),
+        finds: "Causality violation",
     },
     Mutant {
         name: "a snapshot is freed without a grace period",
@@ -45,6 +50,7 @@ pub const MUTANTS: &[Mutant] = &[
         from: "        synchronize();\n    }\n}\n",
         to: "    }\n}\n",
         test: ("database", "nothing_is_used_after_it_was_freed"),
+        finds: "no heap block",
     },
     Mutant {
         name: "a group is freed without a grace period",
@@ -52,6 +58,7 @@ pub const MUTANTS: &[Mutant] = &[
         from: "unsafe { bindings::call_rcu((*node).head.get(), Some(free_node::<T>)) };",
         to: "unsafe { free_node::<T>((*node).head.get()) };",
         test: ("database", "a_deleted_group_is_not_freed_under_readers_that_began_before"),
+        finds: "no heap block",
     },
     Mutant {
         name: "a slot is used again while it is read",
@@ -59,6 +66,7 @@ pub const MUTANTS: &[Mutant] = &[
         from: "unsafe { bindings::call_rcu((*node).head.get(), Some(free_node::<T>)) };",
         to: "unsafe { free_node::<T>((*node).head.get()) };",
         test: ("answers", "an_answer_that_is_read_outlives_its_slot"),
+        finds: "no heap block",
     },
     Mutant {
         name: "a counted reference counts nothing",
@@ -66,6 +74,7 @@ pub const MUTANTS: &[Mutant] = &[
         from: "RcuArc(Arc::clone(&published))",
         to: "RcuArc(ManuallyDrop::into_inner(published))",
         test: ("database", "a_counted_reference_outlives_the_publication"),
+        finds: "use of a heap block that was freed",
     },
     Mutant {
         name: "unload does not wait for callbacks",
@@ -73,6 +82,7 @@ pub const MUTANTS: &[Mutant] = &[
         from: "unsafe { bindings::rcu_barrier() };",
         to: "let _: unsafe fn() = bindings::rcu_barrier;",
         test: ("database", "unload_waits_for_what_was_deleted"),
+        finds: "the module's code is gone",
     },
     Mutant {
         name: "a slot is replaced whatever is in it",
@@ -80,6 +90,7 @@ pub const MUTANTS: &[Mutant] = &[
         from: "match self.pointer.cmpxchg(found, new, Full) {",
         to: "let _ = found;\n        match Ok::<_, ()>(self.pointer.xchg(new, Full)) {",
         test: ("answers", "two_shells_never_see_each_others_answers"),
+        finds: "whose answer",
     },
     Mutant {
         name: "combining is off by one",
@@ -87,6 +98,7 @@ pub const MUTANTS: &[Mutant] = &[
         from: "let wanted = turns.begun + 1;",
         to: "let wanted = turns.begun;",
         test: ("combining", "no_answer_from_a_run_that_began_before_the_command"),
+        finds: "answered by a run that began before",
     },
     Mutant {
         name: "those who wait do not share",
@@ -94,6 +106,7 @@ pub const MUTANTS: &[Mutant] = &[
         from: "Ok(_) => turns.succeeded = number,",
         to: "Ok(_) => {}",
         test: ("combining", "all_who_wait_share_one_run"),
+        finds: "left: 4",
     },
     Mutant {
         name: "nobody is told that a turn has ended",
@@ -101,6 +114,7 @@ pub const MUTANTS: &[Mutant] = &[
         from: "        drop(turns);\n        self.turn_ended.notify_all();\n        outcome",
         to: "        drop(turns);\n        outcome",
         test: ("combining", "no_answer_from_a_run_that_began_before_the_command"),
+        finds: "deadlock",
     },
     Mutant {
         name: "only one is told that a turn has ended",
@@ -108,6 +122,7 @@ pub const MUTANTS: &[Mutant] = &[
         from: "        drop(turns);\n        self.turn_ended.notify_all();\n        outcome",
         to: "        drop(turns);\n        self.turn_ended.notify_one();\n        outcome",
         test: ("combining", "all_who_wait_share_one_run"),
+        finds: "deadlock",
     },
     Mutant {
         name: "two run at once",
@@ -115,6 +130,7 @@ pub const MUTANTS: &[Mutant] = &[
         from: "if !turns.running {",
         to: "if turns.begun < 2 {",
         test: ("combining", "no_answer_from_a_run_that_began_before_the_command"),
+        finds: "two runs at once",
     },
     Mutant {
         name: "a killed run fails those who wait",
@@ -122,6 +138,7 @@ pub const MUTANTS: &[Mutant] = &[
         from: "Err(error) if error.is_private() => {}",
         to: "Err(error) if !error.is_private() => {}",
         test: ("combining", "a_private_failure_does_not_fail_those_who_waited"),
+        finds: "Killed",
     },
     Mutant {
         name: "a failed run counts as one that succeeded",
@@ -129,6 +146,7 @@ pub const MUTANTS: &[Mutant] = &[
         from: "Err(error) => turns.failed = Some((number, *error)),",
         to: "Err(_) => turns.succeeded = number,",
         test: ("combining", "a_failure_is_shared_by_those_who_waited_for_it"),
+        finds: "not shared",
     },
     Mutant {
         name: "a signal keeps its thread waiting",
@@ -136,6 +154,7 @@ pub const MUTANTS: &[Mutant] = &[
         from: "                return Err(Refused::Signal);\n",
         to: "",
         test: ("combining", "a_signal_ends_a_wait"),
+        finds: "exceeded maximum number of branches",
     },
     Mutant {
         name: "a closed door stays open",
@@ -143,6 +162,7 @@ pub const MUTANTS: &[Mutant] = &[
         from: "            if self.is_closing() {",
         to: "            if self.is_closing() && turns.running {",
         test: ("combining", "closing_wakes_all_who_wait"),
+        finds: "closed before",
     },
     Mutant {
         name: "closing is not told to those who wait",
@@ -150,6 +170,7 @@ pub const MUTANTS: &[Mutant] = &[
         from: "        self.closing.store(1, Relaxed);\n        drop(turns);\n        self.turn_ended.notify_all();",
         to: "        self.closing.store(1, Relaxed);\n        drop(turns);",
         test: ("combining", "closing_wakes_those_who_wait_for_a_run_that_goes_on"),
+        finds: "deadlock",
     },
     Mutant {
         name: "steps are not exclusive",
@@ -157,6 +178,7 @@ pub const MUTANTS: &[Mutant] = &[
         from: "let _turns = self.turns.lock();",
         to: "let _ = self.turns.lock();",
         test: ("combining", "exclusive_steps_do_not_interleave"),
+        finds: "two steps at once",
     },
     Mutant {
         name: "a reset withdraws the old set before its scan",
@@ -164,6 +186,7 @@ pub const MUTANTS: &[Mutant] = &[
         from: "            let scanned = scan()?;",
         to: "            drop(self.published.replace(None));\n            let scanned = scan()?;",
         test: ("database", "a_failed_reset_leaves_the_old_set"),
+        finds: "published before",
     },
     Mutant {
         name: "two groups are removed at once",
@@ -171,6 +194,7 @@ pub const MUTANTS: &[Mutant] = &[
         from: "        self.writers.exclusively(|| {\n            self.read(",
         to: "        Some(()).map_or(false, |()| {\n            self.read(",
         test: ("database", "two_deletes_of_one_group_succeed_once"),
+        finds: "two remove at once",
     },
     Mutant {
         name: "an answer that lost its slot is forgotten",
@@ -178,6 +202,7 @@ pub const MUTANTS: &[Mutant] = &[
         from: "Err(Some(back)) => kept = back,",
         to: "Err(Some(_)) => return,",
         test: ("answers", "two_shells_never_see_each_others_answers"),
+        finds: "whose answer",
     },
     Mutant {
         name: "bytes are counted before the answer is in its slot",
@@ -185,5 +210,6 @@ pub const MUTANTS: &[Mutant] = &[
         from: "                    self.forget(old);\n                    self.bytes.add(size, Relaxed);",
         to: "                    self.bytes.add(size, Relaxed);\n                    self.forget(old);",
         test: ("answers", "a_shell_sees_its_latest_answer_beside_others"),
+        finds: "an answer that fits was evicted",
     },
 ];

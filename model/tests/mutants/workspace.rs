@@ -96,20 +96,19 @@ impl Workspace {
         );
     }
 
-    /// Runs one test. False if it fails.
-    pub fn passes(&self, target: &str, test: &str) -> bool {
-        let run = self
-            .cargo(target)
-            .args(["--", "--exact", test])
+    /// Runs one test. If it fails, returns what it said.
+    pub fn failure(&self, target: &str, test: &str) -> Option<String> {
+        let mut cargo = self.cargo(target);
+        let run = cargo
+            .args(["--", "--exact", test, "--nocapture"])
             .output()
             .expect("cargo runs");
-        let said = String::from_utf8_lossy(&run.stdout);
+        let said = String::from_utf8_lossy(&run.stdout) + String::from_utf8_lossy(&run.stderr);
         assert!(
             said.contains("running 1 test"),
-            "there is no test {test} in {target}:\n{said}\n{}",
-            String::from_utf8_lossy(&run.stderr)
+            "there is no test {test} in {target}:\n{said}"
         );
-        run.status.success()
+        (!run.status.success()).then(|| said.into_owned())
     }
 }
 
