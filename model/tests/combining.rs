@@ -198,6 +198,31 @@ fn a_signal_ends_a_wait_and_loses_nobody_elses_wake_up() {
 }
 
 #[test]
+fn a_wake_up_for_no_reason_answers_nobody() {
+    explore(|| {
+        let shared = Shared::new();
+        let task = Task::default();
+        let mut waiting = None;
+        let first = shared.combiner.run(|| {
+            waiting = Some({
+                let (shared, task) = (shared.clone(), task.clone());
+                spawn(move || {
+                    task.enter();
+                    shared.ask(Ok(()))
+                })
+            });
+            wait_for_sleepers(1);
+            task.wake();
+            shared.runs.run(Ok(()))
+        });
+        assert_eq!(first, Ok(Some(())));
+        let answer = waiting.map(|waiting| waiting.join());
+        assert_eq!(answer, Some(Ok(())));
+        assert_eq!(shared.runs.ghost().begun, 2);
+    });
+}
+
+#[test]
 fn closing_wakes_all_who_wait() {
     explore(|| {
         let shared = Shared::new();

@@ -159,6 +159,29 @@ fn reading_without_acquire_is_found() {
 }
 
 #[test]
+#[should_panic(expected = "Causality violation")]
+fn readers_do_not_order_each_other() {
+    explore(|| {
+        let handed_over = Arc::new(Atomic::new(std::ptr::null_mut::<Value>()));
+        let reader = {
+            let handed_over = handed_over.clone();
+            spawn(move || {
+                drop(read_lock());
+                let value = handed_over.load(Relaxed);
+                // SAFETY: null or a value; what orders its making is what is asked.
+                unsafe { value.as_ref() }.map(|value| value[0])
+            })
+        };
+        let value = value(1);
+        drop(read_lock());
+        handed_over.store(value, Relaxed);
+        reader.join();
+        // SAFETY: the reader has ended.
+        unsafe { free(value) };
+    });
+}
+
+#[test]
 #[should_panic(expected = "leaked")]
 fn a_leak_is_found() {
     explore(|| {

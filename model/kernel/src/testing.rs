@@ -110,6 +110,11 @@ impl Task {
     /// Sends a signal, for good: it stays pending.
     pub fn signal(&self) {
         self.0.signalled.swap(1, Ordering::AcqRel);
+        self.wake();
+    }
+
+    /// Wakes the thread from an interruptible sleep for no reason, as the kernel may.
+    pub fn wake(&self) {
         let sleeper = self.sleeper().take();
         if let Some(sleeper) = sleeper {
             sleeper.wake();

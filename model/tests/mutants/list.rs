@@ -157,6 +157,14 @@ pub const MUTANTS: &[Mutant] = &[
         finds: "exceeded maximum number of branches",
     },
     Mutant {
+        name: "any wake-up is taken for an answer",
+        file: "combining.rs",
+        from: "                return Err(Refused::Signal);\n            }\n",
+        to: "                return Err(Refused::Signal);\n            }\n            return Ok(None);\n",
+        test: ("combining", "a_wake_up_for_no_reason_answers_nobody"),
+        finds: "answered by a run that began before",
+    },
+    Mutant {
         name: "a closed door stays open",
         file: "combining.rs",
         from: "            if self.is_closing() {",
