@@ -35,8 +35,8 @@ enum Then {
 
 /// A grace period that has begun.
 struct Waiting {
-    /// The sections that it waits for, and their threads.
-    sections: BTreeMap<Section, usize>,
+    /// The sections that it waits for.
+    sections: BTreeSet<Section>,
     /// All threads have been asked.
     is_complete: bool,
     then: Then,
@@ -152,10 +152,7 @@ pub(crate) fn read_unlock() {
             .expect("a reader ends that began");
         let mut over = Vec::new();
         for (number, waiting) in &mut domain.waiting {
-            let awaited = waiting.sections.contains_key(&reader.section);
-            waiting
-                .sections
-                .retain(|section, _| *section != reader.section);
+            let awaited = waiting.sections.remove(&reader.section);
             if awaited && waiting.is_complete && waiting.sections.is_empty() {
                 over.push(*number);
             }
@@ -176,7 +173,7 @@ fn begin(then: Then) -> (u64, bool) {
             domain.pending.insert(number);
         }
         let waiting = Waiting {
-            sections: BTreeMap::new(),
+            sections: BTreeSet::new(),
             is_complete: false,
             then,
         };
@@ -191,7 +188,7 @@ fn begin(then: Then) -> (u64, bool) {
                 .readers
                 .iter()
                 .filter(|(thread, _)| ReaderEdges::is_asked(asked, **thread))
-                .map(|(thread, reader)| (reader.section, *thread));
+                .map(|(_, reader)| reader.section);
             let waiting = domain.waiting.get_mut(&number).expect("not complete yet");
             waiting.sections.extend(reading);
         });

@@ -4,40 +4,20 @@
 
 use super::allocator::{KVmalloc, Kmalloc, Vmalloc};
 use super::{AllocError, Allocator, Flags};
-use crate::error::{code::EINVAL, Error};
 use crate::heap;
 use crate::runtime::blocks;
 use std::fmt;
 use std::marker::PhantomData;
-use std::mem::{self, size_of};
+use std::mem::size_of;
 use std::ops::{Deref, DerefMut, Index, IndexMut};
 use std::ptr::{self, NonNull};
 use std::slice::{self, SliceIndex};
 
-/// The array is full, and its element comes back.
-pub struct PushError<T>(pub T);
+mod errors;
+mod into_iter;
 
-impl<T> fmt::Debug for PushError<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Not enough capacity")
-    }
-}
-
-impl<T> From<PushError<T>> for Error {
-    fn from(_: PushError<T>) -> Self {
-        EINVAL
-    }
-}
-
-/// There is no such element.
-#[derive(Debug)]
-pub struct RemoveError;
-
-impl From<RemoveError> for Error {
-    fn from(_: RemoveError) -> Self {
-        EINVAL
-    }
-}
+pub use errors::{PushError, RemoveError};
+pub use into_iter::IntoIter;
 
 /// A growable array.
 ///
@@ -412,56 +392,5 @@ impl<'a, T, A: Allocator> IntoIterator for &'a mut Vec<T, A> {
 
     fn into_iter(self) -> Self::IntoIter {
         self.iter_mut()
-    }
-}
-
-/// Moves the elements out of an array.
-///
-/// # Invariants
-///
-/// Of `vec`, which has length 0, the elements from `next` up to `end` are still valid.
-pub struct IntoIter<T, A: Allocator> {
-    vec: Vec<T, A>,
-    next: usize,
-    end: usize,
-}
-
-impl<T, A: Allocator> IntoIterator for Vec<T, A> {
-    type Item = T;
-    type IntoIter = IntoIter<T, A>;
-
-    fn into_iter(mut self) -> IntoIter<T, A> {
-        let end = mem::take(&mut self.len);
-        // INVARIANT: all elements are the iterator's now.
-        IntoIter {
-            vec: self,
-            next: 0,
-            end,
-        }
-    }
-}
-
-impl<T, A: Allocator> Iterator for IntoIter<T, A> {
-    type Item = T;
-
-    fn next(&mut self) -> Option<T> {
-        if self.next == self.end {
-            return None;
-        }
-        self.vec.about_to_read();
-        // SAFETY: by the type's invariants the element is valid; it is given out once.
-        let value = unsafe { self.vec.ptr.add(self.next).read() };
-        self.next += 1;
-        Some(value)
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.end - self.next, Some(self.end - self.next))
-    }
-}
-
-impl<T, A: Allocator> Drop for IntoIter<T, A> {
-    fn drop(&mut self) {
-        self.for_each(drop);
     }
 }
