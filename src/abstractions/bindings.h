@@ -7,6 +7,7 @@
 #define ABSTRACTIONS_BINDINGS_H
 
 #include <linux/fs.h>
+#include <linux/magic.h>
 #include <linux/mm.h>
 #include <linux/proc_fs.h>
 #include <linux/rhashtable.h>
@@ -57,6 +58,8 @@ void abstractions_page_table_unlock(spinlock_t *lock);
 static const unsigned long ABSTRACTIONS_P4D_SIZE = P4D_SIZE;
 static const unsigned long ABSTRACTIONS_PUD_SIZE = PUD_SIZE;
 static const unsigned long ABSTRACTIONS_PMD_SIZE = PMD_SIZE;
+
+static const unsigned long ABSTRACTIONS_SECRETMEM_MAGIC = SECRETMEM_MAGIC;
 
 /* helpers/procfs.c */
 void *abstractions_pde_data(const struct inode *inode);

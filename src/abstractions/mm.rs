@@ -85,7 +85,6 @@ fn is_secretmem(vma: &VmaRef) -> bool {
     unsafe {
         let file = (*vma.as_ptr()).vm_file;
         !file.is_null()
-            && (*(*(*file).f_inode).i_sb).s_magic
-                == kernel::bindings::SECRETMEM_MAGIC as kernel::ffi::c_ulong
+            && (*(*(*file).f_inode).i_sb).s_magic == bindings::ABSTRACTIONS_SECRETMEM_MAGIC
     }
 }
