@@ -1,8 +1,8 @@
 //! The module against the oracle: mappings of files.
 
 use super::memory::agrees;
-use crate::case::Case;
-use crate::shapes;
+use crate::case::{skip, Case};
+use crate::shapes::{self, area::has_transparent_huge_pages};
 use anyhow::{ensure, Context, Result};
 use nix::mount::{mount, umount2, MntFlags, MsFlags};
 use std::path::Path;
@@ -25,6 +25,9 @@ fn mapped(directory: &Path) -> Result<()> {
 
 /// A memory file system that uses huge pages.
 fn huge() -> Result<()> {
+    if !has_transparent_huge_pages() {
+        return skip("this kernel has no transparent huge pages");
+    }
     let directory = tempfile::tempdir()?;
     let nothing = None::<&str>;
     mount(

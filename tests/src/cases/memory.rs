@@ -4,7 +4,7 @@ use crate::case::{check_eq, skip, Case};
 use crate::crowd;
 use crate::helper::Helper;
 use crate::report::Line;
-use crate::shapes;
+use crate::shapes::{self, area::has_transparent_huge_pages};
 use crate::{module, oracle, proc_file};
 use anyhow::{ensure, Context, Result};
 use std::path::Path;
@@ -105,7 +105,7 @@ fn device() -> Result<()> {
 }
 
 fn huge(shape: &str, shareable: u64) -> Result<()> {
-    if !Path::new("/sys/kernel/mm/transparent_hugepage").exists() {
+    if !has_transparent_huge_pages() {
         return skip("this kernel has no transparent huge pages");
     }
     let line = agrees(shape, "")?;

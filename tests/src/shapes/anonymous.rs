@@ -79,7 +79,7 @@ pub fn sparse(argument: &str) -> Result<()> {
         .context("sparse takes a number of terabytes")?
     {
         let area = Area::anonymous_with(TERABYTE, RW, flags)?;
-        area.advise(MmapAdvise::MADV_NOHUGEPAGE)?;
+        area.advise_no_huge_pages()?;
         for index in (0..TERABYTE).step_by(TERABYTE / 16) {
             area.fill(index + 77, 5);
         }

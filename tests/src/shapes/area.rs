@@ -6,6 +6,7 @@ use std::ffi::c_void;
 use std::fs::File;
 use std::num::NonZeroUsize;
 use std::ops::Range;
+use std::path::Path;
 use std::ptr::NonNull;
 
 /// Bytes of a page.
@@ -43,7 +44,7 @@ impl Area {
     /// Anonymous memory without huge pages, so that its pages can be told apart.
     pub fn small_pages(pages: usize) -> Result<Self> {
         let area = Self::anonymous(pages, RW)?;
-        area.advise(MmapAdvise::MADV_NOHUGEPAGE)?;
+        area.advise_no_huge_pages()?;
         Ok(area)
     }
 
@@ -148,6 +149,14 @@ impl Area {
             .with_context(|| format!("madvise {advice:?} failed"))
     }
 
+    /// Keeps huge pages away. A kernel that has none does not know the advice.
+    pub fn advise_no_huge_pages(&self) -> Result<()> {
+        match has_transparent_huge_pages() {
+            true => self.advise(MmapAdvise::MADV_NOHUGEPAGE),
+            false => Ok(()),
+        }
+    }
+
     /// `madvise` with an advice that the `nix` crate does not name.
     pub fn advise_number(&self, advice: libc::c_int) -> Result<()> {
         // SAFETY: nothing of this program's own lies in the mapping.
@@ -171,4 +180,9 @@ impl Area {
         // SAFETY: nothing of this program's own lies in the mapping, and `Area` reads only when asked to.
         unsafe { mman::munmap(self.start, self.pages * PAGE) }.context("cannot unmap")
     }
+}
+
+/// True if this kernel makes huge pages of ordinary memory.
+pub fn has_transparent_huge_pages() -> bool {
+    Path::new("/sys/kernel/mm/transparent_hugepage").exists()
 }
