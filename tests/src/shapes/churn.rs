@@ -1,6 +1,6 @@
 //! Processes that never hold still, for what must survive that.
 
-use super::area::{Area, HUGE, PAGE, RO, RW};
+use super::area::{has_transparent_huge_pages, Area, HUGE, PAGE, RO, RW};
 use crate::case::check_text;
 use crate::helper::worker_command;
 use crate::proc_file;
@@ -57,7 +57,9 @@ fn remap(round: u64) -> Result<()> {
     let small = Area::small_pages(64)?;
     small.fill_all(|index| index as u64 % (round % 5 + 1));
     let huge = Area::huge_aligned(1)?;
-    huge.advise(MmapAdvise::MADV_HUGEPAGE)?;
+    if has_transparent_huge_pages() {
+        huge.advise(MmapAdvise::MADV_HUGEPAGE)?;
+    }
     huge.fill(0, round);
     for step in 0..8 {
         small.protect(if step % 2 == 0 { RO } else { RW })?;
