@@ -10,6 +10,22 @@
 //! before comes back as [`Retired`]: readers may still be looking at it, so it is dropped only after
 //! a grace period.
 //!
+//! # What the loom model does not say
+//!
+//! Loom checks this file against the C11 memory model; the kernel has its own, the LKMM
+//! (`tools/memory-model/Documentation/`). They differ here in three points:
+//!
+//! - *Dependencies.* `rcu_dereference()` orders the load of a pointer before the loads through it by
+//!   address dependency alone. C11 has no such order that compilers keep, so readers load with
+//!   acquire, which both models know (`explanation.txt`, "DEPENDENCY RELATIONS").
+//! - *Full ordering.* A value-returning read-modify-write such as `xchg()` is fully ordered in the
+//!   LKMM, more than C11's `AcqRel`. Publication needs its release half (the value before the
+//!   pointer), the writer its acquire half (the old value's fields before they are dropped).
+//! - *Grace periods.* The LKMM takes "a read-side critical section never spans a grace period" as an
+//!   axiom (`explanation.txt`, "RCU RELATIONS"). The model builds it from acquire and release on
+//!   counters, and no stronger. What is used of it: a reader that saw the old pointer ends before
+//!   `synchronize_rcu()` returns, or the callback of `call_rcu()` runs; its accesses come before them.
+//!
 //! C header: `include/linux/rcupdate.h`; background: `Documentation/RCU/whatisRCU.rst`.
 
 use core::cell::UnsafeCell;
