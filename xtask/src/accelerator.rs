@@ -15,27 +15,38 @@ pub enum Accelerator {
     Kvm,
     /// QEMU's emulation.
     Tcg,
+    /// The host's own, as a program of the host's: User-mode Linux.
+    Native,
 }
 
 impl Accelerator {
-    /// QEMU's options for it.
+    /// QEMU's options for it; none where there is no QEMU.
     pub fn options(self) -> &'static [&'static str] {
         match self {
             Accelerator::Kvm => &["-accel", "kvm", "-cpu", "host"],
             Accelerator::Tcg => &["-accel", "tcg,thread=multi", "-cpu", "qemu64"],
+            Accelerator::Native => &[],
         }
     }
 
-    /// Its name for a person.
+    /// What a person is told that a guest boots in.
     pub fn name(self) -> &'static str {
         match self {
-            Accelerator::Kvm => "KVM",
-            Accelerator::Tcg => "emulation (no usable KVM)",
+            Accelerator::Kvm => "in QEMU with KVM",
+            Accelerator::Tcg => "in QEMU with emulation (no usable KVM)",
+            Accelerator::Native => "as User-mode Linux",
         }
     }
 
     /// The verdict for this machine, from the cache or from a boot of `machine` that has to speak in time.
     pub fn probe(cache: &Cache, machine: &Machine) -> Result<Self> {
+        if machine
+            .kernel
+            .recipe()
+            .is_some_and(|recipe| recipe.user_mode)
+        {
+            return Ok(Accelerator::Native);
+        }
         let usable = fs::OpenOptions::new()
             .read(true)
             .write(true)

@@ -1,6 +1,6 @@
-//! The guest: a stock kernel in QEMU, what it is told to do, and whether that went well.
+//! The guest: a kernel in QEMU or User-mode Linux, what it is told to do, and whether that went well.
 //!
-//! The kernel's log and the guest's own output travel on two serial ports, so that neither garbles the other.
+//! The kernel's log and the guest's own output travel on two terminals, so that neither garbles the other.
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
@@ -10,6 +10,8 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use anyhow::{anyhow, bail, ensure, Context, Result};
+use nix::sys::signal::{kill, Signal};
+use nix::unistd::Pid;
 
 use crate::accelerator::Accelerator;
 use crate::complaints::complaints;
@@ -19,6 +21,7 @@ use crate::root::Root;
 const PROCESSORS: &str = "2";
 const MEMORY: &str = "2G";
 const CONSOLE_LOG: &str = "console.log";
+const QEMU_LOG: &str = "qemu.log";
 const MONITOR: &str = "monitor";
 /// What a guest prints last, followed by an exit status.
 const VERDICT: &str = "VERDICT ";
@@ -31,6 +34,8 @@ pub enum Mode {
     Demo,
     /// Run the tests whose names contain the filter.
     Test(Option<String>),
+    /// Run the stress program with these arguments.
+    Stress(Vec<String>),
     /// Give the user a shell.
     Shell,
 }
@@ -42,6 +47,26 @@ pub struct Limits {
     pub total: Duration,
     /// Without a line of output.
     pub silence: Duration,
+}
+
+impl Limits {
+    /// The same for a guest that is slower by `factor`.
+    pub fn times(self, factor: u32) -> Self {
+        Self {
+            total: self.total * factor,
+            silence: self.silence * factor,
+        }
+    }
+}
+
+/// What came of a guest that ran to its end.
+pub struct Ended {
+    /// The status that it ended its output with, or why there is none.
+    pub verdict: Result<i32>,
+    /// The lines in which its kernel complained.
+    pub complaints: Vec<String>,
+    /// Where its logs are, in a sentence.
+    pub logs: String,
 }
 
 /// A guest that can be booted.
@@ -67,16 +92,37 @@ impl Machine<'_> {
         accelerator: Accelerator,
         mode: &Mode,
         limits: Limits,
-        mut each_line: impl FnMut(&str),
+        each_line: impl FnMut(&str),
     ) -> Result<i32> {
-        let mut command = self.qemu(accelerator, mode, "stdio,id=guest,signal=off");
+        let ended = self.watch(accelerator, mode, limits, each_line)?;
+        match (self.check(&ended.complaints), ended.verdict) {
+            (Ok(()), verdict) => verdict.map_err(|end| anyhow!("{end:#}; {}", ended.logs)),
+            (Err(complaints), Ok(_)) => Err(complaints),
+            (Err(complaints), Err(end)) => Err(complaints.context(end.to_string())),
+        }
+    }
+
+    /// Boots and waits until the guest is done; tells all that came of it.
+    pub fn watch(
+        &self,
+        accelerator: Accelerator,
+        mode: &Mode,
+        limits: Limits,
+        mut each_line: impl FnMut(&str),
+    ) -> Result<Ended> {
+        let mut command = self.command(accelerator, mode, "stdio,id=guest,signal=off");
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(self.qemu_log()?)
+            .stderr(self.error_output(accelerator)?)
             .spawn()
-            .context("cannot start QEMU")?;
-        let lines = line_channel(child.stdout.take().context("QEMU's output is a pipe")?);
+            .context("cannot start the guest")?;
+        let lines = line_channel(
+            child
+                .stdout
+                .take()
+                .context("the guest's output is a pipe")?,
+        );
         let ended = follow(&lines, limits, &mut each_line);
         if ended.is_err() {
             self.stop(&mut child);
@@ -85,51 +131,68 @@ impl Machine<'_> {
         let verdict = ended.and_then(|verdict| {
             verdict.with_context(|| {
                 format!(
-                    "the guest ended without a verdict (QEMU ended with {status}); {}",
+                    "the guest ended without a verdict (it ended with {status}); {}",
                     self.last_lines()
                 )
             })
         });
-        match (self.check_kernel_log(), verdict) {
-            (Ok(()), verdict) => {
-                verdict.map_err(|end| anyhow!("{end:#}; {}", self.describe_logs()))
-            }
-            (Err(complaints), Ok(_)) => Err(complaints),
-            (Err(complaints), Err(end)) => Err(complaints.context(end.to_string())),
-        }
+        Ok(Ended {
+            verdict,
+            complaints: self.complaints(),
+            logs: self.describe_logs(),
+        })
     }
 
     /// Boots with the guest's shell on this terminal; returns when the user leaves it.
     pub fn interact(&self, accelerator: Accelerator) -> Result<()> {
         // A second way out (Ctrl-A X), in case that the guest hangs.
-        let mut command = self.qemu(
+        let mut command = self.command(
             accelerator,
             &Mode::Shell,
             "stdio,id=guest,signal=off,mux=on",
         );
         let status = command
-            .stderr(self.qemu_log()?)
+            .stderr(self.error_output(accelerator)?)
             .status()
-            .context("cannot start QEMU")?;
-        self.check_kernel_log()?;
+            .context("cannot start the guest")?;
+        self.check(&self.complaints())?;
         ensure!(
             status.success(),
-            "QEMU ended with {status}; {}",
+            "the guest ended with {status}; {}",
             self.describe_logs()
         );
         Ok(())
     }
 
-    fn qemu(&self, accelerator: Accelerator, mode: &Mode, terminal: &str) -> Command {
+    fn command(&self, accelerator: Accelerator, mode: &Mode, terminal: &str) -> Command {
         let chroot = self
             .kernel
             .chroot(self.root)
             .bind(&self.files, "files")
             .bind(&self.logs, "logs");
+        let memory = self.kernel.recipe().map_or(MEMORY, |recipe| recipe.memory);
+        let initramfs = format!("/mnt/files/{}", self.initramfs);
+        let arguments = kernel_arguments(mode);
+        if accelerator == Accelerator::Native {
+            let mut command = chroot.command(&self.kernel.image());
+            let input = match mode {
+                Mode::Shell => "fd:0",
+                _ => "null",
+            };
+            command
+                .args([&format!("mem={memory}"), &format!("initrd={initramfs}")])
+                .arg("noreboot")
+                // Only this way has it more than one processor.
+                .args(["seccomp=on", &format!("ncpus={PROCESSORS}")])
+                .args(["con=null", &format!("con0={input},fd:1"), "con1=null,fd:2"])
+                .args(["console=tty1", "guest.terminal=tty0"])
+                .args(arguments.split(' '));
+            return command;
+        }
         let mut command = chroot.command("qemu-system-x86_64");
         command
             .args(accelerator.options())
-            .args(["-smp", PROCESSORS, "-m", MEMORY])
+            .args(["-smp", PROCESSORS, "-m", memory])
             .args(["-nodefaults", "-display", "none", "-no-reboot"])
             .arg("-serial")
             .arg(format!("file:/mnt/logs/{CONSOLE_LOG}"))
@@ -137,21 +200,27 @@ impl Machine<'_> {
             .arg("-monitor")
             .arg(format!("unix:/mnt/files/{MONITOR},server=on,wait=off"))
             .args(["-kernel", &self.kernel.image()])
-            .args(["-initrd", &format!("/mnt/files/{}", self.initramfs)])
-            .args(["-append", &kernel_arguments(mode)]);
+            .args(["-initrd", &initramfs])
+            .arg("-append")
+            .arg(format!("console=ttyS0 tsc=reliable {arguments}"));
         command
     }
 
-    fn qemu_log(&self) -> Result<std::fs::File> {
-        let path = self.logs.join("qemu.log");
+    /// Where standard error goes: QEMU's complaints, or the log of a kernel that is itself the program.
+    fn error_output(&self, accelerator: Accelerator) -> Result<std::fs::File> {
+        let path = self.logs.join(match accelerator {
+            Accelerator::Native => CONSOLE_LOG,
+            Accelerator::Kvm | Accelerator::Tcg => QEMU_LOG,
+        });
         std::fs::File::create(&path).with_context(|| format!("cannot create {}", path.display()))
     }
 
-    /// Ends a QEMU that is under way. It may be sudo's child, which no signal of ours reaches.
+    /// Ends a guest that is under way. It may be sudo's child, which no signal of ours reaches.
     fn stop(&self, child: &mut Child) {
         let quit = UnixStream::connect(self.files.join(MONITOR))
             .and_then(|mut monitor| monitor.write_all(b"quit\n"));
         if quit.is_err() {
+            kill_descendants(child.id());
             // It may have ended meanwhile, which is what is wanted.
             let _ = child.kill();
         }
@@ -163,13 +232,16 @@ impl Machine<'_> {
             .unwrap_or_default()
     }
 
-    fn check_kernel_log(&self) -> Result<()> {
+    fn complaints(&self) -> Vec<String> {
         let log = self.kernel_log();
-        let found = complaints(&log);
+        complaints(&log).into_iter().map(str::to_owned).collect()
+    }
+
+    fn check(&self, complaints: &[String]) -> Result<()> {
         ensure!(
-            found.is_empty(),
+            complaints.is_empty(),
             "the guest's kernel complained:\n  {}\n  {}",
-            found.join("\n  "),
+            complaints.join("\n  "),
             self.describe_logs()
         );
         Ok(())
@@ -183,11 +255,25 @@ impl Machine<'_> {
     }
 
     fn describe_logs(&self) -> String {
-        format!(
-            "logs: {} (kernel), {} (QEMU)",
-            self.logs.join(CONSOLE_LOG).display(),
-            self.logs.join("qemu.log").display()
-        )
+        let kernel = format!("logs: {} (kernel)", self.logs.join(CONSOLE_LOG).display());
+        let qemu = self.logs.join(QEMU_LOG);
+        if qemu.exists() {
+            format!("{kernel}, {} (QEMU)", qemu.display())
+        } else {
+            kernel
+        }
+    }
+}
+
+/// Kills what `process` started, and what that started, as far as it is ours.
+fn kill_descendants(process: u32) {
+    let children = std::fs::read_to_string(format!("/proc/{process}/task/{process}/children"));
+    for child in children.unwrap_or_default().split_whitespace() {
+        if let Ok(pid) = child.parse::<u32>() {
+            kill_descendants(pid);
+            // Those that are root's end when their child does.
+            let _ = kill(Pid::from_raw(pid.cast_signed()), Signal::SIGKILL);
+        }
     }
 }
 
@@ -246,9 +332,8 @@ fn line_channel(output: ChildStdout) -> Receiver<String> {
 }
 
 fn kernel_arguments(mode: &Mode) -> String {
-    let mut arguments = String::from(
-        "console=ttyS0 loglevel=7 panic=-1 oops=panic mitigations=off tsc=reliable transparent_hugepage=madvise",
-    );
+    let mut arguments =
+        String::from("loglevel=7 panic=-1 oops=panic mitigations=off transparent_hugepage=madvise");
     match mode {
         Mode::Probe => arguments.push_str(" guest.run=probe"),
         Mode::Demo => arguments.push_str(" guest.run=demo"),
@@ -257,6 +342,10 @@ fn kernel_arguments(mode: &Mode) -> String {
             if let Some(filter) = filter {
                 arguments.push_str(&format!(" guest.filter={filter}"));
             }
+        }
+        Mode::Stress(words) => {
+            arguments.push_str(" guest.run=stress guest.arguments=");
+            arguments.push_str(&words.join(","));
         }
         Mode::Shell => {
             arguments.push_str(" guest.run=shell");

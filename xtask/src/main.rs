@@ -1,4 +1,4 @@
-//! The project's commands: `cargo xtask demo`, `shell`, `build`, `test`, `clean`.
+//! The project's commands: `cargo xtask demo`, `shell`, `build`, `test`, `stress`, `clean`.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -16,12 +16,15 @@ mod guest;
 mod initramfs;
 mod kernel;
 mod module;
+mod own_kernel;
 mod programs;
 mod progress;
 mod project;
 mod release;
 mod root;
 mod setup;
+mod stock_kernel;
+mod stress;
 mod suites;
 mod vm_suite;
 
@@ -51,8 +54,9 @@ enum Task {
     Shell(KernelOption),
     /// Build the modules
     Build {
-        /// A Debian kernel release, or the build tree of a kernel with Rust metadata [default: newest Debian 7.2]
-        #[arg(long, value_name = "RELEASE|TREE")]
+        /// stock, debug, native, native-kasan, a Debian kernel release, or the build tree of a kernel with Rust metadata
+        /// [default: stock, the newest Debian 7.2]
+        #[arg(long, value_name = "NAME|RELEASE|TREE")]
         kernel: Option<String>,
     },
     /// Run the tests
@@ -62,6 +66,13 @@ enum Task {
         list: bool,
         /// Run only the tests whose names contain this
         filter: Option<String>,
+        #[command(flatten)]
+        kernel: KernelOption,
+    },
+    /// Load the module with many shells and programs at once, each checking every answer
+    Stress {
+        #[command(flatten)]
+        load: stress::Load,
         #[command(flatten)]
         kernel: KernelOption,
     },
@@ -77,8 +88,9 @@ enum Task {
 
 #[derive(clap::Args)]
 struct KernelOption {
-    /// A Debian kernel release, such as 7.2.12+deb13-cloud-amd64 [default: newest Debian 7.2]
-    #[arg(long, value_name = "RELEASE")]
+    /// stock, debug, native, native-kasan, or a Debian kernel release, such as 7.2.12+deb13-cloud-amd64
+    /// [default: stock, the newest Debian 7.2]
+    #[arg(long, value_name = "NAME|RELEASE")]
     kernel: Option<String>,
 }
 
@@ -121,6 +133,9 @@ impl Task {
                 filter,
                 kernel,
             } => suites::run(filter.as_deref(), list, kernel.kernel.as_deref())?,
+            Task::Stress { load, kernel } => {
+                kernel.with_guest(true, |guest| stress(guest, load))?
+            }
             Task::Clean { cache } => clean(cache)?,
             Task::Enter(enter) => return enter.run(),
         };
@@ -133,12 +148,21 @@ fn demo(guest: &Guest) -> Result<bool> {
     let limits = Limits {
         total: Duration::from_secs(180),
         silence: Duration::from_secs(60),
-    };
+    }
+    .times(guest.patience());
     let verdict = machine.run(accelerator, &Mode::Demo, limits, |line| println!("{line}"))?;
     if verdict != 0 {
         eprintln!("error: the demo failed (status {verdict}): see the lines above");
     }
     Ok(verdict == 0)
+}
+
+fn stress(guest: &Guest, load: stress::Load) -> Result<bool> {
+    let failure = stress::run(guest, load)?;
+    if let Some(why) = &failure {
+        eprintln!("error: the stress run failed: {why}");
+    }
+    Ok(failure.is_none())
 }
 
 fn shell(guest: &Guest) -> Result<bool> {

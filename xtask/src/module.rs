@@ -48,7 +48,7 @@ impl Job {
 /// Does `job` for a kernel of the cache, inside the root. Warnings are errors.
 pub fn make(workspace: &Workspace, root: &Root, kernel: &Kernel, job: Job) -> Result<Modules> {
     let project = &workspace.project;
-    let out = project.output(job.name(), &kernel.release);
+    let out = project.output(job.name(), kernel.name());
     let mut chroot = kernel.chroot(root);
     let mut variables = vec!["M=/mnt/project".to_owned(), "MO=/mnt/out".to_owned()];
     chroot = chroot
@@ -59,12 +59,16 @@ pub fn make(workspace: &Workspace, root: &Root, kernel: &Kernel, job: Job) -> Re
         variables.push("XXHASH_RUST=/mnt/xxhash-rust".to_owned());
     }
     let mut command = chroot.command("make");
-    command.args(["-C", &kernel.build_tree()]).args(variables);
+    command
+        .args(["-C", &kernel.build_tree()])
+        .args(kernel.make_arguments())
+        .args(variables)
+        .arg(rust_flags(kernel.rust_flags()));
     let made_from = format!("{} {}", kernel.key(), project.dir.display());
     run(
         &workspace.cache,
         &out,
-        &kernel.release,
+        kernel.name(),
         &made_from,
         job,
         command,
@@ -91,6 +95,7 @@ pub fn make_for_tree(workspace: &Workspace, tree: &Path) -> Result<Modules> {
     if let Some(xxhash) = project.xxhash() {
         command.arg(assignment("XXHASH_RUST", xxhash));
     }
+    command.arg(rust_flags(""));
     let made_from = format!("{} {}", tree.display(), project.dir.display());
     run(
         &workspace.cache,
@@ -100,6 +105,11 @@ pub fn make_for_tree(workspace: &Workspace, tree: &Path) -> Result<Modules> {
         Job::Build,
         command,
     )
+}
+
+/// `more` flags for rustc, and those that make warnings errors.
+fn rust_flags(more: &str) -> String {
+    format!("KRUSTFLAGS=-Dwarnings {more}")
 }
 
 fn assignment(name: &str, path: &Path) -> std::ffi::OsString {
@@ -130,9 +140,7 @@ fn run(
         fs::write(&stamp, made_from)?;
     }
     let jobs = std::thread::available_parallelism()?;
-    command
-        .arg(format!("-j{jobs}"))
-        .args(["KRUSTFLAGS=-Dwarnings", "KCFLAGS=-Werror"]);
+    command.arg(format!("-j{jobs}")).arg("KCFLAGS=-Werror");
     if job == Job::Clippy {
         command.arg("CLIPPY=1");
     }

@@ -87,6 +87,12 @@ impl<'a> Guest<'a> {
         Ok(Self { setup, files, logs })
     }
 
+    /// How much longer than on the stock kernel things may take.
+    pub fn patience(&self) -> u32 {
+        let recipe = self.setup.kernel.recipe();
+        recipe.map_or(1, |recipe| recipe.patience)
+    }
+
     /// The machine, and what it runs on here.
     pub fn machine(&self) -> Result<(Machine<'_>, Accelerator)> {
         let machine = Machine {
@@ -98,8 +104,8 @@ impl<'a> Guest<'a> {
         };
         let accelerator = Accelerator::probe(&self.setup.workspace.cache, &machine)?;
         eprintln!(
-            "booting Linux {} in QEMU with {}",
-            self.setup.kernel.release,
+            "booting Linux {} {}",
+            self.setup.kernel.name(),
             accelerator.name()
         );
         Ok((machine, accelerator))

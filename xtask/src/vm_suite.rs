@@ -23,7 +23,8 @@ pub fn run(
     let limits = Limits {
         total: Duration::from_secs(45 * 60),
         silence: Duration::from_secs(5 * 60),
-    };
+    }
+    .times(guest.patience());
     let mode = Mode::Test(filter.and_then(guest_filter));
     let mut unheard: BTreeSet<&str> = names
         .iter()

@@ -1,0 +1,100 @@
+//! `cargo xtask stress`: many shells at once in a guest, each checking every answer, and what the guest's kernel
+//! has to say about it.
+
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use anyhow::Result;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::guest::{Limits, Mode};
+use crate::setup::Guest;
+
+/// What the stress program prints while it works; everything else is its summary.
+const PROGRESS: &str = "progress: ";
+
+/// How hard and how long.
+#[derive(clap::Args, Clone, Copy)]
+pub struct Load {
+    /// Concurrent shells, each checking its answers
+    #[arg(long, default_value_t = 16)]
+    pub shells: u32,
+    /// How long to run, in seconds of the guest's; goes on until all loads are done
+    #[arg(long, default_value_t = 60)]
+    pub seconds: u64,
+    /// Processes that fork, exec, remap, rename themselves and die beside the shells
+    #[arg(long, default_value_t = 4)]
+    pub churn: u32,
+    /// How often to unload and load the module meanwhile
+    #[arg(long, default_value_t = 0)]
+    pub loads: u64,
+    /// Seed of all random choices, to repeat a run's
+    #[arg(long)]
+    pub seed: Option<u64>,
+}
+
+impl Load {
+    fn arguments(&self) -> Vec<String> {
+        let mut words = vec![
+            format!("--shells={}", self.shells),
+            format!("--seconds={}", self.seconds),
+            format!("--churn={}", self.churn),
+            format!("--loads={}", self.loads),
+        ];
+        words.extend(self.seed.map(|seed| format!("--seed={seed}")));
+        words
+    }
+
+    /// Start and end take time too, and so does each load.
+    fn limits(&self, patience: u32) -> Limits {
+        let slow = Limits {
+            total: Duration::from_secs(120 + 5 * self.loads),
+            silence: Duration::from_secs(60),
+        }
+        .times(patience);
+        Limits {
+            total: slow.total + 2 * Duration::from_secs(self.seconds),
+            ..slow
+        }
+    }
+}
+
+/// Runs it on `guest`, shows how far it is and what came of it; returns why it failed, if it did.
+pub fn run(guest: &Guest, load: Load) -> Result<Option<String>> {
+    let (machine, accelerator) = guest.machine()?;
+    let line = progress_line()?;
+    let mode = Mode::Stress(load.arguments());
+    let limits = load.limits(guest.patience());
+    let ended = machine.watch(accelerator, &mode, limits, |text| {
+        match text.strip_prefix(PROGRESS) {
+            Some(progress) if line.is_hidden() => eprintln!("{progress}"),
+            Some(progress) => line.set_message(progress.to_owned()),
+            None => line.suspend(|| println!("{text}")),
+        }
+    });
+    line.finish_and_clear();
+    let ended = ended?;
+    println!("kernel complaints: {}", ended.complaints.len());
+    for complaint in &ended.complaints {
+        println!("  {complaint}");
+    }
+    let status = match ended.verdict {
+        Ok(0) if ended.complaints.is_empty() => return Ok(None),
+        Ok(0) => "the kernel complained".to_owned(),
+        Ok(status) => format!("the stress program ended with status {status}"),
+        Err(error) => format!("{error:#}"),
+    };
+    Ok(Some(format!("{status}; {}", ended.logs)))
+}
+
+fn progress_line() -> Result<ProgressBar> {
+    if !std::io::stderr().is_terminal() {
+        return Ok(ProgressBar::hidden());
+    }
+    let line = ProgressBar::new_spinner();
+    line.set_style(ProgressStyle::with_template(
+        "{spinner} [{elapsed}] {wide_msg}",
+    )?);
+    line.enable_steady_tick(Duration::from_millis(120));
+    Ok(line)
+}
