@@ -106,6 +106,11 @@ impl Board {
         self.header.epoch.fetch_add(1, SeqCst);
     }
 
+    /// True while the module is being unloaded and loaded.
+    pub fn is_absent(&self) -> bool {
+        self.epoch() & 1 == 1
+    }
+
     /// The number of the present time; see [`is_whole`].
     pub fn epoch(&self) -> u64 {
         self.header.epoch.load(SeqCst)

@@ -21,6 +21,9 @@ pub trait Shell {
     /// How many processes write their first command with each command of this shell.
     fn new_writers(&self) -> u64;
 
+    /// Whether a command takes microseconds: no process is started for it.
+    fn is_cheap(&self) -> bool;
+
     /// Whether it can be given these bytes as a command.
     fn can_say(&self, _command: &[u8]) -> bool {
         true

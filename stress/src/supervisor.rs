@@ -76,7 +76,8 @@ impl Run {
         let end = self.began + Duration::from_secs(options.seconds);
         let load_every =
             Duration::from_secs(options.seconds).as_millis() as u64 / (options.loads + 1);
-        let load_at = |done: u64| self.began + Duration::from_millis(load_every * (done + 1));
+        let began = self.began;
+        let load_at = |done: u64| began + Duration::from_millis(load_every * (done + 1));
         let mut next_load = load_at(0);
         let mut next_kill = self.began + pause(rng);
         let mut next_progress = self.began + PROGRESS_EVERY;
@@ -94,7 +95,8 @@ impl Run {
                     Duration::from_millis(rng.u64(..20)),
                 )?;
                 self.loads += 1;
-                next_load = self.began + Duration::from_millis(load_every * (self.loads + 1));
+                // The shells get as much time with the module as the load took them.
+                next_load = load_at(self.loads).max(Instant::now() + now.elapsed());
             }
             if now >= next_kill {
                 crew.kill_one();

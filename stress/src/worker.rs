@@ -118,15 +118,17 @@ impl<'a> Worker<'a> {
     }
 
     fn work(&mut self) -> Result<()> {
+        // What takes a scan or a process must not keep a shell from asking that could ask much more.
+        let costly = if self.shell.is_cheap() { 1 } else { 10 };
         while !self.plan.board.is_stopping() {
-            match self.rng.u8(..100) {
-                0..6 if self.expected.is_certain() => {
+            match self.rng.u16(..1000) {
+                at if at < 5 * costly && self.expected.is_certain() => {
                     self.family.change(&mut self.rng)?;
                     self.expected.change(self.family.pids());
                 }
-                6 => self.be_killed()?,
+                999 => self.be_killed()?,
                 _ => {
-                    let command = self.choose();
+                    let command = self.choose(costly);
                     self.give(&command);
                 }
             }
@@ -134,18 +136,18 @@ impl<'a> Worker<'a> {
         Ok(())
     }
 
-    /// A command for now: mostly cheap ones.
-    fn choose(&mut self) -> Command {
-        let name = self.rng.usize(..self.names.len());
+    /// A command for now: mostly FILTER, and seldom one that ends in the kernel's log as an error.
+    fn choose(&mut self, costly: u16) -> Command {
+        let name = self.choose_name();
         // The answer to ALL grows with the number of shells.
-        let often = if self.plan.shells > 64 { 20 } else { 50 };
+        let all = if self.plan.shells > 64 { 1 } else { 3 };
         match self.rng.u16(..1000) {
-            at if at < often => Command::Reset,
-            at if at < 2 * often => Command::All,
-            100..120 => Command::Del(name),
-            120..125 => Command::FilterUnknown,
-            125..130 => Command::DelUnknown,
-            130..140 => {
+            at if at < 4 * costly => Command::Reset,
+            at if at < (4 + all) * costly => Command::All,
+            at if at < (5 + all) * costly => Command::Del(name),
+            900 => Command::FilterUnknown,
+            901 => Command::DelUnknown,
+            902..905 => {
                 let command = MALFORMED[self.rng.usize(..MALFORMED.len())];
                 if self.shell.can_say(command) {
                     Command::Malformed(command)
@@ -154,6 +156,16 @@ impl<'a> Worker<'a> {
                 }
             }
             _ => Command::Filter(name),
+        }
+    }
+
+    /// Mostly one that is borne by a process.
+    fn choose_name(&mut self) -> usize {
+        let any = self.rng.usize(..self.names.len());
+        let borne = self.family.pids().iter().position(|pids| !pids.is_empty());
+        match borne {
+            Some(name) if self.family.pids()[any].is_empty() && self.rng.u8(..10) > 0 => name,
+            _ => any,
         }
     }
 
@@ -191,7 +203,7 @@ impl<'a> Worker<'a> {
                 self.expected.may_be_deleted(*name);
             }
             self.shell.reopen();
-            std::thread::sleep(Duration::from_millis(1));
+            self.wait_for_module();
             return;
         }
         self.counters.checked.fetch_add(1, SeqCst);
@@ -210,6 +222,14 @@ impl<'a> Worker<'a> {
             text.escape_ascii().to_string(),
             show(&reply)
         ));
+    }
+
+    /// One command in each time without the module is enough: more would only hold up the load.
+    fn wait_for_module(&self) {
+        let board = &self.plan.board;
+        while board.is_absent() && !board.is_stopping() {
+            std::thread::sleep(Duration::from_millis(2));
+        }
     }
 
     fn check(&mut self, command: &Command, reply: &io::Result<Reply>) -> Verdict {

@@ -154,6 +154,10 @@ impl Shell for Script {
         1
     }
 
+    fn is_cheap(&self) -> bool {
+        false
+    }
+
     fn can_say(&self, command: &[u8]) -> bool {
         let plain = |byte: &u8| matches!(byte, b' ' | b'|' | b'.') || byte.is_ascii_alphanumeric();
         command.iter().all(plain)
@@ -197,8 +201,9 @@ impl Shell for Script {
 
     fn reopen(&mut self) {
         if let Some(mut process) = self.process.take() {
-            drop(process.input);
-            // It ends with its input; how does not matter.
+            // It rests. Its input may be open in processes that were forked since, so it is not told
+            // to end by that.
+            let _ = process.child.kill();
             let _ = process.child.wait();
         }
     }
