@@ -28,7 +28,7 @@ pub enum Way {
 }
 
 impl Way {
-    /// All ways. In a shell of the last four kinds, the shell itself never writes.
+    /// All ways, the fast ones first. In a shell of the last four kinds, the shell itself never writes.
     pub const ALL: [Self; 7] = [
         Self::Same,
         Self::Descriptor,
