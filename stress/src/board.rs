@@ -5,6 +5,7 @@ use anyhow::{Context, Result};
 use nix::sys::mman::{mmap_anonymous, MapFlags, ProtFlags};
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::time::Duration;
 
 /// Counters of one place: a shell and those that come after it, or a churning process.
 #[repr(C, align(64))]
@@ -33,6 +34,7 @@ pub struct Totals {
 
 #[repr(C, align(64))]
 struct Header {
+    begun: AtomicBool,
     stop: AtomicBool,
     /// Odd while the module is being unloaded and loaded; each time has a number of its own.
     epoch: AtomicU64,
@@ -89,6 +91,18 @@ impl Board {
             totals.evicted += counters.evicted.load(SeqCst);
         }
         totals
+    }
+
+    /// Lets those go who [`Self::wait_for_begin`].
+    pub fn begin(&self) {
+        self.header.begun.store(true, SeqCst);
+    }
+
+    /// Waits until all processes were started, or should end.
+    pub fn wait_for_begin(&self) {
+        while !self.header.begun.load(SeqCst) && !self.is_stopping() {
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// Asks all processes to end.

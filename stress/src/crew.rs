@@ -16,6 +16,9 @@ use std::time::{Duration, Instant};
 /// How long processes may take to end when they are asked to.
 const END_LIMIT: Duration = Duration::from_secs(180);
 
+/// So that hundreds of shells do not keep the supervisor from its work.
+const SUPERVISOR_NICE: i32 = -10;
+
 struct Place {
     /// Leads a process group of its own; none between two holders.
     holder: Option<Pid>,
@@ -49,6 +52,7 @@ impl Crew {
         seed: u64,
     ) -> Result<Self> {
         nix::sys::prctl::set_child_subreaper(true).context("cannot adopt orphans")?;
+        set_nice(SUPERVISOR_NICE).context("cannot raise this process's priority")?;
         let mut crew = Self {
             board,
             complaints,
@@ -66,6 +70,7 @@ impl Crew {
             });
             crew.fill(place)?;
         }
+        board.begin();
         Ok(crew)
     }
 
@@ -76,6 +81,10 @@ impl Crew {
         let pid = child::start(|| {
             // As its parent does: whoever comes first.
             let _ = setpgid(Pid::from_raw(0), Pid::from_raw(0));
+            if set_nice(0).is_err() {
+                return 1;
+            }
+            board.wait_for_begin();
             if place == self.shells {
                 storm::run(board, place, complaints, rng)
             } else if place > self.shells {
@@ -174,6 +183,12 @@ impl Crew {
             Some(number) => format!("churn {number}"),
         }
     }
+}
+
+fn set_nice(nice: i32) -> nix::Result<()> {
+    // SAFETY: changes no memory.
+    let set = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, nice) };
+    Errno::result(set).map(drop)
 }
 
 /// Two characters that are likely others in another run.

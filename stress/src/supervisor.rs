@@ -57,6 +57,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         loads: 0,
     };
     let mut crew = Crew::start(options, board, complaints, rng.u64(..))?;
+    run.began = Instant::now();
     let outcome = run.supervise(options, &mut crew, &mut rng, &interrupted);
     let failures = crew.end()?;
     run.note_failures(failures);

@@ -128,11 +128,12 @@ impl<'a> Worker<'a> {
     fn work(&mut self) -> Result<()> {
         // What takes a scan or a process must not keep a shell from asking that could ask much more.
         let costly = if self.shell.is_cheap() { 1 } else { 10 };
+        self.change_family()?;
+        self.give(&Command::Reset);
         while !self.plan.board.is_stopping() {
             match self.rng.u16(..1000) {
                 at if at < 5 * costly && self.expected.is_certain() => {
-                    self.family.change(&mut self.rng)?;
-                    self.expected.change(self.family.pids());
+                    self.change_family()?;
                 }
                 999 => self.be_killed()?,
                 _ => {
@@ -144,6 +145,12 @@ impl<'a> Worker<'a> {
         Ok(())
     }
 
+    fn change_family(&mut self) -> Result<()> {
+        self.family.change(&mut self.rng)?;
+        self.expected.change(self.family.pids());
+        Ok(())
+    }
+
     /// A command for now: mostly FILTER, and seldom one that ends in the kernel's log as an error.
     fn choose(&mut self, costly: u16) -> Command {
         let name = self.choose_name();
@@ -151,6 +158,8 @@ impl<'a> Worker<'a> {
         let all = if self.plan.shells > 64 { 1 } else { 3 };
         match self.rng.u16(..1000) {
             at if at < 4 * costly => Command::Reset,
+            // Not at once: others may make the change visible first.
+            at if at < 120 && !self.expected.is_certain() => Command::Reset,
             at if at < (4 + all) * costly => Command::All,
             at if at < (5 + all) * costly => Command::Del(name),
             900 => Command::FilterUnknown,
