@@ -247,7 +247,7 @@ impl<'a> Worker<'a> {
     fn wait_for_module(&self) {
         let board = &self.plan.board;
         while board.is_absent() && !board.is_stopping() {
-            std::thread::sleep(Duration::from_millis(2));
+            std::thread::sleep(Duration::from_millis(50));
         }
     }
 
