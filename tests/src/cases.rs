@@ -6,6 +6,7 @@ mod broken;
 mod descriptor;
 mod errors;
 mod families;
+mod faults;
 mod files;
 mod input;
 mod lifetime;
@@ -33,6 +34,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         files::CASES,
         scale::CASES,
         unrest::CASES,
+        faults::CASES,
     ]
     .into_iter()
     .flatten()

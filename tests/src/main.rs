@@ -4,6 +4,7 @@
 mod case;
 mod cases;
 mod crowd;
+mod fault;
 mod helper;
 mod kernel_log;
 mod module;

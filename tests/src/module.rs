@@ -4,12 +4,12 @@ use crate::proc_file;
 use anyhow::{bail, Context, Result};
 use nix::errno::Errno;
 use nix::kmod::{delete_module, finit_module, DeleteModuleFlags, ModuleInitFlags};
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::path::Path;
 
 const FILE: &str = "/modules/memory_info.ko";
-const NAME: &std::ffi::CStr = c"memory_info";
+const NAME: &CStr = c"memory_info";
 
 /// The module, loaded; it is unloaded when this goes.
 pub struct Loaded(());
@@ -53,6 +53,16 @@ pub fn insert(file: &Path, parameters: &str) -> Result<Result<(), Errno>> {
         File::open(file).with_context(|| format!("cannot open the module {}", file.display()))?;
     let parameters = CString::new(parameters)?;
     Ok(finit_module(&opened, &parameters, ModuleInitFlags::empty()))
+}
+
+/// Opens the module's file, so that [`load_opened`] is one call of the kernel.
+pub fn open() -> Result<File> {
+    File::open(FILE).with_context(|| format!("cannot open the module {FILE}"))
+}
+
+/// Loads the module from its opened file with `parameters` as insmod takes them.
+pub fn load_opened(file: &File, parameters: &CStr) -> Result<Loaded, Errno> {
+    finit_module(file, parameters, ModuleInitFlags::empty()).map(|()| Loaded(()))
 }
 
 /// Unloads the module.

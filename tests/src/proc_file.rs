@@ -17,6 +17,8 @@ pub const NO_PROCESS: &str = "[ERROR]: No such process\n";
 pub const INVALID: &str = "[ERROR]: Invalid argument\n";
 /// The whole answer to a command that could not be copied.
 pub const BAD_ADDRESS: &str = "[ERROR]: Bad address\n";
+/// The whole answer to a command for which there was no memory.
+pub const NO_MEMORY: &str = "[ERROR]: Memory allocation error\n";
 
 /// What a command led to.
 pub struct Reply {

@@ -1,0 +1,149 @@
+//! Memory that runs out anywhere: each allocation of each command and of the load fails once, then some at
+//! several rates. Only ENOMEM may come out, and the data of before stays.
+
+use crate::case::{check_eq, check_text, Case};
+use crate::fault::Faults;
+use crate::helper::Helper;
+use crate::{module, proc_file};
+use anyhow::{bail, ensure, Context, Result};
+use nix::errno::Errno;
+use std::fs::File;
+use std::path::Path;
+
+pub const CASES: &[Case] = &[
+    Case::slow("faults::each_allocation_of_a_reset", 900, || {
+        each_allocation("RESET\n")
+    }),
+    Case::slow("faults::each_allocation_of_an_all", 300, || {
+        each_allocation("ALL\n")
+    }),
+    Case::slow("faults::each_allocation_of_a_filter", 300, || {
+        each_allocation("FILTER|steady\n")
+    }),
+    Case::slow("faults::each_allocation_of_a_del", 300, || {
+        each_allocation("DEL|steady\n")
+    }),
+    Case::slow("faults::each_allocation_of_a_load", 900, load),
+    Case::slow("faults::at_several_rates", 600, at_several_rates),
+];
+
+/// More allocations than any command has.
+const MANY: u32 = 5_000;
+
+fn each_allocation(command: &str) -> Result<()> {
+    let faults = Faults::set_up()?;
+    let _steady = Helper::worker("steady", "plain", None)?;
+    let _module = module::load()?;
+    let mut failures = 0;
+    for n in 1..MANY {
+        let old = proc_file::answer("ALL\n")?;
+        let file = proc_file::open()?;
+        let tried = faults.at(n, || proc_file::write(&file, command.as_bytes()))?;
+        failures += u32::from(
+            check(command, &file, tried.outcome, &old)
+                .with_context(|| format!("allocation {n} of {command:?} failed"))?,
+        );
+        if tried.short_by > 0 {
+            check_eq(
+                "what write returns without a fault",
+                tried.outcome,
+                Ok(command.len()),
+            )?;
+            ensure!(failures > 0, "no allocation of {command:?} made it fail");
+            return proc_file::reset();
+        }
+        if tried.outcome.is_ok() {
+            proc_file::reset()?;
+        }
+    }
+    bail!("{command:?} still allocates after {MANY} allocations")
+}
+
+/// Whether the command failed; if so, how it may fail.
+fn check(command: &str, file: &File, written: Result<usize, Errno>, old: &[u8]) -> Result<bool> {
+    match written {
+        Ok(length) => {
+            check_eq("what write returns", length, command.len())?;
+            return Ok(false);
+        }
+        Err(errno) => check_eq("what write fails with", errno, Errno::ENOMEM)?,
+    }
+    let mut text = Vec::new();
+    std::io::Read::read_to_end(&mut { file }, &mut text)?;
+    check_text("the answer", text, proc_file::NO_MEMORY)?;
+    check_text("the data afterwards", proc_file::answer("ALL\n")?, old)?;
+    Ok(true)
+}
+
+/// Each allocation of the module's own code at load. Those of the kernel's loader come first, and are its own affair
+/// (it also logs some of their failures with a trace).
+fn load() -> Result<()> {
+    let faults = Faults::set_up()?;
+    let file = module::open()?;
+    // Some memory is got once for all loads.
+    module::load()?.unload()?;
+    // A load that the module's first lines refuse; what is made after that, on the way out, is less than the margin.
+    const MARGIN: u32 = 60;
+    let refused = faults.at(MANY, || module::load_opened(&file, c"strict=2"))?;
+    check_eq("a refused load", refused.outcome.err(), Some(Errno::EINVAL))?;
+    let loader = (MANY - refused.short_by).saturating_sub(MARGIN);
+    let mut failures = 0;
+    for n in loader..MANY {
+        let tried = faults.at(n, || module::load_opened(&file, c""))?;
+        match tried.outcome {
+            Ok(loaded) => {
+                check_text("RESET", proc_file::answer("RESET\n")?, proc_file::SUCCESS)?;
+                loaded.unload()?;
+                if tried.short_by > 0 {
+                    ensure!(
+                        failures > 0,
+                        "none of the allocations {loader} to {n} made the load fail"
+                    );
+                    return Ok(());
+                }
+            }
+            Err(errno) => {
+                failures += 1;
+                check_eq(
+                    &format!("allocation {n}: the load's error"),
+                    errno,
+                    Errno::ENOMEM,
+                )?;
+                ensure!(
+                    !Path::new(proc_file::PATH).exists() && !module::is_loaded(),
+                    "allocation {n}: the load failed and left something behind"
+                );
+            }
+        }
+    }
+    bail!("the load still allocates after {MANY} allocations")
+}
+
+fn at_several_rates() -> Result<()> {
+    let faults = Faults::set_up()?;
+    let _steady = Helper::worker("steady", "plain", None)?;
+    let _module = module::load()?;
+    // What the calls need of this process's own memory is there afterwards.
+    faults
+        .one_in(1_000_000, || {
+            proc_file::write(&proc_file::open()?, b"ALL\n").map_err(Into::into)
+        })
+        .and_then(|warm: Result<usize>| warm)?;
+    for every in [1, 10, 100, 1_000] {
+        for command in ["RESET\n", "ALL\n", "FILTER|steady\n", "DEL|steady\n"] {
+            for _ in 0..4 {
+                let old = proc_file::answer("ALL\n")?;
+                let file = proc_file::open()?;
+                let written =
+                    faults.one_in(every, || proc_file::write(&file, command.as_bytes()))?;
+                let failed = check(command, &file, written, &old)
+                    .with_context(|| format!("one in {every} failed in {command:?}"))?;
+                ensure!(failed || every > 1, "{command:?} needs no memory at all");
+                if !failed {
+                    proc_file::reset()?;
+                }
+            }
+        }
+    }
+    Ok(())
+}

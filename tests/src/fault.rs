@@ -1,0 +1,106 @@
+//! Allocations that fail on request, where the kernel has fault injection.
+//!
+//! Kernel documentation: `Documentation/fault-injection/fault-injection.rst`.
+
+use crate::case::skip;
+use anyhow::{Context, Result};
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+const DEBUGFS: &str = "/sys/kernel/debug";
+const SETTINGS: [(&str, &[(&str, &str)]); 2] = [
+    ("failslab", &[("ignore-gfp-wait", "N")]),
+    (
+        "fail_page_alloc",
+        &[
+            ("ignore-gfp-wait", "N"),
+            ("ignore-gfp-highmem", "N"),
+            ("min-order", "0"),
+        ],
+    ),
+];
+
+/// Fault injection for this process's own allocations in the kernel.
+pub struct Faults {
+    nth: File,
+    chosen: File,
+}
+
+/// What a call led to, and whether an allocation failed in it.
+pub struct Tried<T> {
+    /// What it returned.
+    pub outcome: T,
+    /// How many allocations more it would have had to make for one to fail; 0 if one failed.
+    pub short_by: u32,
+}
+
+impl Faults {
+    /// Prepares it; skips the test where the kernel has none.
+    pub fn set_up() -> Result<Self> {
+        const NTH: &str = "/proc/thread-self/fail-nth";
+        if !Path::new(NTH).exists() {
+            return skip("this kernel has no fault injection; the debug kernel has");
+        }
+        for (kind, settings) in SETTINGS {
+            let all = [
+                ("probability", "0"),
+                ("interval", "1"),
+                ("times", "-1"),
+                ("task-filter", "Y"),
+                // A trace of each would look like a complaint.
+                ("verbose", "0"),
+            ];
+            for (name, value) in all.iter().chain(settings) {
+                set(kind, name, value)?;
+            }
+        }
+        let open = |path: &str| {
+            OpenOptions::new()
+                .read(true)
+                .write(true)
+                .open(path)
+                .with_context(|| format!("cannot open {path}"))
+        };
+        Ok(Self {
+            nth: open(NTH)?,
+            chosen: open("/proc/thread-self/make-it-fail")?,
+        })
+    }
+
+    /// Calls `call`, in which the `n`th allocation from now on fails.
+    pub fn at<T>(&self, n: u32, call: impl FnOnce() -> T) -> Result<Tried<T>> {
+        self.nth.write_all_at(n.to_string().as_bytes(), 0)?;
+        let outcome = call();
+        let mut left = [0; 16];
+        let length = self.nth.read_at(&mut left, 0);
+        self.nth.write_all_at(b"0", 0)?;
+        let left = String::from_utf8_lossy(&left[..length?]).trim().to_owned();
+        Ok(Tried {
+            outcome,
+            short_by: left
+                .parse()
+                .with_context(|| format!("fail-nth reads as {left:?}"))?,
+        })
+    }
+
+    /// Calls `call`, in which one of `every` allocations fails.
+    pub fn one_in<T>(&self, every: u32, call: impl FnOnce() -> T) -> Result<T> {
+        for (kind, _) in SETTINGS {
+            set(kind, "interval", &every.to_string())?;
+            set(kind, "probability", "100")?;
+        }
+        self.chosen.write_all_at(b"1", 0)?;
+        let outcome = call();
+        self.chosen.write_all_at(b"0", 0)?;
+        for (kind, _) in SETTINGS {
+            set(kind, "probability", "0")?;
+        }
+        Ok(outcome)
+    }
+}
+
+fn set(kind: &str, name: &str, value: &str) -> Result<()> {
+    let path = format!("{DEBUGFS}/{kind}/{name}");
+    std::fs::write(&path, value).with_context(|| format!("cannot write {value} to {path}"))
+}
