@@ -106,6 +106,10 @@ fn unload_with_open_files() -> Result<()> {
 /// Writers and readers in full swing see errors, nothing worse, and loading again works at once.
 fn unload_during_commands() -> Result<()> {
     let mut module = module::load()?;
+    // Long enough for some commands to be answered, also where all is slow.
+    let start = Instant::now();
+    proc_file::reset()?;
+    let window = Duration::from_millis(150) + 10 * start.elapsed();
     let askers = (0..3).map(|index| {
         Helper::start(
             &mut worker_command(&format!("asker-{index}"), "asker", Some("12"))?,
@@ -115,7 +119,7 @@ fn unload_during_commands() -> Result<()> {
     let askers = askers.collect::<Result<Vec<_>>>()?;
     let end = Instant::now() + Duration::from_secs(11);
     while Instant::now() < end {
-        std::thread::sleep(Duration::from_millis(150));
+        std::thread::sleep(window);
         module.unload()?;
         module = module::load()?;
     }
