@@ -7,7 +7,7 @@
 //! that the bytes do. All records and both indices are flat arrays: 16 bytes a physical page, and 4 a
 //! slot of the indices.
 
-use crate::index::{Entry, Index};
+use crate::index::{hash_number, Entry, Index};
 use kernel::alloc::kvec::PushError;
 use kernel::alloc::{AllocError, Flags, KVVec};
 
@@ -115,7 +115,7 @@ impl<P: Page> ContentTable<P> {
         let records = &self.records;
         let record = |number: u32| records.get(number as usize);
         self.by_pfn.reserve(pages, flags, |n| {
-            record(n).map_or(0, |r| pfn_hash(r.page.pfn()))
+            record(n).map_or(0, |r| hash_number(r.page.pfn()))
         })?;
         self.by_content
             .reserve(pages, flags, |n| record(n).map_or(0, |r| r.class.hash()))
@@ -196,7 +196,7 @@ impl<P: Page> ContentTable<P> {
     }
 
     fn find_pfn(&self, pfn: Pfn) -> Option<Entry> {
-        self.by_pfn.find(pfn_hash(pfn), |number| {
+        self.by_pfn.find(hash_number(pfn), |number| {
             self.records
                 .get(number as usize)
                 .is_some_and(|r| r.page.pfn() == pfn)
@@ -224,9 +224,4 @@ impl<P: Page> Default for ContentTable<P> {
     fn default() -> Self {
         Self::new()
     }
-}
-
-/// Spreads frame numbers, which come in runs (Knuth's multiplicative hash, by 2^64 / golden ratio).
-fn pfn_hash(pfn: Pfn) -> u64 {
-    (pfn as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }

@@ -128,3 +128,9 @@ impl Default for Index {
         Self::new()
     }
 }
+
+/// A hash for numbers that come in runs, such as frame numbers and addresses (Knuth's multiplicative
+/// hash, by 2^64 / golden ratio).
+pub fn hash_number(number: usize) -> u64 {
+    (number as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}

@@ -26,7 +26,7 @@ use logic::answer::Failure;
 use logic::comm::Comm;
 use logic::content_table::{ContentTable, Page};
 use logic::counts::Counts;
-use logic::index::{Entry, Index};
+use logic::index::{hash_number, Entry, Index};
 use logic::page_hash::{page_hash, PageCopy, PAGE_SIZE};
 use protocol::rcu::RcuBox;
 
@@ -223,7 +223,7 @@ impl SeenMms {
 
     /// False if it was there already.
     fn insert(&mut self, mm: &MmWithUser) -> Result<bool> {
-        let hash = |mm: &Mm| (mm.as_raw() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let hash = |mm: &Mm| hash_number(mm.as_raw() as usize);
         let mms = &self.mms;
         let mm_at = |number: u32| mms.get(number as usize);
         self.by_address.reserve(1, GFP_KERNEL, |number| {
