@@ -7,7 +7,7 @@ use kernel::alloc::KVVec;
 use kernel::sync::Arc as KernelArc;
 use kernel::testing::spawn;
 use model::explore;
-use protocol::answers::{Answers, Lineage, Payload, Process};
+use protocol::answers::{Answers, Lineage, Payload, Prepared, Process};
 use protocol::rcu;
 use std::sync::Arc;
 
@@ -44,8 +44,8 @@ fn child(tgid: i32, parent: i32) -> Lineage {
 
 fn publish(answers: &Answers<Answer>, writer: Lineage, text: u8) {
     let answer = answer(text);
-    let prepared = answers.prepare(writer, answer.clone(), GFP_KERNEL);
-    answers.publish(prepared.expect("memory"), answer);
+    let place = Prepared::new(answer.clone(), GFP_KERNEL);
+    answers.publish(place.expect("memory"), writer, answer);
 }
 
 fn find(answers: &Answers<Answer>, reader: Lineage) -> Option<u8> {

@@ -6,6 +6,7 @@ use crate::scan::scan;
 use crate::snapshot::Snapshot;
 use abstractions::procfs::{read_text, ProcFile};
 use abstractions::task::{current_lineage, in_init_pid_ns};
+use kernel::alloc::AllocError;
 use kernel::iov::IovIterDest;
 use kernel::prelude::*;
 use kernel::sync::{new_mutex, Arc, Mutex};
@@ -13,7 +14,7 @@ use kernel::uaccess::UserSliceReader;
 use logic::answer::{Failure, SUCCESS};
 use logic::comm::Comm;
 use logic::command::{Command, MAX_LEN};
-use protocol::answers::{Answers, Payload};
+use protocol::answers::{Answers, Payload, Prepared};
 use protocol::combining::{Refused, RunError};
 use protocol::database::Database;
 
@@ -254,19 +255,29 @@ impl MemoryInfoFile {
 /// One open file.
 #[pin_data]
 pub(crate) struct OpenFile {
+    #[pin]
+    state: Mutex<OpenState>,
+}
+
+struct OpenState {
     /// The answer that is read through this file: that of the last command written through it, else
     /// the one that its first reader was entitled to.
-    #[pin]
-    answer: Mutex<Option<Arc<Answer>>>,
+    answer: Option<Arc<Answer>>,
+    /// For the answer to the next command, so that whoever asks learns even of a lack of memory.
+    place: Option<Prepared<Answer>>,
 }
 
 impl MemoryInfoFile {
     fn answer(&self, open: &OpenFile) -> Option<Arc<Answer>> {
-        let mut answer = open.answer.lock();
-        if answer.is_none() {
-            *answer = self.0.answers.find(&current_lineage());
+        let mut state = open.state.lock();
+        if state.answer.is_none() {
+            state.answer = self.0.answers.find(&current_lineage());
         }
-        answer.clone()
+        state.answer.clone()
+    }
+
+    fn new_place(&self) -> Result<Prepared<Answer>, AllocError> {
+        Prepared::new(self.0.fixed.success.clone(), GFP_KERNEL_ACCOUNT)
     }
 }
 
@@ -278,9 +289,13 @@ impl ProcFile for MemoryInfoFile {
         if !in_init_pid_ns() {
             return Err(EPERM);
         }
+        let state = OpenState {
+            answer: None,
+            place: Some(self.new_place()?),
+        };
         KBox::pin_init(
             pin_init!(OpenFile {
-                answer <- new_mutex!(None),
+                state <- new_mutex!(state),
             }),
             GFP_KERNEL_ACCOUNT,
         )
@@ -297,16 +312,22 @@ impl ProcFile for MemoryInfoFile {
         let commands = &*self.0;
         let mut buffer = [0; MAX_LEN];
         let len = from.len();
-        let prepared = commands.answers.prepare(
-            current_lineage(),
-            commands.fixed.success.clone(),
-            GFP_KERNEL_ACCOUNT,
-        );
-        let outcome = match (buffer.get_mut(..len), &prepared) {
+        let kept_place = open.state.lock().place.take();
+        let place = match kept_place {
+            Some(place) => Ok(place),
+            None => self.new_place(),
+        };
+        let outcome = match (buffer.get_mut(..len), &place) {
             (_, Err(_)) => Err(Failure::NoMemory),
             (None, _) => Err(Failure::InvalidArgument),
             (Some(written), _) => match from.read_slice(written) {
-                Ok(()) => commands.execute(written).map_err(|Restart| ERESTARTSYS)?,
+                Ok(()) => match commands.execute(written) {
+                    Ok(outcome) => outcome,
+                    Err(Restart) => {
+                        open.state.lock().place = place.ok();
+                        return Err(ERESTARTSYS);
+                    }
+                },
                 Err(_) => Err(Failure::BadAddress),
             },
         };
@@ -317,10 +338,15 @@ impl ProcFile for MemoryInfoFile {
                 commands.fixed.failure(*failure)
             }
         };
-        let previous = open.answer.lock().replace(answer.clone());
+        let previous = open.state.lock().answer.replace(answer.clone());
         drop(previous);
-        if let Ok(prepared) = prepared {
-            commands.answers.publish(prepared, answer);
+        if let Ok(place) = place {
+            commands
+                .answers
+                .publish(place, current_lineage(), answer);
+            // Without memory now, the next command tries again.
+            let next = self.new_place().ok();
+            open.state.lock().place = next;
         }
         match outcome {
             Err(Failure::NoSuchProcess) if !commands.strict => Ok(()),

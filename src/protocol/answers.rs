@@ -107,8 +107,26 @@ struct Kept<A> {
 /// A slot, and what was found in it.
 type SlotAndContent<'g, A> = (&'g RcuPointer<Kept<A>>, Option<Ref<'g, Kept<A>>>);
 
-/// A place for one answer, allocated ahead.
+/// A place for one answer, allocated ahead, so that [`Answers::publish`] cannot fail once a command is
+/// done.
 pub struct Prepared<A>(RcuBox<Kept<A>>);
+
+impl<A: Payload> Prepared<A> {
+    /// `answer` stands in for the one that is not known yet. May sleep if `flags` do.
+    ///
+    /// # Errors
+    ///
+    /// Without memory.
+    pub fn new(answer: Arc<A>, flags: Flags) -> Result<Self, AllocError> {
+        let nobody = Process { tgid: 0, start: 0 };
+        let kept = Kept {
+            writer: Lineage::of(nobody),
+            number: 0,
+            answer,
+        };
+        Ok(Self(RcuBox::new(kept, flags)?))
+    }
+}
 
 /// The latest answers.
 pub struct Answers<A> {
@@ -142,34 +160,18 @@ impl<A: Payload> Answers<A> {
         })
     }
 
-    /// Allocates what [`Self::publish`] needs, so that it cannot fail once the command is done.
-    /// `answer` stands in for the one that is not known yet. May sleep if `flags` do.
-    ///
-    /// # Errors
-    ///
-    /// Without memory.
-    pub fn prepare(
-        &self,
-        writer: Lineage,
-        answer: Arc<A>,
-        flags: Flags,
-    ) -> Result<Prepared<A>, AllocError> {
-        let kept = Kept {
-            writer,
-            number: 0,
-            answer,
-        };
-        Ok(Prepared(RcuBox::new(kept, flags)?))
-    }
-
-    /// Keeps `answer` as the writer's latest, instead of its previous one. Takes no lock.
-    pub fn publish(&self, prepared: Prepared<A>, answer: Arc<A>) {
+    /// Keeps `answer` as the latest of `lineage`'s process, instead of its previous one. Takes no
+    /// lock.
+    pub fn publish(&self, prepared: Prepared<A>, lineage: Lineage, answer: Arc<A>) {
         let size = answer.size() as i64;
         let number = self.latest.fetch_add(1, Relaxed) + 1;
-        let writer = prepared.0.writer.own();
+        let writer = lineage.own();
         let mut kept = prepared.0;
-        kept.number = number;
-        kept.answer = answer;
+        *kept = Kept {
+            writer: lineage,
+            number,
+            answer,
+        };
         loop {
             let guard = rcu::read_lock();
             let slot = self.slot_for(writer, &guard).filter(|(_, found)| {

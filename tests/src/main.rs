@@ -33,10 +33,10 @@ struct Cli {
 enum Command {
     /// Print the names of the tests, one a line
     List,
-    /// Run all tests, or those whose name contains FILTER
+    /// Run all tests, or those whose name contains each FILTER
     Run {
         /// Part of a test's name
-        filter: Option<String>,
+        filter: Vec<String>,
     },
     /// Print what the oracle sees, in the format of the module's answer to ALL
     Oracle {
@@ -64,8 +64,8 @@ fn main() -> ExitCode {
             cases::all().for_each(|case| println!("{}", case.name));
             Ok(ExitCode::SUCCESS)
         }
-        Command::Run { filter } => runner::run(cases::all(), filter.as_deref().unwrap_or_default()),
-        Command::Broken => runner::run(cases::broken(), ""),
+        Command::Run { filter } => runner::run(cases::all(), &filter),
+        Command::Broken => runner::run(cases::broken(), &[]),
         Command::Oracle { name } => oracle::print(name.as_deref()),
         Command::Case { name } => case::run_here(&name),
         Command::Worker {

@@ -14,12 +14,17 @@ enum Verdict {
     Skipped(String),
 }
 
-/// Runs those of the tests whose name contains `filter`; success only if none of them failed.
-pub fn run(tests: impl Iterator<Item = &'static Case>, filter: &str) -> Result<ExitCode> {
+/// Runs those of the tests whose name contains all of `filters`; success only if none of them failed.
+pub fn run(tests: impl Iterator<Item = &'static Case>, filters: &[String]) -> Result<ExitCode> {
     helper::adopt_orphans()?;
-    let chosen: Vec<&Case> = tests.filter(|case| case.name.contains(filter)).collect();
+    let wanted = |case: &&Case| {
+        filters
+            .iter()
+            .all(|filter| case.name.contains(filter.as_str()))
+    };
+    let chosen: Vec<&Case> = tests.filter(wanted).collect();
     if chosen.is_empty() {
-        bail!("no test's name contains '{filter}'; `guest-tests list` prints the names");
+        bail!("no test's name contains {filters:?}; `guest-tests list` prints the names");
     }
     let (mut passed, mut failed, mut skipped) = (0, 0, 0);
     for case in chosen {

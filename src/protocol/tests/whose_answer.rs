@@ -5,7 +5,7 @@
 use kernel::alloc::flags::GFP_KERNEL;
 use kernel::sync::Arc;
 use kernel::testing::fail_allocations_after;
-use protocol::answers::{Answers, Lineage, Payload, Process, GENERATIONS};
+use protocol::answers::{Answers, Lineage, Payload, Prepared, Process, GENERATIONS};
 
 struct Answer {
     text: &'static str,
@@ -41,10 +41,8 @@ fn line(tgids: &[i32]) -> Lineage {
 
 fn write_sized(answers: &Answers<Answer>, writer: &[i32], text: &'static str, size: usize) {
     let answer = Arc::new(Answer { text, size }, GFP_KERNEL).expect("memory");
-    let prepared = answers
-        .prepare(line(writer), answer.clone(), GFP_KERNEL)
-        .expect("memory");
-    answers.publish(prepared, answer);
+    let place = Prepared::new(answer.clone(), GFP_KERNEL).expect("memory");
+    answers.publish(place, line(writer), answer);
 }
 
 fn write(answers: &Answers<Answer>, writer: &[i32], text: &'static str) {
@@ -255,7 +253,7 @@ fn without_memory_the_previous_answer_stays() {
     )
     .expect("memory");
     let failing = fail_allocations_after(0);
-    assert!(answers.prepare(line(&SHELL), answer, GFP_KERNEL).is_err());
+    assert!(Prepared::new(answer, GFP_KERNEL).is_err());
     drop(failing);
     assert_eq!(read(&answers, &SHELL), Some("before"));
 }

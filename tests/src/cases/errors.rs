@@ -2,7 +2,6 @@
 
 use crate::case::{check_eq, check_text, Case};
 use crate::crowd::crowd;
-use crate::fault::Faults;
 use crate::helper::Helper;
 use crate::kernel_log::KernelLog;
 use crate::{module, proc_file};
@@ -23,7 +22,6 @@ pub const CASES: &[Case] = &[
         "errors::enoent_without_the_module",
         enoent_without_the_module,
     ),
-    Case::new("errors::enomem", enomem),
     Case::new("errors::success_logs_no_error", success_logs_no_error),
     Case::slow(
         "errors::other_signals_do_not_interrupt",
@@ -38,7 +36,7 @@ pub const CASES: &[Case] = &[
 ];
 
 /// Requires that just one error was logged, and that it says `message`.
-fn logged(log: &mut KernelLog, message: &str) -> Result<()> {
+pub fn logged(log: &mut KernelLog, message: &str) -> Result<()> {
     let errors = log.errors()?;
     ensure!(
         errors.len() == 1 && errors[0].contains(message.trim_end()),
@@ -113,19 +111,6 @@ fn enoent_without_the_module() -> Result<()> {
         .map(drop)
         .map_err(|error| error.kind());
     check_eq("opening the file", error, Err(std::io::ErrorKind::NotFound))
-}
-
-fn enomem() -> Result<()> {
-    let faults = Faults::set_up()?;
-    let _module = module::load()?;
-    let file = proc_file::open()?;
-    let mut log = KernelLog::from_now()?;
-    let written = faults.at(1, || proc_file::write(&file, b"RESET\n"))?;
-    check_eq("what write returns", written.outcome, Err(Errno::ENOMEM))?;
-    let mut text = Vec::new();
-    std::io::Read::read_to_end(&mut &file, &mut text)?;
-    check_text("the file", text, proc_file::NO_MEMORY)?;
-    logged(&mut log, proc_file::NO_MEMORY)
 }
 
 fn success_logs_no_error() -> Result<()> {

@@ -1,9 +1,11 @@
 //! Memory that runs out anywhere: each allocation of each command and of the load fails once, then some at
 //! several rates. Only ENOMEM may come out, and the data of before stays.
 
+use super::errors::logged;
 use crate::case::{check_eq, check_text, Case};
 use crate::fault::Faults;
 use crate::helper::Helper;
+use crate::kernel_log::KernelLog;
 use crate::{module, proc_file};
 use anyhow::{bail, ensure, Context, Result};
 use nix::errno::Errno;
@@ -11,6 +13,7 @@ use std::fs::File;
 use std::path::Path;
 
 pub const CASES: &[Case] = &[
+    Case::new("faults::enomem_is_answered_and_logged", enomem),
     Case::slow("faults::each_allocation_of_a_reset", 900, || {
         each_allocation("RESET\n")
     }),
@@ -26,6 +29,21 @@ pub const CASES: &[Case] = &[
     Case::slow("faults::each_allocation_of_a_load", 900, load),
     Case::slow("faults::at_several_rates", 600, at_several_rates),
 ];
+
+fn enomem() -> Result<()> {
+    let faults = Faults::set_up()?;
+    let _module = module::load()?;
+    let file = proc_file::open()?;
+    let mut log = KernelLog::from_now()?;
+    let written = faults.at(1, || proc_file::write(&file, b"RESET\n"))?;
+    check_eq("what write returns", written.outcome, Err(Errno::ENOMEM))?;
+    check_text(
+        "what a new reader sees",
+        proc_file::read()?,
+        proc_file::NO_MEMORY,
+    )?;
+    logged(&mut log, proc_file::NO_MEMORY)
+}
 
 /// More allocations than any command has.
 const MANY: u32 = 5_000;
@@ -71,6 +89,11 @@ fn check(command: &str, file: &File, written: Result<usize, Errno>, old: &[u8]) 
     let mut text = Vec::new();
     std::io::Read::read_to_end(&mut { file }, &mut text)?;
     check_text("the answer", text, proc_file::NO_MEMORY)?;
+    check_text(
+        "what a new reader sees",
+        proc_file::read()?,
+        proc_file::NO_MEMORY,
+    )?;
     check_text("the data afterwards", proc_file::answer("ALL\n")?, old)?;
     Ok(true)
 }
