@@ -46,6 +46,13 @@ impl Cache {
         self.logs.join(format!("{name}.log"))
     }
 
+    /// A new directory for the logs of this run's guest `name`.
+    pub fn dir_for_logs(&self, name: &str) -> Result<PathBuf> {
+        let dir = self.logs.join(name);
+        create_dir(&dir)?;
+        Ok(dir)
+    }
+
     /// A file of the cache that is small enough to be replaced whole, such as a cached verdict.
     pub fn file(&self, name: &str) -> PathBuf {
         self.dir.join(name)

@@ -9,7 +9,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use anyhow::{anyhow, bail, ensure, Context, Result};
+use anyhow::{anyhow, ensure, Context, Result};
 use nix::sys::signal::{kill, Signal};
 use nix::unistd::Pid;
 
@@ -23,6 +23,9 @@ const MEMORY: &str = "2G";
 const CONSOLE_LOG: &str = "console.log";
 const QEMU_LOG: &str = "qemu.log";
 const MONITOR: &str = "monitor";
+/// A kernel whose log is longer, in bytes, is beside itself, and would fill the disk.
+const LONGEST_LOG: u64 = 256 << 20;
+const LOG_CHECK_EVERY: Duration = Duration::from_secs(2);
 /// What a guest prints last, followed by an exit status.
 const VERDICT: &str = "VERDICT ";
 
@@ -32,8 +35,8 @@ pub enum Mode {
     Probe,
     /// Play the statement's Listing 2.
     Demo,
-    /// Run the tests whose names contain the filter.
-    Test(Option<String>),
+    /// Run the tests whose names contain all of these.
+    Test(Vec<String>),
     /// Run the stress program with these arguments.
     Stress(Vec<String>),
     /// Give the user a shell.
@@ -123,7 +126,7 @@ impl Machine<'_> {
                 .take()
                 .context("the guest's output is a pipe")?,
         );
-        let ended = follow(&lines, limits, &mut each_line);
+        let ended = follow(&lines, limits, &mut each_line, || self.check_log_length());
         if ended.is_err() {
             self.stop(&mut child);
         }
@@ -226,6 +229,16 @@ impl Machine<'_> {
         }
     }
 
+    fn check_log_length(&self) -> Result<()> {
+        let length = std::fs::metadata(self.logs.join(CONSOLE_LOG)).map_or(0, |file| file.len());
+        ensure!(
+            length <= LONGEST_LOG,
+            "the kernel's log grew beyond {} MiB",
+            LONGEST_LOG >> 20
+        );
+        Ok(())
+    }
+
     fn kernel_log(&self) -> String {
         std::fs::read(self.logs.join(CONSOLE_LOG))
             .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
@@ -282,14 +295,17 @@ fn follow(
     lines: &Receiver<String>,
     limits: Limits,
     each_line: &mut impl FnMut(&str),
+    check: impl Fn() -> Result<()>,
 ) -> Result<Option<i32>> {
     let end = Instant::now() + limits.total;
+    let mut heard = Instant::now();
     let mut verdict = None;
     let mut last = String::from("nothing");
     loop {
-        let left = end.saturating_duration_since(Instant::now());
-        match lines.recv_timeout(left.min(limits.silence)) {
+        check()?;
+        match lines.recv_timeout(LOG_CHECK_EVERY) {
             Ok(line) => {
+                heard = Instant::now();
                 match line.strip_prefix(VERDICT) {
                     Some(status) => {
                         let status = status.trim().parse();
@@ -300,15 +316,18 @@ fn follow(
                 last = line;
             }
             Err(RecvTimeoutError::Disconnected) => return Ok(verdict),
-            Err(RecvTimeoutError::Timeout) if left <= limits.silence => bail!(
-                "the guest was not done after {} s; the last it said: {last}",
-                limits.total.as_secs()
-            ),
-            Err(RecvTimeoutError::Timeout) => bail!(
-                "the guest was silent for {} s; the last it said: {last}",
-                limits.silence.as_secs()
-            ),
+            Err(RecvTimeoutError::Timeout) => {}
         }
+        ensure!(
+            Instant::now() < end,
+            "the guest was not done after {} s; the last it said: {last}",
+            limits.total.as_secs()
+        );
+        ensure!(
+            heard.elapsed() < limits.silence,
+            "the guest was silent for {} s; the last it said: {last}",
+            limits.silence.as_secs()
+        );
     }
 }
 
@@ -337,11 +356,9 @@ fn kernel_arguments(mode: &Mode) -> String {
     match mode {
         Mode::Probe => arguments.push_str(" guest.run=probe"),
         Mode::Demo => arguments.push_str(" guest.run=demo"),
-        Mode::Test(filter) => {
-            arguments.push_str(" guest.run=test");
-            if let Some(filter) = filter {
-                arguments.push_str(&format!(" guest.filter={filter}"));
-            }
+        Mode::Test(filters) => {
+            arguments.push_str(" guest.run=test guest.filters=");
+            arguments.push_str(&filters.join(","));
         }
         Mode::Stress(words) => {
             arguments.push_str(" guest.run=stress guest.arguments=");

@@ -22,10 +22,12 @@ mod progress;
 mod project;
 mod release;
 mod root;
+mod session;
 mod setup;
 mod stock_kernel;
 mod stress;
 mod suites;
+mod summary;
 mod vm_suite;
 
 use guest::{Limits, Mode};
@@ -98,6 +100,7 @@ impl KernelOption {
     /// Runs `task` on a guest that has the project's own programs if `programs` says so.
     fn with_guest(
         &self,
+        purpose: &str,
         programs: bool,
         task: impl FnOnce(&Guest) -> Result<bool>,
     ) -> Result<bool> {
@@ -107,7 +110,7 @@ impl KernelOption {
             true => programs::build(&workspace)?,
             false => Vec::new(),
         };
-        task(&Guest::new(&setup, &programs)?)
+        task(&Guest::new(&setup, purpose, &programs)?)
     }
 }
 
@@ -125,8 +128,8 @@ impl Task {
     /// Does it; returns the status to exit with.
     fn run(self) -> Result<u8> {
         let well = match self {
-            Task::Demo(kernel) => kernel.with_guest(false, demo)?,
-            Task::Shell(kernel) => kernel.with_guest(true, shell)?,
+            Task::Demo(kernel) => kernel.with_guest("demo", false, demo)?,
+            Task::Shell(kernel) => kernel.with_guest("shell", true, shell)?,
             Task::Build { kernel } => build(kernel.as_deref())?,
             Task::Test {
                 list,
@@ -134,7 +137,7 @@ impl Task {
                 kernel,
             } => suites::run(filter.as_deref(), list, kernel.kernel.as_deref())?,
             Task::Stress { load, kernel } => {
-                kernel.with_guest(true, |guest| stress(guest, load))?
+                kernel.with_guest("stress", true, |guest| stress(guest, load))?
             }
             Task::Clean { cache } => clean(cache)?,
             Task::Enter(enter) => return enter.run(),

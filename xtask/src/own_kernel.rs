@@ -34,7 +34,12 @@ pub struct Recipe {
     rust_flags: &'static str,
 }
 
-const NATIVE: &str = include_str!("../kernels/native.config");
+/// The names of the recipes.
+pub const DEBUG: &str = "debug";
+pub const NATIVE: &str = "native";
+pub const NATIVE_KASAN: &str = "native-kasan";
+
+const NATIVE_CONFIG: &str = include_str!("../kernels/native.config");
 // Its modules lie too far from its own code for what rustc takes for granted.
 const NATIVE_RUST_FLAGS: &str = "-Crelocation-model=static -Ccode-model=large";
 
@@ -42,7 +47,7 @@ const NATIVE_RUST_FLAGS: &str = "-Crelocation-model=static -Ccode-model=large";
 pub const RECIPES: &[Recipe] = &[
     // Every checker of the kernel's, and fault injection.
     Recipe {
-        name: "debug",
+        name: DEBUG,
         user_mode: false,
         memory: "3G",
         patience: 6,
@@ -55,22 +60,22 @@ pub const RECIPES: &[Recipe] = &[
     },
     // Real races: two processors at native speed.
     Recipe {
-        name: "native",
+        name: NATIVE,
         user_mode: true,
         memory: "2G",
         patience: 1,
-        configuration: &[NATIVE],
+        configuration: &[NATIVE_CONFIG],
         make_arguments: &["ARCH=um"],
         target: "vmlinux",
         image: "vmlinux",
         rust_flags: NATIVE_RUST_FLAGS,
     },
     Recipe {
-        name: "native-kasan",
+        name: NATIVE_KASAN,
         user_mode: true,
         memory: "2G",
         patience: 2,
-        configuration: &[NATIVE, include_str!("../kernels/kasan.config")],
+        configuration: &[NATIVE_CONFIG, include_str!("../kernels/kasan.config")],
         make_arguments: &["ARCH=um", "LLVM=1"],
         target: "vmlinux",
         image: "vmlinux",

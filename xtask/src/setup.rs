@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use tempfile::TempDir;
 
 use crate::accelerator::Accelerator;
-use crate::cache::{self, Cache};
+use crate::cache::Cache;
 use crate::chroot;
 use crate::guest::Machine;
 use crate::initramfs;
@@ -69,8 +69,9 @@ pub struct Guest<'a> {
 }
 
 impl<'a> Guest<'a> {
-    /// Builds the modules and packs them together with `programs`.
-    pub fn new(setup: &'a Setup, programs: &[PathBuf]) -> Result<Self> {
+    /// Builds the modules and packs them together with `programs`. `purpose` tells its logs from those of other
+    /// guests of this run.
+    pub fn new(setup: &'a Setup, purpose: &str, programs: &[PathBuf]) -> Result<Self> {
         let Workspace { cache, project } = setup.workspace;
         let modules = setup.make(Job::Build)?;
         let base = initramfs::base(cache, &setup.root)?;
@@ -82,8 +83,8 @@ impl<'a> Guest<'a> {
         in_guest.extend(setup.kernel.guest_modules()?);
         let initramfs = files.path().join(INITRAMFS);
         initramfs::write(&initramfs, &base, project, programs, &in_guest)?;
-        let logs = cache.log("guest").with_extension("");
-        cache::create_dir(&logs)?;
+        let name = format!("guest-{}-{purpose}", setup.kernel.name());
+        let logs = cache.dir_for_logs(&name)?;
         Ok(Self { setup, files, logs })
     }
 

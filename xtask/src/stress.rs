@@ -13,6 +13,8 @@ use crate::setup::Guest;
 /// What the stress program prints while it works; everything else is its summary.
 const PROGRESS: &str = "progress: ";
 
+const CHURN: u32 = 4;
+
 /// How hard and how long.
 #[derive(clap::Args, Clone, Copy)]
 pub struct Load {
@@ -23,7 +25,7 @@ pub struct Load {
     #[arg(long, default_value_t = 60)]
     pub seconds: u64,
     /// Processes that fork, exec, remap, rename themselves and die beside the shells
-    #[arg(long, default_value_t = 4)]
+    #[arg(long, default_value_t = CHURN)]
     pub churn: u32,
     /// How often to unload and load the module meanwhile
     #[arg(long, default_value_t = 0)]
@@ -34,6 +36,17 @@ pub struct Load {
 }
 
 impl Load {
+    /// So many shells for so many seconds, with so many loads meanwhile.
+    pub const fn of(shells: u32, seconds: u64, loads: u64) -> Self {
+        Self {
+            shells,
+            seconds,
+            churn: CHURN,
+            loads,
+            seed: None,
+        }
+    }
+
     fn arguments(&self) -> Vec<String> {
         let mut words = vec![
             format!("--shells={}", self.shells),

@@ -1,58 +1,16 @@
-//! The test suites: what each runs, and the summary.
+//! The test suites: what there is to run, and on which kernel.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use anyhow::{bail, Result};
 
-use anyhow::{anyhow, bail, ensure, Context, Result};
+use crate::kernel::STOCK;
+use crate::own_kernel::{DEBUG, NATIVE, NATIVE_KASAN};
+use crate::session::Session;
+use crate::setup::Workspace;
+use crate::stress::Load;
+use crate::summary::{Outcome, Summary};
+use crate::vm_suite::Part;
 
-use crate::module::Job;
-use crate::programs;
-use crate::progress::step;
-use crate::setup::{Guest, Setup, Workspace};
-use crate::vm_suite;
-
-/// What came of a test.
-pub enum Outcome {
-    /// It passed.
-    Ok,
-    /// It failed; the reason was printed or is here.
-    Failed(String),
-    /// It did not run, for this reason.
-    Skipped(String),
-}
-
-/// Counts outcomes and prints them as they come.
-#[derive(Default)]
-pub struct Summary {
-    passed: usize,
-    failed: usize,
-    skipped: usize,
-}
-
-impl Summary {
-    /// Prints and counts one outcome.
-    pub fn add(&mut self, name: &str, outcome: Outcome) {
-        match outcome {
-            Outcome::Ok => {
-                self.passed += 1;
-                println!("test {name} ... ok");
-            }
-            Outcome::Failed(why) => {
-                self.failed += 1;
-                println!("test {name} ... FAILED");
-                for line in why.lines() {
-                    println!("    {line}");
-                }
-            }
-            Outcome::Skipped(why) => {
-                self.skipped += 1;
-                println!("test {name} ... skipped: {why}");
-            }
-        }
-    }
-}
-
-/// A suite that is a test of its own; the VM tests come after these, each under its own name.
+/// A suite that is a test of its own.
 struct Suite {
     name: &'static str,
     run: fn(&mut Session) -> Result<Outcome>,
@@ -89,201 +47,132 @@ const SUITES: &[Suite] = &[
     },
 ];
 
-/// Runs (or, with `list`, prints) the tests whose names contain `filter`; returns whether none failed.
+/// The guest's tests, on the kernel that was asked for.
+const VM: Part = Part {
+    prefix: "vm::",
+    group: "",
+    kernel: None,
+};
+/// Those that need fault injection, which the stock kernel has not.
+const FAULTS: Part = Part {
+    prefix: "debug::",
+    group: "faults::",
+    kernel: Some(DEBUG),
+};
+
+/// What the names of stress runs begin with.
+const STRESS_PREFIX: &str = "stress::";
+
+/// A stress run that is a test.
+struct StressRun {
+    kernel: &'static str,
+    load: Load,
+    /// Whether it runs when no kernel is asked for.
+    always: bool,
+}
+
+/// Minutes each; longer ones are for `cargo xtask stress`.
+const STRESS: &[StressRun] = &[
+    StressRun {
+        kernel: STOCK,
+        load: Load::of(16, 60, 3),
+        always: true,
+    },
+    StressRun {
+        kernel: DEBUG,
+        load: Load::of(8, 60, 2),
+        always: true,
+    },
+    StressRun {
+        kernel: NATIVE,
+        load: Load::of(32, 90, 20),
+        always: true,
+    },
+    StressRun {
+        kernel: NATIVE_KASAN,
+        load: Load::of(16, 90, 10),
+        always: false,
+    },
+];
+
+/// Runs (or, with `list`, prints) the tests whose names contain `filter`; returns whether none failed. They run on
+/// `kernel`; without it on the stock kernel, and on the project's own ones what those are for.
 pub fn run(filter: Option<&str>, list: bool, kernel: Option<&str>) -> Result<bool> {
     let wanted = |name: &str| filter.is_none_or(|filter| name.contains(filter));
     let workspace = Workspace::open()?;
-    let mut session = Session {
-        workspace: &workspace,
-        kernel,
-        setup: None,
-    };
+    let mut session = Session::new(&workspace, kernel);
     let suites: Vec<_> = SUITES.iter().filter(|suite| wanted(suite.name)).collect();
-    let vm_tests = session.vm_tests().map(|names| {
-        let names = names.into_iter();
-        names.filter(|name| wanted(name)).collect::<Vec<_>>()
+    let parts: &[&Part] = match kernel {
+        None => &[&VM, &FAULTS],
+        Some(_) => &[&VM],
+    };
+    let vm_tests = session.vm_tests().map(|in_guest| {
+        let names_of = |part: &&'static Part| {
+            let names = part.names(&in_guest).into_iter();
+            (*part, names.filter(|name| wanted(name)).collect::<Vec<_>>())
+        };
+        let with_names = parts.iter().map(names_of);
+        with_names
+            .filter(|(_, names)| !names.is_empty())
+            .collect::<Vec<_>>()
     });
+    let stress: Vec<_> = stress_runs(kernel)
+        .into_iter()
+        .filter(|(name, _)| wanted(name))
+        .collect();
     if list {
         for suite in suites {
             println!("{}", suite.name);
         }
-        for name in vm_tests? {
+        for (_, names) in vm_tests? {
+            names.iter().for_each(|name| println!("{name}"));
+        }
+        for (name, _) in stress {
             println!("{name}");
         }
         return Ok(true);
     }
-    if let (true, Ok([]), Some(filter)) = (suites.is_empty(), vm_tests.as_deref(), filter) {
+    let nothing = suites.is_empty() && stress.is_empty();
+    if let (true, Ok([]), Some(filter)) = (nothing, vm_tests.as_deref(), filter) {
         bail!("no test's name contains \"{filter}\": `cargo xtask test --list` prints the names");
     }
     let mut summary = Summary::default();
     for suite in suites {
-        let outcome =
-            (suite.run)(&mut session).unwrap_or_else(|error| Outcome::Failed(format!("{error:#}")));
-        summary.add(suite.name, outcome);
+        let outcome = (suite.run)(&mut session);
+        summary.add(suite.name, outcome.unwrap_or_else(Outcome::from));
     }
-    let in_vm = match vm_tests {
-        Ok(names) if names.is_empty() => Ok(()),
-        Ok(names) => session.vm(&names, filter, &mut summary),
-        Err(error) => Err(error),
-    };
-    if let Err(error) = in_vm {
-        summary.add("vm", Outcome::Failed(format!("{error:#}")));
-    }
-    let Summary {
-        passed,
-        failed,
-        skipped,
-    } = summary;
-    println!("{passed} passed, {failed} failed, {skipped} skipped");
-    Ok(failed == 0)
-}
-
-/// One run of the tests: what they share, set up when the first of them needs it.
-struct Session<'a> {
-    workspace: &'a Workspace,
-    kernel: Option<&'a str>,
-    setup: Option<Result<Setup<'a>, String>>,
-}
-
-impl<'a> Session<'a> {
-    fn setup(&mut self) -> Result<&Setup<'a>> {
-        let (workspace, kernel) = (self.workspace, self.kernel);
-        let new = || Setup::new(workspace, kernel).map_err(|error| format!("{error:#}"));
-        let setup = self.setup.get_or_insert_with(new);
-        setup.as_ref().map_err(|error| anyhow!("{error}"))
-    }
-
-    /// Runs each command, logging under `name`; none may fail.
-    fn pass(&self, name: &str, commands: &mut [Command]) -> Result<Outcome> {
-        step(name, self.workspace.cache.log(name), |step| {
-            commands
-                .iter_mut()
-                .try_for_each(|command| step.run(command))
-        })?;
-        Ok(Outcome::Ok)
-    }
-
-    fn cargo(&self, arguments: &[&str]) -> Command {
-        let mut command = self.workspace.project.cargo();
-        command.args(arguments);
-        command
-    }
-
-    fn fmt(&mut self) -> Result<Outcome> {
-        // The modules' own sources belong to no cargo package.
-        let mut rustfmt = Command::new("rustfmt");
-        rustfmt
-            .current_dir(&self.workspace.project.dir)
-            .args(["--check", "--edition", "2021"])
-            .args(rust_files(&self.workspace.project.dir.join("src"))?);
-        self.pass(
-            "fmt",
-            &mut [self.cargo(&["fmt", "--all", "--check"]), rustfmt],
-        )
-    }
-
-    fn clippy_host(&mut self) -> Result<Outcome> {
-        let clippy = |packages: &[&str]| {
-            let mut command = self.cargo(&["clippy"]);
-            command
-                .args(packages)
-                .args(["--all-targets", "--", "-Dwarnings"]);
-            command
-        };
-        // Apart, since `model` asks for another build of the sources that it shares with the rest.
-        self.pass(
-            "clippy-host",
-            &mut [clippy(&[]), clippy(&["--package", "model"])],
-        )
-    }
-
-    fn host(&mut self) -> Result<Outcome> {
-        self.pass("host", &mut [self.cargo(&["test"])])
-    }
-
-    fn loom(&mut self) -> Result<Outcome> {
-        self.pass(
-            "loom",
-            &mut [self.cargo(&["test", "--release", "--package", "model"])],
-        )
-    }
-
-    fn miri(&mut self) -> Result<Outcome> {
-        let toolchains: [&[&str]; 2] = [&["miri"], &["+nightly", "miri"]];
-        for toolchain in toolchains {
-            let miri = || {
-                // By name, since only rustup's cargo knows of other toolchains, and it must not fetch one now.
-                let mut command = Command::new("cargo");
-                command
-                    .current_dir(&self.workspace.project.dir)
-                    .env("RUSTUP_AUTO_INSTALL", "0")
-                    .args(toolchain);
-                command
-            };
-            let answers = |argument| {
-                let output = miri().arg(argument).output();
-                output.is_ok_and(|output| output.status.success())
-            };
-            if answers("--version") {
-                let mut test = miri();
-                test.args(["test", "--package", "logic"])
-                    .env("MIRIFLAGS", "-Zmiri-disable-isolation")
-                    .env("PROPTEST_CASES", "4");
-                return self.pass("miri", &mut [test]);
+    match vm_tests {
+        Ok(parts) => {
+            for (part, names) in parts {
+                if let Err(error) = session.vm(part, &names, filter, &mut summary) {
+                    summary.add(part.prefix, error.into());
+                }
             }
         }
-        Ok(Outcome::Skipped(
-            "no installed toolchain has cargo miri (it comes with nightly)".to_owned(),
-        ))
+        Err(error) => summary.add(VM.prefix, error.into()),
     }
-
-    fn clippy_kernel(&mut self) -> Result<Outcome> {
-        self.setup()?.make(Job::Clippy)?;
-        Ok(Outcome::Ok)
+    for (name, run) in stress {
+        let outcome = session.stress(kernel.or(Some(run.kernel)), run.load);
+        summary.add(&name, outcome.unwrap_or_else(Outcome::from));
     }
-
-    fn build(&mut self) -> Result<Outcome> {
-        self.setup()?.make(Job::Build)?;
-        Ok(Outcome::Ok)
-    }
-
-    /// The names of all VM tests, as the guest's test runner lists them.
-    fn vm_tests(&self) -> Result<Vec<String>> {
-        let programs = programs::build(self.workspace)?;
-        let runner = programs::test_runner(&programs)?;
-        let output = Command::new(runner)
-            .arg("list")
-            .output()
-            .with_context(|| format!("cannot run {}", runner.display()))?;
-        ensure!(
-            output.status.success(),
-            "{} list ended with {}",
-            runner.display(),
-            output.status
-        );
-        let names = String::from_utf8(output.stdout).context("a test's name is not UTF-8")?;
-        Ok(names
-            .lines()
-            .map(|name| format!("{}{name}", vm_suite::PREFIX))
-            .collect())
-    }
-
-    fn vm(&mut self, names: &[String], filter: Option<&str>, summary: &mut Summary) -> Result<()> {
-        let programs = programs::build(self.workspace)?;
-        let guest = Guest::new(self.setup()?, &programs)?;
-        vm_suite::run(&guest, names, filter, summary)
-    }
+    Ok(summary.print())
 }
 
-fn rust_files(dir: &Path) -> Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(dir)? {
-        let path = entry?.path();
-        if path.is_dir() {
-            files.extend(rust_files(&path)?);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            files.push(path);
-        }
+/// The stress runs for `kernel`, else those that always run, with their names.
+fn stress_runs(kernel: Option<&str>) -> Vec<(String, &'static StressRun)> {
+    let name = |kernel: &str| format!("{STRESS_PREFIX}{kernel}");
+    let runs = STRESS.iter();
+    match kernel {
+        None => runs
+            .filter(|run| run.always)
+            .map(|run| (name(run.kernel), run))
+            .collect(),
+        // A release of Debian's is stressed as the stock kernel is.
+        Some(kernel) => runs
+            .filter(|run| run.kernel == kernel)
+            .chain(STRESS)
+            .take(1)
+            .map(|run| (name(kernel), run))
+            .collect(),
     }
-    Ok(files)
 }
