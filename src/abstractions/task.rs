@@ -182,6 +182,12 @@ pub fn cond_resched() {
     unsafe { bindings::abstractions_cond_resched() }
 }
 
+/// True if the calling process may exceed limits on resources.
+pub fn may_exceed_limits() -> bool {
+    // SAFETY: no requirement but that the caller may sleep.
+    unsafe { kernel::bindings::capable(kernel::bindings::CAP_SYS_RESOURCE as i32) }
+}
+
 /// True if the calling process lives in the initial pid namespace, in whose ids we report.
 pub fn in_init_pid_ns() -> bool {
     // SAFETY: `current` is alive and has a pid namespace; only addresses are compared.

@@ -5,7 +5,7 @@
 use crate::scan::scan;
 use crate::snapshot::Snapshot;
 use abstractions::procfs::{read_text, ProcFile};
-use abstractions::task::{current_lineage, in_init_pid_ns};
+use abstractions::task::{current_lineage, in_init_pid_ns, may_exceed_limits};
 use kernel::alloc::AllocError;
 use kernel::iov::IovIterDest;
 use kernel::prelude::*;
@@ -15,6 +15,7 @@ use logic::answer::{Failure, SUCCESS};
 use logic::comm::Comm;
 use logic::command::{Command, MAX_LEN};
 use protocol::answers::{Answers, Payload, Prepared};
+use protocol::budget::{Budget, Charge};
 use protocol::combining::{Refused, RunError};
 use protocol::database::Database;
 
@@ -22,20 +23,28 @@ use protocol::database::Database;
 const ANSWER_SLOTS: usize = 1024;
 /// Bytes of answers that are kept, the latest one apart.
 const ANSWER_BYTES: u64 = 64 << 20;
+/// Bytes of answers that there may be in all, those included that open files hold.
+const TEXT_BYTES: u64 = 256 << 20;
 /// Lines that are written under one RCU read-side lock.
 const LINES_PER_SECTION: usize = 64;
 
 /// The text that a command answers.
 pub(crate) enum Answer {
     Fixed(&'static str),
-    Lines(KVVec<u8>),
+    Lines(Text),
+}
+
+/// Lines under way, or whole.
+pub(crate) struct Text {
+    lines: KVVec<u8>,
+    charge: Charge,
 }
 
 impl Answer {
     fn as_bytes(&self) -> &[u8] {
         match self {
             Self::Fixed(text) => text.as_bytes(),
-            Self::Lines(lines) => lines,
+            Self::Lines(text) => &text.lines,
         }
     }
 }
@@ -44,7 +53,7 @@ impl Payload for Answer {
     fn size(&self) -> usize {
         match self {
             Self::Fixed(_) => 0,
-            Self::Lines(lines) => lines.capacity(),
+            Self::Lines(text) => text.charge.bytes(),
         }
     }
 }
@@ -92,6 +101,7 @@ pub(crate) struct Commands {
     database: Database<Snapshot, ScanFailure>,
     answers: Answers<Answer>,
     fixed: FixedAnswers,
+    texts: Budget,
     strict: bool,
 }
 
@@ -106,6 +116,7 @@ impl Commands {
             database: Database::new(GFP_KERNEL)?,
             answers: Answers::new(ANSWER_SLOTS, ANSWER_BYTES, GFP_KERNEL)?,
             fixed: FixedAnswers::new()?,
+            texts: Budget::new(TEXT_BYTES, GFP_KERNEL)?,
             strict,
         };
         Ok(Arc::new(commands, GFP_KERNEL)?)
@@ -160,19 +171,19 @@ impl Commands {
     /// it; all of one snapshot.
     fn all(&self) -> Result<Arc<Answer>, Failure> {
         let Some(snapshot) = self.database.snapshot() else {
-            return lines(KVVec::new());
+            return lines(self.new_text(0)?);
         };
         let mut len = 0;
         for_each_set(&snapshot, |comm, group| {
             len += group.as_set(comm).line_len();
             Ok(())
         })?;
-        let mut text = new_text(len)?;
+        let mut text = self.new_text(len)?;
         for_each_set(&snapshot, |comm, group| {
             // Sets do not grow, so what was measured is room enough.
             group
                 .as_set(comm)
-                .write_line(&mut text)
+                .write_line(&mut text.lines)
                 .map_err(|_| Failure::NoMemory)
         })?;
         lines(text)
@@ -180,20 +191,20 @@ impl Commands {
 
     fn filter(&self, name: &[u8]) -> Result<Arc<Answer>, Failure> {
         let comm = Comm::new(name).ok_or(Failure::NoSuchProcess)?;
-        let mut text = KVVec::new();
+        let mut text = self.new_text(0)?;
         loop {
             // Nothing is allocated under RCU: measure, allocate, and look again.
             let missing = self.database.read(|snapshot, guard| {
                 let group = snapshot.and_then(|snapshot| snapshot.group(&comm, guard));
                 let set = group.ok_or(Failure::NoSuchProcess)?.as_set(&comm);
-                Ok(match set.write_line(&mut text) {
+                Ok(match set.write_line(&mut text.lines) {
                     Ok(()) => None,
                     Err(_) => Some(set.line_len()),
                 })
             })?;
             match missing {
                 None => return lines(text),
-                Some(len) => text = new_text(len)?,
+                Some(len) => text = self.new_text(len)?,
             }
         }
     }
@@ -205,6 +216,18 @@ impl Commands {
         } else {
             Err(Failure::NoSuchProcess)
         }
+    }
+
+    /// Room for `len` bytes, of which there may not be too many in all.
+    fn new_text(&self, len: usize) -> Result<Text, Failure> {
+        // What kmalloc() takes for large pieces.
+        let bytes = len.next_power_of_two();
+        let charge = self.texts.charge(bytes, may_exceed_limits);
+        Ok(Text {
+            charge: charge.ok_or(Failure::NoMemory)?,
+            // Charged to the writer: answers may be large, and many.
+            lines: KVVec::with_capacity(len, GFP_KERNEL_ACCOUNT).map_err(|_| Failure::NoMemory)?,
+        })
     }
 }
 
@@ -223,12 +246,7 @@ fn for_each_set(
     Ok(())
 }
 
-fn new_text(len: usize) -> Result<KVVec<u8>, Failure> {
-    // Charged to the writer: answers may be large, and many.
-    KVVec::with_capacity(len, GFP_KERNEL_ACCOUNT).map_err(|_| Failure::NoMemory)
-}
-
-fn lines(text: KVVec<u8>) -> Result<Arc<Answer>, Failure> {
+fn lines(text: Text) -> Result<Arc<Answer>, Failure> {
     Arc::new(Answer::Lines(text), GFP_KERNEL_ACCOUNT).map_err(|_| Failure::NoMemory)
 }
 

@@ -5,7 +5,8 @@
 //! - [`rcu`]: pointers that readers follow without a lock, and what happens to the value replaced;
 //! - [`database`]: one published snapshot, replaced whole by RESET, thinned out by DEL;
 //! - [`combining`]: RESETs that wait together share a scan;
-//! - [`answers`]: who reads whose answer, in bounded memory.
+//! - [`answers`]: who reads whose answer, in bounded memory;
+//! - [`budget`]: a bound for memory that many hold pieces of.
 //!
 //! Written once against the `kernel` crate's API. The modules compile it against the real one, the
 //! loom model in `model/` against a stand-in, from the same files.
@@ -16,6 +17,7 @@
 //! publication of a snapshot and the removal of a group; neither takes another lock of this crate.
 
 pub mod answers;
+pub mod budget;
 pub mod combining;
 pub mod database;
 pub mod rcu;

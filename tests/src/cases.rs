@@ -14,6 +14,7 @@ mod listing;
 mod memory;
 mod names;
 mod scale;
+mod unprivileged;
 mod unrest;
 
 use crate::case::Case;
@@ -33,6 +34,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         families::CASES,
         files::CASES,
         scale::CASES,
+        unprivileged::CASES,
         unrest::CASES,
         faults::CASES,
     ]

@@ -7,6 +7,7 @@ mod crowd;
 mod fault;
 mod helper;
 mod kernel_log;
+mod kernel_memory;
 mod module;
 mod oracle;
 mod proc_file;

@@ -49,7 +49,8 @@ pub fn run(
     let (machine, accelerator) = guest.machine()?;
     let limits = Limits {
         total: Duration::from_secs(45 * 60),
-        silence: Duration::from_secs(5 * 60),
+        // More than the guest's runner leaves to any test.
+        silence: Duration::from_secs(16 * 60),
     }
     .times(guest.patience());
     let mode = Mode::Test(part.filters(filter));

@@ -220,4 +220,20 @@ pub const MUTANTS: &[Mutant] = &[
         test: ("answers", "a_shell_sees_its_latest_answer_beside_others"),
         finds: "an answer that fits was evicted",
     },
+    Mutant {
+        name: "only what was held before counts",
+        file: "budget.rs",
+        from: "before.saturating_add(bytes) <= self.max",
+        to: "before <= self.max",
+        test: ("budget", "no_more_is_held_than_there_may_be"),
+        finds: "more is held than there may be",
+    },
+    Mutant {
+        name: "what was refused stays held",
+        file: "budget.rs",
+        from: "(fits || privileged()).then_some(charge)",
+        to: "if fits || privileged() { Some(charge) } else { core::mem::forget(charge); None }",
+        test: ("budget", "no_more_is_held_than_there_may_be"),
+        finds: "what nobody holds is lost",
+    },
 ];

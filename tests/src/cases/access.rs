@@ -19,7 +19,7 @@ pub const CASES: &[Case] = &[
 const NOBODY: u32 = 65534;
 
 /// What `then` gives in a child process.
-fn in_child(then: impl FnOnce() -> Errno) -> Result<Errno> {
+pub fn in_child(then: impl FnOnce() -> Errno) -> Result<Errno> {
     // SAFETY: this process has one thread, so the child may do what it could do.
     match unsafe { fork() }.context("cannot fork")? {
         ForkResult::Child => std::process::exit(then() as i32),
@@ -42,7 +42,8 @@ fn try_open() -> Errno {
     }
 }
 
-fn become_nobody() -> Result<(), Errno> {
+/// From now on this process has no privileges.
+pub fn become_nobody() -> Result<(), Errno> {
     setgroups(&[])?;
     setgid(Gid::from_raw(NOBODY))?;
     setuid(Uid::from_raw(NOBODY))

@@ -3,8 +3,9 @@
 use crate::case::{check_eq, Case};
 use crate::crowd::crowd;
 use crate::helper::{worker_command, Helper};
+use crate::kernel_memory::kernel_memory;
 use crate::{module, proc_file};
-use anyhow::{bail, ensure, Context, Result};
+use anyhow::{ensure, Result};
 use nix::errno::Errno;
 use std::fs::File;
 use std::io::Read;
@@ -152,18 +153,4 @@ fn fifty_times_without_a_leak() -> Result<()> {
         "the kernel's own memory grew from {before} to {after} bytes by 45 rounds"
     );
     Ok(())
-}
-
-/// Bytes that the kernel holds for itself and cannot reclaim.
-fn kernel_memory() -> Result<u64> {
-    let meminfo = std::fs::read_to_string("/proc/meminfo").context("cannot read /proc/meminfo")?;
-    let mut sum = 0;
-    for label in ["SUnreclaim:", "VmallocUsed:"] {
-        let Some(line) = meminfo.lines().find(|line| line.starts_with(label)) else {
-            bail!("/proc/meminfo has no line {label}");
-        };
-        let kib: u64 = line.split_whitespace().nth(1).unwrap_or_default().parse()?;
-        sum += kib << 10;
-    }
-    Ok(sum)
 }

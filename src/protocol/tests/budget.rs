@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Who may hold how much.
+
+use kernel::alloc::flags::GFP_KERNEL;
+use protocol::budget::Budget;
+
+fn nobody_special() -> bool {
+    false
+}
+
+#[test]
+fn what_is_over_the_budget_is_refused_and_not_held() {
+    let budget = Budget::new(10, GFP_KERNEL).expect("memory");
+    let first = budget.charge(7, nobody_special);
+    assert!(first.is_some());
+    assert!(budget.charge(4, nobody_special).is_none());
+    let rest = budget.charge(3, nobody_special);
+    assert!(rest.is_some(), "the refused one took nothing");
+    assert!(budget.charge(0, nobody_special).is_some());
+    drop(first);
+    assert!(budget.charge(7, nobody_special).is_some());
+}
+
+#[test]
+fn the_privileged_may_exceed_it() {
+    let budget = Budget::new(10, GFP_KERNEL).expect("memory");
+    let large = budget.charge(100, || true);
+    assert!(large.is_some());
+    assert!(budget.charge(1, nobody_special).is_none());
+    drop(large);
+    assert!(budget.charge(10, nobody_special).is_some());
+}
+
+#[test]
+fn who_stays_within_it_is_not_asked_for_privileges() {
+    let budget = Budget::new(10, GFP_KERNEL).expect("memory");
+    let asked = || unreachable!("the budget is not exceeded");
+    assert!(budget.charge(10, asked).is_some());
+}
