@@ -26,6 +26,10 @@ pub const CASES: &[Case] = &[
     Case::slow("faults::each_allocation_of_a_del", 300, || {
         each_allocation("DEL|steady\n")
     }),
+    Case::new(
+        "faults::each_allocation_of_an_open",
+        each_allocation_of_an_open,
+    ),
     Case::slow("faults::each_allocation_of_a_load", 900, load),
     Case::slow("faults::at_several_rates", 600, at_several_rates),
 ];
@@ -35,8 +39,8 @@ fn enomem() -> Result<()> {
     let _module = module::load()?;
     let file = proc_file::open()?;
     let mut log = KernelLog::from_now()?;
-    let written = faults.at(1, || proc_file::write(&file, b"RESET\n"))?;
-    check_eq("what write returns", written.outcome, Err(Errno::ENOMEM))?;
+    let written = faults.one_in(1, || proc_file::write(&file, b"RESET\n"))?;
+    check_eq("what write returns", written, Err(Errno::ENOMEM))?;
     check_text(
         "what a new reader sees",
         proc_file::read()?,
@@ -67,7 +71,10 @@ fn each_allocation(command: &str) -> Result<()> {
                 tried.outcome,
                 Ok(command.len()),
             )?;
-            ensure!(failures > 0, "no allocation of {command:?} made it fail");
+            ensure!(
+                failures > 0 || !needs_memory(command),
+                "no allocation of {command:?} made it fail"
+            );
             return proc_file::reset();
         }
         if tried.outcome.is_ok() {
@@ -75,6 +82,35 @@ fn each_allocation(command: &str) -> Result<()> {
         }
     }
     bail!("{command:?} still allocates after {MANY} allocations")
+}
+
+/// What is deleted only has to be answered, and the place for that came with the open file.
+fn needs_memory(command: &str) -> bool {
+    !command.starts_with("DEL")
+}
+
+fn each_allocation_of_an_open() -> Result<()> {
+    let faults = Faults::set_up()?;
+    let _module = module::load()?;
+    let mut failures = 0;
+    for n in 1..MANY {
+        let path = Path::new(proc_file::PATH);
+        let tried = faults.at(n, || File::options().read(true).write(true).open(path))?;
+        match tried.outcome.map_err(|error| error.raw_os_error()) {
+            Ok(file) => {
+                check_eq("ALL", proc_file::write(&file, b"ALL\n"), Ok(4))?;
+                if tried.short_by > 0 {
+                    ensure!(failures > 0, "no allocation of an open made it fail");
+                    return Ok(());
+                }
+            }
+            Err(errno) => {
+                failures += 1;
+                check_eq("what open fails with", errno, Some(libc::ENOMEM))?;
+            }
+        }
+    }
+    bail!("opening still allocates after {MANY} allocations")
 }
 
 /// Whether the command failed; if so, how it may fail.
@@ -161,7 +197,10 @@ fn at_several_rates() -> Result<()> {
                     faults.one_in(every, || proc_file::write(&file, command.as_bytes()))?;
                 let failed = check(command, &file, written, &old)
                     .with_context(|| format!("one in {every} failed in {command:?}"))?;
-                ensure!(failed || every > 1, "{command:?} needs no memory at all");
+                ensure!(
+                    failed || every > 1 || !needs_memory(command),
+                    "{command:?} needs no memory at all"
+                );
                 if !failed {
                     proc_file::reset()?;
                 }
