@@ -38,6 +38,15 @@ impl Kernel {
             .map_or(&self.stock.release, |recipe| recipe.name)
     }
 
+    /// What it is, in a few words.
+    pub fn description(&self) -> String {
+        let release = &self.stock.release;
+        match self.recipe() {
+            Some(recipe) => format!("{}, built from the source of {release}", recipe.name),
+            None => format!("{release}, unmodified"),
+        }
+    }
+
     /// How it was made, if it is one of the project's own.
     pub fn recipe(&self) -> Option<&'static Recipe> {
         self.own.as_ref().map(|own| own.recipe)

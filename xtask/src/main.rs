@@ -75,6 +75,9 @@ enum Task {
     Stress {
         #[command(flatten)]
         load: stress::Load,
+        /// Write what came of it to this file, too
+        #[arg(long, value_name = "FILE")]
+        report: Option<PathBuf>,
         #[command(flatten)]
         kernel: KernelOption,
     },
@@ -136,9 +139,13 @@ impl Task {
                 filter,
                 kernel,
             } => suites::run(filter.as_deref(), list, kernel.kernel.as_deref())?,
-            Task::Stress { load, kernel } => {
-                kernel.with_guest("stress", true, |guest| stress(guest, load))?
-            }
+            Task::Stress {
+                load,
+                report,
+                kernel,
+            } => kernel.with_guest("stress", true, |guest| {
+                stress(guest, load, report.as_deref())
+            })?,
             Task::Clean { cache } => clean(cache)?,
             Task::Enter(enter) => return enter.run(),
         };
@@ -160,12 +167,17 @@ fn demo(guest: &Guest) -> Result<bool> {
     Ok(verdict == 0)
 }
 
-fn stress(guest: &Guest, load: stress::Load) -> Result<bool> {
-    let failure = stress::run(guest, load)?;
-    if let Some(why) = &failure {
+fn stress(guest: &Guest, load: stress::Load, report: Option<&Path>) -> Result<bool> {
+    // What is tested, even if it changes meanwhile.
+    let source = project::Project::open()?.revision();
+    let run = stress::run(guest, load)?;
+    if let Some(path) = report {
+        run.report(path, guest, &source, load)?;
+    }
+    if let Some(why) = &run.failure {
         eprintln!("error: the stress run failed: {why}");
     }
-    Ok(failure.is_none())
+    Ok(run.failure.is_none())
 }
 
 fn shell(guest: &Guest) -> Result<bool> {

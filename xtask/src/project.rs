@@ -37,6 +37,21 @@ impl Project {
         })
     }
 
+    /// The commit that is checked out, and whether files differ from it; for people.
+    pub fn revision(&self) -> String {
+        let describe = Command::new("git")
+            .current_dir(&self.dir)
+            .args(["describe", "--always", "--dirty=, changed"])
+            .output();
+        match describe {
+            Ok(output) if output.status.success() => {
+                let name = String::from_utf8_lossy(&output.stdout);
+                format!("commit {}", name.trim())
+            }
+            _ => "of unknown origin".to_owned(),
+        }
+    }
+
     /// Where the build products of `kind` for the kernel `release` go.
     pub fn output(&self, kind: &str, release: &str) -> PathBuf {
         self.target.join("kernel").join(format!("{release}-{kind}"))

@@ -179,8 +179,8 @@ impl<'a> Session<'a> {
     pub fn stress(&mut self, kernel: Option<&'a str>, load: Load) -> Result<Outcome> {
         let programs = programs::build(self.workspace)?;
         let guest = Guest::new(self.setup(kernel)?, "stress", &programs)?;
-        let failure = stress::run(&guest, load)?;
-        Ok(failure.map_or(Outcome::Ok, Outcome::Failed))
+        let run = stress::run(&guest, load)?;
+        Ok(run.failure.map_or(Outcome::Ok, Outcome::Failed))
     }
 }
 

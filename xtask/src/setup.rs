@@ -88,6 +88,11 @@ impl<'a> Guest<'a> {
         Ok(Self { setup, files, logs })
     }
 
+    /// What a person calls the kernel that it boots.
+    pub fn kernel(&self) -> String {
+        self.setup.kernel.description()
+    }
+
     /// How much longer than on the stock kernel things may take.
     pub fn patience(&self) -> u32 {
         let recipe = self.setup.kernel.recipe();

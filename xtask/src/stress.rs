@@ -1,10 +1,12 @@
 //! `cargo xtask stress`: many shells at once in a guest, each checking every answer, and what the guest's kernel
 //! has to say about it.
 
+use std::fs;
 use std::io::IsTerminal;
+use std::path::Path;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::guest::{Limits, Mode};
@@ -72,9 +74,35 @@ impl Load {
     }
 }
 
-/// Runs it on `guest`, shows how far it is and what came of it; returns why it failed, if it did.
-pub fn run(guest: &Guest, load: Load) -> Result<Option<String>> {
+/// What came of a run.
+pub struct Run {
+    /// Why it failed, if it did.
+    pub failure: Option<String>,
+    summary: Vec<String>,
+}
+
+impl Run {
+    /// Writes what came of it to `path`, for people. `source` is what was tested.
+    pub fn report(&self, path: &Path, guest: &Guest, source: &str, load: Load) -> Result<()> {
+        let verdict = match &self.failure {
+            None => "passed",
+            Some(_) => "FAILED",
+        };
+        let text = format!(
+            "# A stress run of memory_info: {verdict}\n\n\
+             Kernel: {}. Source: {source}. Load: `{}`.\n\n```\n{}\n```\n",
+            guest.kernel(),
+            load.arguments().join(" "),
+            self.summary.join("\n")
+        );
+        fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+    }
+}
+
+/// Runs it on `guest`, shows how far it is and what came of it.
+pub fn run(guest: &Guest, load: Load) -> Result<Run> {
     let (machine, accelerator) = guest.machine()?;
+    let mut summary = Vec::new();
     let line = progress_line()?;
     let mode = Mode::Stress(load.arguments());
     let limits = load.limits(guest.patience());
@@ -82,22 +110,30 @@ pub fn run(guest: &Guest, load: Load) -> Result<Option<String>> {
         match text.strip_prefix(PROGRESS) {
             Some(progress) if line.is_hidden() => eprintln!("{progress}"),
             Some(progress) => line.set_message(progress.to_owned()),
-            None => line.suspend(|| println!("{text}")),
+            None => {
+                line.suspend(|| println!("{text}"));
+                summary.push(text.to_owned());
+            }
         }
     });
     line.finish_and_clear();
     let ended = ended?;
-    println!("kernel complaints: {}", ended.complaints.len());
-    for complaint in &ended.complaints {
-        println!("  {complaint}");
+    let complaints = ended.complaints.iter().map(|line| format!("  {line}"));
+    let count = format!("kernel complaints: {}", ended.complaints.len());
+    for line in std::iter::once(count).chain(complaints) {
+        println!("{line}");
+        summary.push(line);
     }
-    let status = match ended.verdict {
-        Ok(0) if ended.complaints.is_empty() => return Ok(None),
-        Ok(0) => "the kernel complained".to_owned(),
-        Ok(status) => format!("the stress program ended with status {status}"),
-        Err(error) => format!("{error:#}"),
+    let why = match ended.verdict {
+        Ok(0) if ended.complaints.is_empty() => None,
+        Ok(0) => Some("the kernel complained".to_owned()),
+        Ok(status) => Some(format!("the stress program ended with status {status}")),
+        Err(error) => Some(format!("{error:#}")),
     };
-    Ok(Some(format!("{status}; {}", ended.logs)))
+    Ok(Run {
+        failure: why.map(|why| format!("{why}; {}", ended.logs)),
+        summary,
+    })
 }
 
 fn progress_line() -> Result<ProgressBar> {
