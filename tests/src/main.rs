@@ -10,6 +10,7 @@ mod kernel_log;
 mod kernel_memory;
 mod module;
 mod oracle;
+mod pid;
 mod proc_file;
 mod report;
 mod runner;

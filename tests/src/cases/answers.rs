@@ -3,8 +3,13 @@
 use crate::case::{check_eq, check_text, Case};
 use crate::helper::Helper;
 use crate::shell::{bash, Session};
-use crate::{module, proc_file};
-use anyhow::{ensure, Result};
+use crate::{module, pid, proc_file};
+use anyhow::{bail, ensure, Context, Result};
+use nix::errno::Errno;
+use nix::sys::wait::{waitpid, WaitStatus};
+use nix::unistd::Pid;
+use std::io::{Read, Write};
+use std::process::{Command, Stdio};
 
 const ECHO: &str = "echo 'FILTER|set-a' > $f";
 const SH_C: &str = "sh -c \"echo 'FILTER|set-a' > $f\"";
@@ -22,6 +27,12 @@ pub const CASES: &[Case] = &[
     }),
     Case::new("answers::tee", || {
         one_shell("echo 'FILTER|set-a' | tee $f > /dev/null", CAT)
+    }),
+    Case::new("answers::writer_and_reader_with_parents_like_sudo", || {
+        one_shell(
+            "bash -c 'bash -c \"$1\"; true' - \"echo 'FILTER|set-a' > $f\"",
+            "bash -c 'cat $1; true' - $f",
+        )
     }),
     Case::new("answers::writer_in_a_subshell", || {
         one_shell("(echo 'FILTER|set-a' > $f)", CAT)
@@ -45,6 +56,10 @@ pub const CASES: &[Case] = &[
     Case::new(
         "answers::own_answer_before_anothers_newer",
         own_answer_before_anothers_newer,
+    ),
+    Case::new(
+        "answers::a_dead_shells_pid_used_again",
+        a_dead_shells_pid_used_again,
     ),
     Case::new("answers::two_shells_interleaved", two_shells_interleaved),
     Case::slow("answers::subshells_in_parallel", 120, subshells_in_parallel),
@@ -107,6 +122,47 @@ fn own_answer_before_anothers_newer() -> Result<()> {
         proc_file::read()?,
         proc_file::SUCCESS,
     )
+}
+
+/// A process that got the pid of one that died is not the heir of its answers.
+fn a_dead_shells_pid_used_again() -> Result<()> {
+    let _module = module::load()?;
+    let mut dead = None;
+    let mut read_under_its_pid = || -> Result<Option<Vec<u8>>> {
+        let mut first = Command::new("bash")
+            .args(["-c", "echo nonsense > /proc/memory_info; exit 0"])
+            .stderr(Stdio::null())
+            .spawn()?;
+        let pid = first.id();
+        ensure!(first.wait()?.success(), "the shell that writes failed");
+        dead = Some(pid);
+        bash("echo 'FILTER|nobody' > /proc/memory_info")?;
+        let (mut from, mut to) = std::io::pipe()?;
+        let reader = pid::fork_as(Pid::from_raw(pid.cast_signed()), || {
+            let read = proc_file::read().map_err(std::io::Error::other);
+            read.and_then(|text| to.write_all(&text)).is_ok()
+        });
+        let reader = match reader {
+            // Somebody else was faster.
+            Err(Errno::EEXIST) => return Ok(None),
+            other => other.context("clone3")?,
+        };
+        drop(to);
+        let mut text = Vec::new();
+        from.read_to_end(&mut text)?;
+        check_eq(
+            "the reader's end",
+            waitpid(reader, None)?,
+            WaitStatus::Exited(reader, 0),
+        )?;
+        Ok(Some(text))
+    };
+    for _ in 0..10 {
+        if let Some(text) = read_under_its_pid()? {
+            return check_text("what it reads", text, proc_file::NO_PROCESS);
+        }
+    }
+    bail!("pid {dead:?} was never free")
 }
 
 /// Commands and reads of two shells in turns, with every mixture of ways to give them.
