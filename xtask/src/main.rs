@@ -56,7 +56,7 @@ enum Task {
     Shell(KernelOption),
     /// Build the modules
     Build {
-        /// stock, debug, native, native-kasan, a Debian kernel release, or the build tree of a kernel with Rust metadata
+        /// stock, debug, kcsan, native, native-kasan, a Debian kernel release, or the build tree of a kernel with Rust metadata
         /// [default: stock, the newest Debian 7.2]
         #[arg(long, value_name = "NAME|RELEASE|TREE")]
         kernel: Option<String>,
@@ -93,7 +93,7 @@ enum Task {
 
 #[derive(clap::Args)]
 struct KernelOption {
-    /// stock, debug, native, native-kasan, or a Debian kernel release, such as 7.2.12+deb13-cloud-amd64
+    /// stock, debug, kcsan, native, native-kasan, or a Debian kernel release, such as 7.2.12+deb13-cloud-amd64
     /// [default: stock, the newest Debian 7.2]
     #[arg(long, value_name = "NAME|RELEASE")]
     kernel: Option<String>,

@@ -36,12 +36,18 @@ pub struct Recipe {
 
 /// The names of the recipes.
 pub const DEBUG: &str = "debug";
+pub const KCSAN: &str = "kcsan";
 pub const NATIVE: &str = "native";
 pub const NATIVE_KASAN: &str = "native-kasan";
 
+const DEBUG_CONFIG: &str = include_str!("../kernels/debug.config");
 const NATIVE_CONFIG: &str = include_str!("../kernels/native.config");
 // Its modules lie too far from its own code for what rustc takes for granted.
 const NATIVE_RUST_FLAGS: &str = "-Crelocation-model=static -Ccode-model=large";
+
+// What the kernel has for KCSAN in C only: rustc knows of no thread sanitizer on the kernel's target, LLVM does on any.
+const KCSAN_RUST_FLAGS: &str = "-Cpasses=tsan -Cllvm-args=-force-attribute=sanitize_thread \
+    -Cllvm-args=-tsan-distinguish-volatile=1 -Cllvm-args=-tsan-compound-read-before-write=1";
 
 /// All of them.
 pub const RECIPES: &[Recipe] = &[
@@ -51,12 +57,25 @@ pub const RECIPES: &[Recipe] = &[
         user_mode: false,
         memory: "3G",
         patience: 6,
-        configuration: &[include_str!("../kernels/debug.config")],
+        configuration: &[DEBUG_CONFIG],
         // KASAN in Rust needs the compilers to share their LLVM.
         make_arguments: &["LLVM=1"],
         target: "bzImage",
         image: "arch/x86/boot/bzImage",
         rust_flags: "",
+    },
+    // Data races.
+    Recipe {
+        name: KCSAN,
+        user_mode: false,
+        memory: "2G",
+        patience: 6,
+        configuration: &[DEBUG_CONFIG, include_str!("../kernels/kcsan.config")],
+        // The instrumentation in Rust is that of clang's LLVM.
+        make_arguments: &["LLVM=1"],
+        target: "bzImage",
+        image: "arch/x86/boot/bzImage",
+        rust_flags: KCSAN_RUST_FLAGS,
     },
     // Real races: two processors at native speed.
     Recipe {

@@ -3,7 +3,7 @@
 use anyhow::{bail, Result};
 
 use crate::kernel::STOCK;
-use crate::own_kernel::{DEBUG, NATIVE, NATIVE_KASAN};
+use crate::own_kernel::{DEBUG, KCSAN, NATIVE, NATIVE_KASAN};
 use crate::session::Session;
 use crate::setup::Workspace;
 use crate::stress::Load;
@@ -91,6 +91,11 @@ const STRESS: &[StressRun] = &[
     StressRun {
         kernel: NATIVE_KASAN,
         load: Load::of(16, 90, 10),
+        always: false,
+    },
+    StressRun {
+        kernel: KCSAN,
+        load: Load::of(8, 60, 2),
         always: false,
     },
 ];
