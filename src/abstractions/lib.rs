@@ -18,6 +18,7 @@
 
 mod bindings;
 
+pub mod command_file;
 pub mod mm;
 pub mod page;
 pub mod page_walk;

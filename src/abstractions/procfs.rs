@@ -18,6 +18,9 @@ use kernel::iov::IovIterDest;
 use kernel::prelude::*;
 use kernel::uaccess::{UserPtr, UserSlice, UserSliceReader};
 
+/// Permission bits that make sense for such a file: read and write for owner, group and others.
+pub const MODE_MASK: u16 = 0o666;
+
 /// Behaviour of a file in `/proc`.
 pub trait ProcFile: Send + Sync + Sized + 'static {
     /// What belongs to one open file.
@@ -75,7 +78,7 @@ pub fn read_text(text: &[u8], position: &mut i64, to: &mut IovIterDest<'_>) -> R
 pub struct ProcEntry<T: ProcFile> {
     entry: NonNull<proc_dir_entry>,
     /// Dropped after the entry, whose removal waits for all who use it.
-    _file: KBox<T>,
+    file: KBox<T>,
 }
 
 // SAFETY: an entry may be removed by any thread; `T` is `Send` and `Sync`.
@@ -104,8 +107,13 @@ impl<T: ProcFile> ProcEntry<T> {
         // INVARIANT: created with `file` as its data.
         Ok(Self {
             entry: NonNull::new(entry).ok_or(ENOMEM)?,
-            _file: file,
+            file,
         })
+    }
+
+    /// The file's behaviour.
+    pub fn file(&self) -> &T {
+        &self.file
     }
 }
 

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a command answers, word for word (statement, sections 3 and 4).
+//! What a command answers, word for word (statement of `memory_info`, sections 3 and 4).
 
 /// Why a command failed. Each has one message in the file and in the kernel log.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Failure {
     /// The command could not be read from the caller's memory.
     BadAddress,
-    /// No set has the given name.
+    /// No set has the given name, or no process the given id.
     NoSuchProcess,
     /// The bytes written are no command.
     InvalidArgument,
@@ -17,6 +17,10 @@ pub enum Failure {
     Interrupted,
     /// The module is being unloaded.
     Closing,
+    /// The process is the kernel's own and has no address space.
+    KernelThread,
+    /// The process has ended and waits for its parent, or is about to.
+    Exited,
 }
 
 /// The answer of RESET and DEL.
@@ -24,13 +28,15 @@ pub const SUCCESS: &str = "[SUCCESS]\n";
 
 impl Failure {
     /// Every failure, in the order of the variants.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::BadAddress,
         Self::NoSuchProcess,
         Self::InvalidArgument,
         Self::NoMemory,
         Self::Interrupted,
         Self::Closing,
+        Self::KernelThread,
+        Self::Exited,
     ];
 
     /// The line in the file and in the log, newline included.
@@ -42,6 +48,8 @@ impl Failure {
             Self::NoMemory => "[ERROR]: Memory allocation error\n",
             Self::Interrupted => "[ERROR]: Interrupted system call\n",
             Self::Closing => "[ERROR]: No such device\n",
+            Self::KernelThread => "[ERROR]: Kernel thread\n",
+            Self::Exited => "[ERROR]: Process has exited\n",
         }
     }
 }

@@ -20,3 +20,4 @@ pub mod counts;
 pub mod index;
 pub mod page_hash;
 pub mod report;
+pub mod text;

@@ -2,11 +2,11 @@
 
 //! The lines that ALL and FILTER show (statement, Listing 1; design: "Output").
 
-use crate::comm::{is_printed_raw, Comm};
+use crate::comm::Comm;
 use crate::counts::Counts;
-use kernel::alloc::KVVec;
+use crate::text::{put_comm, put_decimal, NoRoom, Print, Sink};
 
-/// One set of processes, to be shown as one line.
+/// One set of processes, which prints as one line, newline included.
 #[derive(Clone, Copy)]
 pub struct Set<'a> {
     /// The name that the processes share.
@@ -17,42 +17,9 @@ pub struct Set<'a> {
     pub pids: &'a [u32],
 }
 
-/// The text does not fit into the memory that it was given.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct NoRoom;
-
-impl Set<'_> {
-    /// Bytes of the line, newline included.
-    pub fn line_len(&self) -> usize {
-        let mut len = Length(0);
-        // A length never runs out of room.
-        let _ = self.emit(&mut len);
-        len.0
-    }
-
-    /// Appends the line to `out` within its capacity: nothing is allocated.
-    ///
-    /// # Errors
-    ///
-    /// [`NoRoom`] if it does not fit; `out` is as it was.
-    pub fn write_line(&self, out: &mut KVVec<u8>) -> Result<(), NoRoom> {
-        let before = out.len();
-        let written = self.emit(&mut Text(out));
-        if written.is_err() {
-            out.truncate(before);
-        }
-        written
-    }
-
-    fn emit(&self, out: &mut impl Sink) -> Result<(), NoRoom> {
-        for byte in self.comm.as_bytes() {
-            if is_printed_raw(*byte) {
-                out.put(&[*byte])?;
-            } else {
-                let octal = |shift: u8| b'0' + (byte >> shift & 7);
-                out.put(&[b'\\', octal(6), octal(3), octal(0)])?;
-            }
-        }
+impl Print for Set<'_> {
+    fn print(&self, out: &mut impl Sink) -> Result<(), NoRoom> {
+        put_comm(out, self.comm)?;
         let counts = self.counts;
         let fields: [(&[u8], u64); 6] = [
             (b", total: ", counts.total),
@@ -74,43 +41,4 @@ impl Set<'_> {
         }
         out.put(b"\n")
     }
-}
-
-trait Sink {
-    fn put(&mut self, bytes: &[u8]) -> Result<(), NoRoom>;
-}
-
-struct Text<'a>(&'a mut KVVec<u8>);
-
-impl Sink for Text<'_> {
-    fn put(&mut self, bytes: &[u8]) -> Result<(), NoRoom> {
-        for byte in bytes {
-            self.0.push_within_capacity(*byte).map_err(|_| NoRoom)?;
-        }
-        Ok(())
-    }
-}
-
-struct Length(usize);
-
-impl Sink for Length {
-    fn put(&mut self, bytes: &[u8]) -> Result<(), NoRoom> {
-        self.0 += bytes.len();
-        Ok(())
-    }
-}
-
-fn put_decimal(out: &mut impl Sink, mut number: u64) -> Result<(), NoRoom> {
-    const DIGITS: usize = 20;
-    let mut digits = [0; DIGITS];
-    let mut start = DIGITS;
-    for slot in digits.iter_mut().rev() {
-        *slot = b'0' + (number % 10) as u8;
-        number /= 10;
-        start -= 1;
-        if number == 0 {
-            break;
-        }
-    }
-    out.put(digits.get(start..).unwrap_or(&digits))
 }

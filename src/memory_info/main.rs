@@ -3,14 +3,14 @@
 //! `/proc/memory_info`: for each process name, counts of pages and groups of identical read-only
 //! ones.
 //!
-//! - [`commands`]: the file; takes RESET, ALL, FILTER and DEL and answers them;
+//! - [`commands`]: what RESET, ALL, FILTER and DEL do;
 //! - [`scan`]: RESET's work, from the list of processes to the counts;
 //! - [`snapshot`]: what a scan finds, as readers see it.
 
-use abstractions::procfs::ProcEntry;
-use commands::{Commands, MemoryInfoFile};
+use abstractions::command_file::{CommandEntry, WaitForCallbacks};
+use abstractions::procfs::MODE_MASK;
+use commands::Commands;
 use kernel::prelude::*;
-use kernel::sync::Arc;
 
 mod commands;
 mod scan;
@@ -34,23 +34,10 @@ module! {
     },
 }
 
-/// Read and write for owner, group and others.
-const MODE_MASK: u16 = 0o666;
-
 /// The loaded module. Fields are dropped in this order.
 struct MemoryInfo {
-    _file: ProcEntry<MemoryInfoFile>,
-    commands: Arc<Commands>,
+    _file: CommandEntry<Commands>,
     _callbacks: WaitForCallbacks,
-}
-
-/// Waits, when dropped, for RCU callbacks: their code is about to go.
-struct WaitForCallbacks;
-
-impl Drop for WaitForCallbacks {
-    fn drop(&mut self) {
-        protocol::rcu::barrier();
-    }
 }
 
 impl kernel::Module for MemoryInfo {
@@ -71,18 +58,9 @@ impl kernel::Module for MemoryInfo {
         let callbacks = WaitForCallbacks;
         let commands = Commands::new(strict)?;
         commands.populate()?;
-        let file = MemoryInfoFile::new(commands.clone());
         Ok(Self {
-            _file: ProcEntry::create(c"memory_info", mode, file, GFP_KERNEL)?,
-            commands,
+            _file: CommandEntry::create(c"memory_info", mode, commands, GFP_KERNEL)?,
             _callbacks: callbacks,
         })
-    }
-}
-
-impl Drop for MemoryInfo {
-    fn drop(&mut self) {
-        // Removing the file waits for commands under way: let them end soon.
-        self.commands.close();
     }
 }

@@ -6,7 +6,8 @@ use kernel::alloc::flags::GFP_KERNEL;
 use kernel::alloc::KVVec;
 use logic::comm::Comm;
 use logic::counts::Counts;
-use logic::report::{NoRoom, Set};
+use logic::report::Set;
+use logic::text::{NoRoom, Print};
 use proptest::prelude::*;
 
 fn line(name: &[u8], counts: Counts, pids: &[u32]) -> Vec<u8> {
@@ -15,9 +16,9 @@ fn line(name: &[u8], counts: Counts, pids: &[u32]) -> Vec<u8> {
         counts: &counts,
         pids,
     };
-    let mut out = KVVec::with_capacity(set.line_len(), GFP_KERNEL).expect("memory");
-    set.write_line(&mut out).expect("room for the whole line");
-    assert_eq!(out.len(), set.line_len());
+    let mut out = KVVec::with_capacity(set.printed_len(), GFP_KERNEL).expect("memory");
+    set.append_to(&mut out).expect("room for the whole line");
+    assert_eq!(out.len(), set.printed_len());
     out.to_vec()
 }
 
@@ -134,16 +135,16 @@ proptest! {
             counts: &Counts::default(),
             pids: &pids,
         };
-        let missing = missing.min(set.line_len());
-        let mut out = KVVec::with_capacity(before.len() + set.line_len() - missing, GFP_KERNEL)
+        let missing = missing.min(set.printed_len());
+        let mut out = KVVec::with_capacity(before.len() + set.printed_len() - missing, GFP_KERNEL)
             .expect("memory");
         out.extend_from_slice(&before, GFP_KERNEL).expect("room");
         let capacity = out.capacity();
-        prop_assert_eq!(set.write_line(&mut out), Err(NoRoom));
+        prop_assert_eq!(set.append_to(&mut out), Err(NoRoom));
         prop_assert_eq!(&out[..], &before[..]);
         prop_assert_eq!(out.capacity(), capacity);
-        out.reserve(set.line_len(), GFP_KERNEL).expect("memory");
-        prop_assert_eq!(set.write_line(&mut out), Ok(()));
-        prop_assert_eq!(out.len(), before.len() + set.line_len());
+        out.reserve(set.printed_len(), GFP_KERNEL).expect("memory");
+        prop_assert_eq!(set.append_to(&mut out), Ok(()));
+        prop_assert_eq!(out.len(), before.len() + set.printed_len());
     }
 }
