@@ -18,6 +18,7 @@ pub mod command;
 pub mod content_table;
 pub mod counts;
 pub mod index;
+pub mod layout;
 pub mod page_hash;
 pub mod report;
 pub mod text;

@@ -104,6 +104,11 @@ pub(crate) fn put_decimal(out: &mut impl Sink, number: u64) -> Result<(), NoRoom
     put_in_base(out, number, 10, 1)
 }
 
+/// Hexadecimal without prefix, at least `width` digits.
+pub(crate) fn put_hex(out: &mut impl Sink, number: u64, width: usize) -> Result<(), NoRoom> {
+    put_in_base(out, number, 16, width)
+}
+
 /// `\ooo`.
 pub(crate) fn put_octal_escape(out: &mut impl Sink, byte: u8) -> Result<(), NoRoom> {
     out.put(b"\\")?;
