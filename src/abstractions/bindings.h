@@ -6,6 +6,7 @@
 #ifndef ABSTRACTIONS_BINDINGS_H
 #define ABSTRACTIONS_BINDINGS_H
 
+#include <linux/dcache.h>
 #include <linux/fs.h>
 #include <linux/magic.h>
 #include <linux/mm.h>
@@ -13,6 +14,19 @@
 #include <linux/rhashtable.h>
 #include <linux/sched.h>
 #include <linux/sort.h>
+
+/* helpers/mm.c */
+struct abstractions_mm_segments {
+	unsigned long start_code, end_code;
+	unsigned long start_data, end_data;
+	unsigned long start_brk, brk;
+	unsigned long start_stack;
+	unsigned long arg_start, arg_end;
+	unsigned long env_start, env_end;
+};
+void abstractions_mm_segments(struct mm_struct *mm, struct abstractions_mm_segments *segments);
+unsigned long abstractions_get_mm_counter_sum(struct mm_struct *mm, int member);
+unsigned long abstractions_mm_pgtables_bytes(const struct mm_struct *mm);
 
 /* helpers/page.c */
 void abstractions_get_page(struct page *page);
@@ -77,5 +91,19 @@ struct task_struct *abstractions_real_parent(struct task_struct *task);
 void abstractions_get_task_comm(char *comm, struct task_struct *task);
 bool abstractions_fatal_signal_pending(struct task_struct *task);
 void abstractions_cond_resched(void);
+
+/* helpers/top_level.c: x86 only, not User-mode Linux */
+unsigned int abstractions_pgdir_shift(void);
+unsigned long abstractions_pte_pfn_mask(void);
+unsigned long abstractions_pgd_val(const struct mm_struct *mm, unsigned long index);
+
+/* The kernel crate's, in 7.2, is VM_MAYEXEC. */
+static const unsigned long ABSTRACTIONS_VM_MAYSHARE = VM_MAYSHARE;
+
+/* helpers/vma.c */
+const struct path *abstractions_file_user_path(const struct file *file);
+bool abstractions_vma_is_initial_heap(const struct vm_area_struct *vma);
+bool abstractions_vma_is_initial_stack(const struct vm_area_struct *vma);
+const char *abstractions_anon_vma_name(const struct vm_area_struct *vma);
 
 #endif

@@ -8,7 +8,7 @@
 //!
 //! # Lock order
 //!
-//! `mmap_lock` (read), then one page-table lock. Nothing sleeps or allocates under the latter.
+//! `mmap_lock` (read), then one page-table lock or `arg_lock`. Nothing sleeps or allocates under the latter two.
 
 #![deny(
     clippy::undocumented_unsafe_blocks,
@@ -19,6 +19,8 @@
 mod bindings;
 
 pub mod command_file;
+pub mod layout;
+pub mod log;
 pub mod mm;
 pub mod page;
 pub mod page_walk;
@@ -27,3 +29,6 @@ pub mod random;
 pub mod rhashtable;
 pub mod sort;
 pub mod task;
+#[cfg(not(CONFIG_UML))]
+pub mod top_level;
+pub mod vma;

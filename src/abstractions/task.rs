@@ -7,12 +7,15 @@
 use crate::bindings;
 use core::ptr::{self, NonNull};
 use kernel::alloc::{Flags, KVVec};
-use kernel::bindings::{pid, pid_type_PIDTYPE_TGID, task_struct};
+use kernel::bindings::{
+    find_pid_ns, init_pid_ns, pid, pid_task, pid_type_PIDTYPE_TGID, task_struct,
+};
 use kernel::mm::MmWithUser;
 use kernel::prelude::*;
 use kernel::sync::aref::ARef;
 use kernel::sync::rcu;
 use kernel::task::Task;
+use logic::answer::Failure;
 use logic::comm::{Comm, TASK_COMM_LEN};
 use protocol::answers::{Lineage, Process, GENERATIONS};
 
@@ -51,6 +54,30 @@ impl ThreadGroup {
         })
     }
 
+    /// The thread group with this id in the initial pid namespace. Does not sleep.
+    ///
+    /// # Errors
+    ///
+    /// There is none, or it is a kernel thread.
+    pub fn find(tgid: u32) -> Result<Self, Failure> {
+        let number = i32::try_from(tgid).map_err(|_| Failure::NoSuchProcess)?;
+        let _guard = rcu::read_lock();
+        // SAFETY: the namespace is static, and the read-side lock is held.
+        let leader = unsafe {
+            let pid = find_pid_ns(number, &raw mut init_pid_ns);
+            pid_task(pid, pid_type_PIDTYPE_TGID)
+        };
+        if leader.is_null() {
+            return Err(Failure::NoSuchProcess);
+        }
+        // SAFETY: a task that is found by its pid is alive under the read-side lock.
+        if unsafe { is_kthread(leader) } {
+            return Err(Failure::KernelThread);
+        }
+        // SAFETY: as above.
+        unsafe { Self::of(leader) }.ok_or(Failure::NoSuchProcess)
+    }
+
     /// The address space, kept from being torn down while the reference lives. `None` for a process
     /// that has none any more.
     ///
@@ -59,8 +86,7 @@ impl ThreadGroup {
         let _guard = rcu::read_lock();
         // SAFETY: the pid is referenced, by the type's invariants. A task that is found by it is
         // alive under the read-side lock, and so is the list of its threads.
-        let mut thread =
-            unsafe { kernel::bindings::pid_task(self.pid.as_ptr(), pid_type_PIDTYPE_TGID) };
+        let mut thread = unsafe { pid_task(self.pid.as_ptr(), pid_type_PIDTYPE_TGID) };
         while !thread.is_null() {
             // SAFETY: seen under the read-side lock.
             if let Some(mm) = NonNull::new(unsafe { kernel::bindings::get_task_mm(thread) }) {
@@ -95,12 +121,8 @@ pub fn thread_groups(flags: Flags) -> Result<KVVec<ThreadGroup>> {
         groups.reserve(expected + expected / 8 + 16, flags)?;
         let mut fits = true;
         for_each_process(|process| {
-            // SAFETY: the task is alive under the RCU read-side lock; `flags` may change beside us,
-            // but not the bit that is asked for.
-            let kthread = unsafe { ptr::read_volatile(&raw const (*process).flags) }
-                & kernel::bindings::PF_KTHREAD
-                != 0;
-            if !kthread {
+            // SAFETY: the task is alive under the RCU read-side lock.
+            if !unsafe { is_kthread(process) } {
                 // SAFETY: as above.
                 if let Some(group) = unsafe { ThreadGroup::of(process) } {
                     fits = groups.push_within_capacity(group).is_ok();
@@ -112,6 +134,16 @@ pub fn thread_groups(flags: Flags) -> Result<KVVec<ThreadGroup>> {
             return Ok(groups);
         }
     }
+}
+
+/// # Safety
+///
+/// `task` is alive, by a reference or under RCU.
+unsafe fn is_kthread(task: *const task_struct) -> bool {
+    // SAFETY: by this function's own requirement; `flags` may change beside us, but not the bit that
+    // is asked for.
+    let flags = unsafe { ptr::read_volatile(&raw const (*task).flags) };
+    flags & kernel::bindings::PF_KTHREAD != 0
 }
 
 /// Calls `visit` with each thread group's leader under the RCU read-side lock, until it says false.
@@ -192,5 +224,5 @@ pub fn may_exceed_limits() -> bool {
 pub fn in_init_pid_ns() -> bool {
     // SAFETY: `current` is alive and has a pid namespace; only addresses are compared.
     let active = unsafe { kernel::bindings::task_active_pid_ns(Task::current_raw()) };
-    ptr::eq(active, &raw const kernel::bindings::init_pid_ns)
+    ptr::eq(active, &raw const init_pid_ns)
 }
