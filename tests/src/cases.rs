@@ -16,6 +16,7 @@ mod names;
 mod scale;
 mod unprivileged;
 mod unrest;
+mod vm_layout;
 
 use crate::case::Case;
 
@@ -40,6 +41,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
     ]
     .into_iter()
     .flatten()
+    .chain(vm_layout::cases())
 }
 
 /// Tests that must not pass, by which the runner is checked.

@@ -1,9 +1,10 @@
 //! Reading the kernel log from a given moment on.
 
-use anyhow::{Context, Result};
+use anyhow::{anyhow, Context, Result};
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Seek, SeekFrom};
 use std::os::unix::fs::OpenOptionsExt;
+use std::time::Duration;
 
 /// `KERN_ERR`. C header: `include/linux/kern_levels.h`.
 const KERN_ERR: u32 = 3;
@@ -27,20 +28,72 @@ impl KernelLog {
     /// The texts logged at KERN_ERR since the last call.
     pub fn errors(&mut self) -> Result<Vec<String>> {
         let mut errors = Vec::new();
-        let mut record = [0; 8192];
         loop {
-            match self.0.read(&mut record) {
-                Ok(length) => {
-                    let record = String::from_utf8_lossy(&record[..length]);
-                    errors.extend(error_text(&record).map(str::to_owned));
-                }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(errors),
+            match self.next() {
+                Ok(Some(record)) => errors.extend(error_text(&record).map(str::to_owned)),
+                Ok(None) => return Ok(errors),
                 // Older records were overwritten before they were read; the next read goes on.
                 Err(error) if error.raw_os_error() == Some(libc::EPIPE) => {}
                 Err(error) => return Err(error).context("cannot read /dev/kmsg"),
             }
         }
     }
+
+    /// Does `then`, and takes meanwhile all that is logged behind `prefix`, as a daemon would that keeps
+    /// logs: it is an error if a record is lost.
+    pub fn follow_during<T: Send>(
+        mut self,
+        prefix: &str,
+        then: impl FnOnce() -> T + Send,
+    ) -> Result<(T, Vec<Vec<u8>>)> {
+        let mut texts = Vec::new();
+        let done = std::thread::scope(|scope| -> Result<T> {
+            let work = scope.spawn(then);
+            loop {
+                let finished = work.is_finished();
+                while let Some(record) = self.next().context("a record of the log was lost")? {
+                    texts.extend(text(&record, prefix));
+                }
+                if finished {
+                    break;
+                }
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            work.join().map_err(|_| anyhow!("the work panicked"))
+        })?;
+        Ok((done, texts))
+    }
+
+    /// The next record, if there is one.
+    fn next(&mut self) -> std::io::Result<Option<String>> {
+        let mut record = [0; 8192];
+        match self.0.read(&mut record) {
+            Ok(length) => Ok(Some(
+                String::from_utf8_lossy(&record[..length]).into_owned(),
+            )),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// The text behind `prefix` of a record, whose bytes that are not printable are there as `\xhh`.
+fn text(record: &str, prefix: &str) -> Option<Vec<u8>> {
+    let (_, text) = record.split_once(';')?;
+    let mut rest = text.lines().next()?.strip_prefix(prefix)?.as_bytes();
+    let mut bytes = Vec::new();
+    while let Some((&byte, after)) = rest.split_first() {
+        let escaped = rest.strip_prefix(b"\\x").and_then(|digits| {
+            let digits = std::str::from_utf8(digits.get(..2)?).ok()?;
+            u8::from_str_radix(digits, 16).ok()
+        });
+        bytes.push(escaped.unwrap_or(byte));
+        rest = match escaped {
+            Some(_) => &rest[4..],
+            None => after,
+        };
+    }
+    Some(bytes)
 }
 
 /// The text of a kernel record `<priority>,<sequence>,…;<text>` at KERN_ERR.
@@ -52,7 +105,7 @@ fn error_text(record: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use super::error_text;
+    use super::{error_text, text};
 
     #[test]
     fn only_kernel_errors_are_taken() {
@@ -62,5 +115,15 @@ mod tests {
         );
         assert_eq!(error_text("6,12,99,-;memory_info: hello\n"), None);
         assert_eq!(error_text("11,12,99,-;a user's own line\n"), None);
+    }
+
+    #[test]
+    fn texts_are_unescaped() {
+        let record = r"6,12,99,-;vm_layout: a\x5cb \xc3\xbc \x";
+        assert_eq!(
+            text(record, "vm_layout: ").unwrap(),
+            "a\\b \u{fc} \\x".as_bytes()
+        );
+        assert_eq!(text(record, "memory_info: "), None);
     }
 }

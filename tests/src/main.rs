@@ -1,4 +1,4 @@
-//! The guest tests: they run as root in the virtual machine, drive `/proc/memory_info` the way users
+//! The guest tests: they run as root in the virtual machine, drive the modules' files the way users
 //! do, and compare every figure with what an independent oracle computes in user space.
 
 mod case;
@@ -8,22 +8,25 @@ mod fault;
 mod helper;
 mod kernel_log;
 mod kernel_memory;
+mod layout;
 mod module;
 mod oracle;
 mod pid;
 mod proc_file;
 mod report;
 mod runner;
+mod setting;
 mod shapes;
 mod shell;
 mod tiny_elf;
+mod traced;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
 #[derive(Parser)]
 #[command(
-    about = "Tests of memory_info, to be run as root in a virtual machine",
+    about = "Tests of the modules, to be run as root in a virtual machine",
     version
 )]
 struct Cli {

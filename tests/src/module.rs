@@ -1,50 +1,132 @@
-//! Loading and unloading the module under test.
+//! Loading and unloading the modules under test.
 
-use crate::proc_file;
-use anyhow::{bail, Context, Result};
+use crate::case::skip;
+use anyhow::{anyhow, bail, Context, Result};
 use nix::errno::Errno;
 use nix::kmod::{delete_module, finit_module, DeleteModuleFlags, ModuleInitFlags};
 use std::ffi::{CStr, CString};
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-const FILE: &str = "/modules/memory_info.ko";
-const NAME: &CStr = c"memory_info";
+/// One of the project's modules.
+#[derive(Clone, Copy)]
+pub struct Module {
+    name: &'static str,
+}
 
-/// The module, loaded; it is unloaded when this goes.
-pub struct Loaded(());
+/// `memory_info`.
+pub const MEMORY_INFO: Module = Module {
+    name: "memory_info",
+};
+/// `vm_layout`.
+pub const VM_LAYOUT: Module = Module { name: "vm_layout" };
+/// All of them.
+pub const ALL: [Module; 2] = [MEMORY_INFO, VM_LAYOUT];
+
+/// A loaded module; it is unloaded when this goes.
+pub struct Loaded(Module);
 
 impl Loaded {
     /// Unloads the module and reports what went wrong, if anything did.
     pub fn unload(self) -> Result<()> {
+        let module = self.0;
         std::mem::forget(self);
-        unload()
+        module.unload()
     }
 }
 
 impl Drop for Loaded {
     fn drop(&mut self) {
-        if let Err(error) = unload() {
+        if let Err(error) = self.0.unload() {
             eprintln!("{error:#}");
         }
     }
 }
 
-/// Loads the module with default parameters.
+impl Module {
+    fn file(&self) -> PathBuf {
+        PathBuf::from(format!("/modules/{}.ko", self.name))
+    }
+
+    /// The module's file in `/proc`.
+    pub fn proc_path(&self) -> PathBuf {
+        Path::new("/proc").join(self.name)
+    }
+
+    /// Skips the test where the module was not built.
+    pub fn must_exist(&self) -> Result<()> {
+        if !self.file().exists() {
+            return skip(format!("{} is not built for this kernel", self.name));
+        }
+        Ok(())
+    }
+
+    /// Loads the module with `parameters` as insmod takes them.
+    pub fn load_with(&self, parameters: &str) -> Result<Loaded> {
+        self.try_load(parameters)?.map_err(|errno| {
+            anyhow!(
+                "loading {} with parameters '{parameters}' failed: {errno}",
+                self.name
+            )
+        })
+    }
+
+    /// Loads the module; the inner error is the kernel's.
+    pub fn try_load(&self, parameters: &str) -> Result<Result<Loaded, Errno>> {
+        Ok(self.load_opened(&self.open()?, &CString::new(parameters)?))
+    }
+
+    /// Opens the module's file, so that [`Self::load_opened`] is one call of the kernel.
+    pub fn open(&self) -> Result<File> {
+        let file = self.file();
+        File::open(&file).with_context(|| format!("cannot open the module {}", file.display()))
+    }
+
+    /// Loads the module from its opened file with `parameters` as insmod takes them.
+    pub fn load_opened(&self, file: &File, parameters: &CStr) -> Result<Loaded, Errno> {
+        finit_module(file, parameters, ModuleInitFlags::empty()).map(|()| Loaded(*self))
+    }
+
+    /// Unloads the module.
+    pub fn unload(&self) -> Result<()> {
+        let name = CString::new(self.name)?;
+        if let Err(errno) = delete_module(&name, DeleteModuleFlags::O_NONBLOCK) {
+            bail!("unloading {} failed: {errno}", self.name);
+        }
+        self.check_gone()
+    }
+
+    /// Fails if anything of the module is there.
+    pub fn check_gone(&self) -> Result<()> {
+        let file = self.proc_path();
+        if file.exists() {
+            bail!("{} is there without the module", file.display());
+        }
+        if self.is_loaded() {
+            bail!("{} is still loaded", self.name);
+        }
+        Ok(())
+    }
+
+    /// Whether the module is loaded.
+    pub fn is_loaded(&self) -> bool {
+        Path::new("/sys/module").join(self.name).exists()
+    }
+}
+
+/// Loads `memory_info` with default parameters.
 pub fn load() -> Result<Loaded> {
     load_with("")
 }
 
-/// Loads the module with `parameters` as insmod takes them.
+/// Loads `memory_info` with `parameters` as insmod takes them.
 pub fn load_with(parameters: &str) -> Result<Loaded> {
-    try_load(parameters)?.map_err(|errno| {
-        anyhow::anyhow!("loading {FILE} with parameters '{parameters}' failed: {errno}")
-    })
+    MEMORY_INFO.load_with(parameters)
 }
 
-/// Loads the module; the inner error is the kernel's.
+/// Loads `memory_info`; the inner error is the kernel's.
 pub fn try_load(parameters: &str) -> Result<Result<Loaded, Errno>> {
-    insert(Path::new(FILE), parameters).map(|inserted| inserted.map(|()| Loaded(())))
+    MEMORY_INFO.try_load(parameters)
 }
 
 /// Inserts the module in `file`; the inner error is the kernel's.
@@ -55,31 +137,17 @@ pub fn insert(file: &Path, parameters: &str) -> Result<Result<(), Errno>> {
     Ok(finit_module(&opened, &parameters, ModuleInitFlags::empty()))
 }
 
-/// Opens the module's file, so that [`load_opened`] is one call of the kernel.
+/// Opens the file of `memory_info`, so that [`load_opened`] is one call of the kernel.
 pub fn open() -> Result<File> {
-    File::open(FILE).with_context(|| format!("cannot open the module {FILE}"))
+    MEMORY_INFO.open()
 }
 
-/// Loads the module from its opened file with `parameters` as insmod takes them.
+/// Loads `memory_info` from its opened file with `parameters` as insmod takes them.
 pub fn load_opened(file: &File, parameters: &CStr) -> Result<Loaded, Errno> {
-    finit_module(file, parameters, ModuleInitFlags::empty()).map(|()| Loaded(()))
+    MEMORY_INFO.load_opened(file, parameters)
 }
 
-/// Unloads the module.
-pub fn unload() -> Result<()> {
-    if let Err(errno) = delete_module(NAME, DeleteModuleFlags::O_NONBLOCK) {
-        bail!("unloading memory_info failed: {errno}");
-    }
-    if Path::new(proc_file::PATH).exists() {
-        bail!(
-            "{} is still there after unloading the module",
-            proc_file::PATH
-        );
-    }
-    Ok(())
-}
-
-/// Whether the module is loaded.
+/// Whether `memory_info` is loaded.
 pub fn is_loaded() -> bool {
-    Path::new("/sys/module/memory_info").exists()
+    MEMORY_INFO.is_loaded()
 }

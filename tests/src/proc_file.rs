@@ -1,4 +1,4 @@
-//! `/proc/memory_info` as a user sees it: write a command, read the answer.
+//! The modules' files as a user sees them: write a command, read the answer.
 
 use crate::case::check_text;
 use crate::report::{self, Line};
@@ -7,7 +7,7 @@ use nix::errno::Errno;
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 
-/// The file's path.
+/// The path of the file of `memory_info`.
 pub const PATH: &str = "/proc/memory_info";
 /// The whole answer to a RESET or DEL that went well.
 pub const SUCCESS: &str = "[SUCCESS]\n";
@@ -28,13 +28,57 @@ pub struct Reply {
     pub text: Vec<u8>,
 }
 
-/// Opens the file for reading and writing.
-pub fn open() -> Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .open(PATH)
-        .with_context(|| format!("cannot open {PATH}"))
+/// A module's file.
+pub struct CommandFile(&'static str);
+
+/// The file of `memory_info`.
+pub const MEMORY_INFO: CommandFile = CommandFile(PATH);
+/// The file of `vm_layout`.
+pub const VM_LAYOUT: CommandFile = CommandFile("/proc/vm_layout");
+
+impl CommandFile {
+    /// Opens it for reading and writing.
+    pub fn open(&self) -> Result<File> {
+        OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(self.0)
+            .with_context(|| format!("cannot open {}", self.0))
+    }
+
+    /// All that it reads as, newly opened.
+    pub fn read(&self) -> Result<Vec<u8>> {
+        let mut text = Vec::new();
+        File::open(self.0)
+            .with_context(|| format!("cannot open {}", self.0))?
+            .read_to_end(&mut text)
+            .with_context(|| format!("cannot read {}", self.0))?;
+        Ok(text)
+    }
+
+    /// Does what `echo <command> > file; cat file` does, with two opens of the file.
+    pub fn ask(&self, command: impl AsRef<[u8]>) -> Result<Reply> {
+        let write = write(&self.open()?, command.as_ref());
+        Ok(Reply {
+            write,
+            text: self.read()?,
+        })
+    }
+
+    /// The answer to a command whose `write` must take all of it.
+    pub fn answer(&self, command: impl AsRef<[u8]>) -> Result<Vec<u8>> {
+        let command = command.as_ref();
+        let reply = self.ask(command)?;
+        match reply.write {
+            Ok(length) if length == command.len() => Ok(reply.text),
+            Ok(length) => bail!(
+                "writing \"{}\" took {length} of {} bytes",
+                command.escape_ascii(),
+                command.len()
+            ),
+            Err(errno) => bail!("writing \"{}\" failed: {errno}", command.escape_ascii()),
+        }
+    }
 }
 
 /// One `write` of `command` through `file`.
@@ -43,38 +87,24 @@ pub fn write(mut file: &File, command: &[u8]) -> Result<usize, Errno> {
         .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(0)))
 }
 
-/// All that a newly opened file reads as.
+/// Opens the file of `memory_info`; so in all that follows.
+pub fn open() -> Result<File> {
+    MEMORY_INFO.open()
+}
+
+/// [`CommandFile::read`].
 pub fn read() -> Result<Vec<u8>> {
-    let mut text = Vec::new();
-    File::open(PATH)
-        .with_context(|| format!("cannot open {PATH}"))?
-        .read_to_end(&mut text)
-        .with_context(|| format!("cannot read {PATH}"))?;
-    Ok(text)
+    MEMORY_INFO.read()
 }
 
-/// Does what `echo <command> > file; cat file` does, with two opens of the file.
+/// [`CommandFile::ask`].
 pub fn ask(command: impl AsRef<[u8]>) -> Result<Reply> {
-    let write = write(&open()?, command.as_ref());
-    Ok(Reply {
-        write,
-        text: read()?,
-    })
+    MEMORY_INFO.ask(command)
 }
 
-/// The answer to a command whose `write` must take all of it.
+/// [`CommandFile::answer`].
 pub fn answer(command: impl AsRef<[u8]>) -> Result<Vec<u8>> {
-    let command = command.as_ref();
-    let reply = ask(command)?;
-    match reply.write {
-        Ok(length) if length == command.len() => Ok(reply.text),
-        Ok(length) => bail!(
-            "writing \"{}\" took {length} of {} bytes",
-            command.escape_ascii(),
-            command.len()
-        ),
-        Err(errno) => bail!("writing \"{}\" failed: {errno}", command.escape_ascii()),
-    }
+    MEMORY_INFO.answer(command)
 }
 
 /// RESET, which must succeed.

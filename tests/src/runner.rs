@@ -67,9 +67,12 @@ fn run_one(case: &Case) -> Result<Verdict> {
         .context("cannot start the test's process")?;
     let status = helper::wait_until(&mut process, Instant::now() + case.limit)?;
     helper::reap_all()?;
-    let left_loaded = module::is_loaded();
-    if left_loaded {
-        module::unload().context("the test left the module loaded and it does not unload")?;
+    let mut left_loaded = false;
+    for module in module::ALL.iter().filter(|module| module.is_loaded()) {
+        left_loaded = true;
+        module
+            .unload()
+            .context("the test left a module loaded and it does not unload")?;
     }
 
     let text = |file: &mut std::fs::File| -> Result<String> {
@@ -94,7 +97,7 @@ fn run_one(case: &Case) -> Result<Verdict> {
             };
             Verdict::Failed(how + &text(&mut complaint)?)
         }
-        Some(_) if left_loaded => Verdict::Failed("the test left the module loaded".into()),
+        Some(_) if left_loaded => Verdict::Failed("the test left a module loaded".into()),
         Some(_) => Verdict::Passed,
     };
     Ok(verdict)

@@ -4,6 +4,7 @@ use crate::case::{check_eq, skip, Case};
 use crate::crowd;
 use crate::helper::Helper;
 use crate::report::Line;
+use crate::setting::Setting;
 use crate::shapes::{self, area::has_transparent_huge_pages};
 use crate::{module, oracle, proc_file};
 use anyhow::{ensure, Context, Result};
@@ -114,33 +115,6 @@ fn huge(shape: &str, shareable: u64) -> Result<()> {
         "expected at least {shareable} shareable pages: {line:?}"
     );
     Ok(())
-}
-
-/// A value in a file of the kernel's, put back when this goes.
-struct Setting {
-    path: &'static str,
-    before: String,
-}
-
-impl Setting {
-    fn set(path: &'static str, value: &str) -> Result<Self> {
-        let before =
-            std::fs::read_to_string(path).with_context(|| format!("cannot read {path}"))?;
-        std::fs::write(path, value).with_context(|| format!("cannot write '{value}' to {path}"))?;
-        Ok(Self { path, before })
-    }
-}
-
-impl Drop for Setting {
-    fn drop(&mut self) {
-        if let Err(error) = std::fs::write(self.path, self.before.trim()) {
-            eprintln!(
-                "cannot put {} back to {}: {error}",
-                self.path,
-                self.before.trim()
-            );
-        }
-    }
 }
 
 fn hugetlb() -> Result<()> {

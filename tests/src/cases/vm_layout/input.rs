@@ -1,0 +1,172 @@
+//! What is written to the file: bad input, errors, and whose answer a reader gets.
+
+use super::load::{unused_pid, Zombie, KTHREADD};
+use crate::case::{check_eq, check_text, Case};
+use crate::helper::Helper;
+use crate::kernel_log::KernelLog;
+use crate::layout;
+use crate::module::VM_LAYOUT;
+use crate::proc_file::{self, BAD_ADDRESS, INVALID, NO_PROCESS};
+use crate::shell::{bash, Session};
+use anyhow::Result;
+use nix::errno::Errno;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::MetadataExt;
+
+pub const CASES: &[Case] = &[
+    Case::new("vm_layout::malformed_input", malformed),
+    Case::new("vm_layout::processes_without_memory", without_memory),
+    Case::new("vm_layout::bad_pointers", bad_pointers),
+    Case::new("vm_layout::own_answer_per_shell", own_answer_per_shell),
+    Case::new("vm_layout::mode_of_the_file", mode_of_the_file),
+];
+
+const KERNEL_THREAD: &str = "[ERROR]: Kernel thread\n";
+const EXITED: &str = "[ERROR]: Process has exited\n";
+
+/// Requires that a command fails with this number, answer, and line in the log.
+fn fails(command: &[u8], errno: Errno, message: &str) -> Result<()> {
+    let what = format!("\"{}\"", command[..command.len().min(80)].escape_ascii());
+    let mut log = KernelLog::from_now()?;
+    let reply = proc_file::VM_LAYOUT.ask(command)?;
+    check_eq(&what, reply.write, Err(errno))?;
+    check_text(&what, reply.text, message)?;
+    let expected = format!("vm_layout: {}", message.trim_end());
+    check_eq(&what, log.errors()?, vec![expected])
+}
+
+fn malformed() -> Result<()> {
+    VM_LAYOUT.must_exist()?;
+    let _module = VM_LAYOUT.load_with("")?;
+    let commands: [&[u8]; 33] = [
+        b"",
+        b"\n",
+        b" ",
+        b"0",
+        b"0\n",
+        b"00\n",
+        b"01\n",
+        b"-1\n",
+        b"+1\n",
+        b" 1\n",
+        b"1 \n",
+        b"1\n\n",
+        b"1\n1\n",
+        b"\n1",
+        b"1\r\n",
+        b"1\0",
+        b"1\0\n",
+        b"\0",
+        b"0x1\n",
+        b"1.0\n",
+        b"1,2\n",
+        b"self\n",
+        b"ALL\n",
+        b"1 json\n",
+        b"1 json=\n",
+        b"1 json=2\n",
+        b"1 json=01\n",
+        b"1  json=1\n",
+        b"1 json=1 \n",
+        b"1 JSON=1\n",
+        b"json=1 1\n",
+        b"json=1\n",
+        b"\xff\xfe\n",
+    ];
+    for command in commands {
+        fails(command, Errno::EINVAL, INVALID)?;
+    }
+    for length in [65, 4096, 4097, 1 << 20] {
+        fails(&vec![b'1'; length], Errno::EINVAL, INVALID)?;
+    }
+    fails(&[b'9'; 64], Errno::ESRCH, NO_PROCESS)?;
+    let own = std::process::id().cast_signed();
+    for command in [
+        format!("{own}"),
+        format!("{own}\n"),
+        format!("{own} json=0\n"),
+    ] {
+        let answer = proc_file::VM_LAYOUT.answer(&command)?;
+        check_eq(&command, layout::parse_text(&answer)?.pid, own)?;
+    }
+    Ok(())
+}
+
+fn without_memory() -> Result<()> {
+    VM_LAYOUT.must_exist()?;
+    let _module = VM_LAYOUT.load_with("")?;
+    for command in [
+        format!("{}", unused_pid()?),
+        "4194305".into(),
+        "2147483648".into(),
+        "4294967297".into(),
+        "18446744073709551617".into(),
+    ] {
+        fails(command.as_bytes(), Errno::ESRCH, NO_PROCESS)?;
+    }
+    fails(
+        format!("{KTHREADD}\n").as_bytes(),
+        Errno::EINVAL,
+        KERNEL_THREAD,
+    )?;
+    let zombie = Zombie::make()?;
+    let pid = zombie.pid();
+    fails(format!("{pid} json=1\n").as_bytes(), Errno::ESRCH, EXITED)?;
+    drop(zombie);
+    fails(format!("{pid}\n").as_bytes(), Errno::ESRCH, NO_PROCESS)
+}
+
+fn bad_pointers() -> Result<()> {
+    VM_LAYOUT.must_exist()?;
+    let _module = VM_LAYOUT.load_with("")?;
+    let file = proc_file::VM_LAYOUT.open()?;
+    for count in [1, 64] {
+        let unmapped = std::ptr::without_provenance(8);
+        // SAFETY: write(2) only reads, and checks what it reads from.
+        let written = Errno::result(unsafe { libc::write(file.as_raw_fd(), unmapped, count) });
+        check_eq("writing nothing of ours", written, Err(Errno::EFAULT))?;
+        check_text("the answer", proc_file::VM_LAYOUT.read()?, BAD_ADDRESS)?;
+    }
+    Ok(())
+}
+
+fn own_answer_per_shell() -> Result<()> {
+    VM_LAYOUT.must_exist()?;
+    let _module = VM_LAYOUT.load_with("")?;
+    let (first, second) = (
+        Helper::worker("first", "plain", None)?,
+        Helper::worker("second", "plain", None)?,
+    );
+    let (mut a, mut b) = (Session::start()?, Session::start()?);
+    a.run(&format!("echo {} > /proc/vm_layout", first.pid()))?;
+    b.run(&format!("echo '{} json=1' > /proc/vm_layout", second.pid()))?;
+    for _ in 0..3 {
+        let of_a = layout::parse_text(a.run("cat /proc/vm_layout")?.as_bytes())?;
+        let of_b = layout::parse_json(b.run("cat /proc/vm_layout")?.as_bytes())?;
+        check_text("shell a", of_a.name, "first")?;
+        check_text("shell b", of_b.name, "second")?;
+    }
+    a.end()?;
+    b.end()?;
+    let line = bash(&format!(
+        "echo {} > /proc/vm_layout && head -n 1 /proc/vm_layout",
+        first.pid()
+    ))?;
+    check_text(
+        "its first line",
+        line,
+        format!("process {} (first)\n", first.pid()),
+    )
+}
+
+fn mode_of_the_file() -> Result<()> {
+    VM_LAYOUT.must_exist()?;
+    for (parameters, mode) in [("", 0o600), ("mode=0640", 0o640), ("pid=1", 0o600)] {
+        let module = VM_LAYOUT.load_with(parameters)?;
+        let file = std::fs::metadata(VM_LAYOUT.proc_path())?;
+        check_eq(parameters, file.mode() & 0o7777, mode)?;
+        check_eq("owner", (file.uid(), file.gid()), (0, 0))?;
+        module.unload()?;
+    }
+    Ok(())
+}

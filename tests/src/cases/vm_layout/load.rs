@@ -1,0 +1,230 @@
+//! The report in the kernel log, and loads that must fail.
+
+use crate::case::{check_eq, check_text, Case};
+use crate::helper::Helper;
+use crate::kernel_log::KernelLog;
+use crate::layout;
+use crate::module::VM_LAYOUT;
+use crate::proc_file;
+use crate::setting::Setting;
+use anyhow::{ensure, Context, Result};
+use nix::errno::Errno;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+use std::time::Duration;
+
+pub const CASES: &[Case] = &[
+    Case::new("vm_layout::logs_at_load", logs_at_load),
+    Case::slow("vm_layout::logs_50000_areas_whole", 300, logs_many_areas),
+    Case::new("vm_layout::logs_long_paths_whole", logs_long_paths),
+    Case::new("vm_layout::logs_nothing_without_pid", logs_nothing),
+    Case::new("vm_layout::bad_pids_fail_to_load", bad_pids),
+    Case::new("vm_layout::bad_parameters", bad_parameters),
+];
+
+/// Loads the module for a process that stands still, and returns the report that it logged, put
+/// together again.
+fn logged(pid: i32) -> Result<Vec<u8>> {
+    // Thousands of lines over an emulated serial line take long; complaints still pass.
+    let _console = Setting::set("/proc/sys/kernel/printk", "5")?;
+    let log = KernelLog::from_now()?;
+    let (loaded, records) =
+        log.follow_during("vm_layout: ", || VM_LAYOUT.load_with(&format!("pid={pid}")))?;
+    let module = loaded?;
+    let mut text = Vec::new();
+    let (last, lines) = records.split_last().context("nothing was logged")?;
+    for line in lines {
+        match line.strip_prefix(b"+") {
+            Some(rest) => {
+                ensure!(text.pop().is_some(), "the report begins in mid-line");
+                text.extend(rest);
+            }
+            None => text.extend(line),
+        }
+        text.push(b'\n');
+    }
+    let end = format!("end of the report: {} lines", lines.len());
+    check_text("the last line", last, end)?;
+    let answer = proc_file::VM_LAYOUT.answer(format!("{pid}\n"))?;
+    check_text("the log and the file", &text, answer)?;
+    module.unload()?;
+    Ok(text)
+}
+
+fn logs_at_load() -> Result<()> {
+    VM_LAYOUT.must_exist()?;
+    let helper = Helper::worker("logged", "patterns", Some("1 2 3"))?;
+    layout::oracle::check(&layout::parse_text(&logged(helper.pid())?)?)
+}
+
+fn logs_many_areas() -> Result<()> {
+    VM_LAYOUT.must_exist()?;
+    let helper = Helper::worker("logged", "many-areas", Some("50000"))?;
+    let report = layout::parse_text(&logged(helper.pid())?)?;
+    ensure!(report.areas.len() > 50_000, "{}", report.areas.len());
+    layout::oracle::check(&report)
+}
+
+/// A path of more than three times a record's size, in which nothing is left out, and names that need
+/// care.
+fn logs_long_paths() -> Result<()> {
+    VM_LAYOUT.must_exist()?;
+    let directory = tempfile::tempdir()?;
+    let mut long = directory.path().to_owned();
+    for _ in 0..13 {
+        long.push("\u{fc}".repeat(127));
+    }
+    let odd: [&[u8]; 3] = [
+        b"a\nnew\nline",
+        b"\xff\xfe not UTF-8",
+        b"back\\slash\ttab \\012",
+    ];
+    let odd = odd.map(|name| directory.path().join(std::ffi::OsStr::from_bytes(name)));
+    for directory in odd.iter().chain([&long]) {
+        std::fs::create_dir_all(directory)?;
+        let path = directory.join("program");
+        std::fs::copy("/usr/bin/sleep", &path)?;
+        program_is_logged(&path).with_context(|| format!("{}", path.display()))?;
+    }
+    Ok(())
+}
+
+fn program_is_logged(path: &PathBuf) -> Result<()> {
+    let program = Helper::stopped(Command::new(path).arg("1000"), "program")?;
+    let report = layout::parse_text(&logged(program.pid())?)?;
+    layout::oracle::check(&report)?;
+    let end = &path.as_os_str().as_bytes()[path.as_os_str().len() - 8..];
+    let found = report.areas.iter().any(|area| area.name.ends_with(end));
+    ensure!(found, "the program's own areas are missing: {report:?}");
+    std::fs::remove_file(path)?;
+    let module = VM_LAYOUT.load_with("")?;
+    layout::oracle::check(&layout::parse_text(
+        &proc_file::VM_LAYOUT.answer(format!("{}", program.pid()))?,
+    )?)?;
+    module.unload()
+}
+
+fn logs_nothing() -> Result<()> {
+    VM_LAYOUT.must_exist()?;
+    let log = KernelLog::from_now()?;
+    let (loaded, records) = log.follow_during("vm_layout: ", || VM_LAYOUT.load_with(""))?;
+    let module = loaded?;
+    ensure!(records.is_empty(), "logged: {records:?}");
+    check_text(
+        "the file before the first command",
+        proc_file::VM_LAYOUT.read()?,
+        "",
+    )?;
+    module.unload()
+}
+
+/// A process that has ended and is not waited for.
+pub struct Zombie(Child);
+
+impl Zombie {
+    /// Starts a process and looks on until it has ended.
+    pub fn make() -> Result<Self> {
+        let zombie = Self(Command::new("true").spawn()?);
+        let stat = format!("/proc/{}/stat", zombie.0.id());
+        while !std::fs::read_to_string(&stat)?.contains(") Z ") {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Ok(zombie)
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.0.id()
+    }
+}
+
+impl Drop for Zombie {
+    fn drop(&mut self) {
+        let _ = self.0.wait();
+    }
+}
+
+/// A number that no process has.
+pub fn unused_pid() -> Result<i32> {
+    (300_000..)
+        .find(|pid| !Path::new(&format!("/proc/{pid}")).exists())
+        .context("all numbers are taken")
+}
+
+/// The kernel's thread that starts the others.
+pub const KTHREADD: i32 = 2;
+
+fn bad_pids() -> Result<()> {
+    VM_LAYOUT.must_exist()?;
+    let zombie = Zombie::make()?;
+    let thread = Helper::worker("threads", "threads", None)?;
+    let tids = std::fs::read_dir(format!("/proc/{}/task", thread.pid()))?
+        .map(|entry| Ok(entry?.file_name().to_string_lossy().parse()?))
+        .collect::<Result<Vec<i32>>>()?;
+    let tid = tids.into_iter().find(|tid| *tid != thread.pid());
+    let none = "there is no process with this id";
+    let positive = "a process id is greater than 0";
+    for (pid, errno, sentence) in [
+        (i64::from(unused_pid()?), Errno::ESRCH, none),
+        (
+            i64::from(tid.context("no second thread")?),
+            Errno::ESRCH,
+            none,
+        ),
+        (4_194_305, Errno::ESRCH, none),
+        (i64::from(i32::MAX), Errno::ESRCH, none),
+        (i64::from(i32::MAX) + 1, Errno::ESRCH, none),
+        (1 << 32 | 1, Errno::ESRCH, none),
+        (i64::MAX, Errno::ESRCH, none),
+        (0, Errno::EINVAL, positive),
+        (-1, Errno::EINVAL, positive),
+        (i64::from(i32::MIN), Errno::EINVAL, positive),
+        (i64::MIN + 1, Errno::EINVAL, positive),
+        (
+            i64::from(KTHREADD),
+            Errno::EINVAL,
+            "this is a kernel thread, which has no memory of its own",
+        ),
+        (
+            i64::from(zombie.pid()),
+            Errno::ESRCH,
+            "this process has exited, and its memory is gone",
+        ),
+    ] {
+        let mut log = KernelLog::from_now()?;
+        let loaded = VM_LAYOUT.try_load(&format!("pid={pid}"))?.map(drop);
+        check_eq(&format!("loading with pid={pid}"), loaded, Err(errno))?;
+        let expected = format!("vm_layout: pid={pid}: {sentence}");
+        check_eq("errors in the log", log.errors()?, vec![expected])?;
+        VM_LAYOUT.check_gone()?;
+    }
+    Ok(())
+}
+
+fn bad_parameters() -> Result<()> {
+    VM_LAYOUT.must_exist()?;
+    for parameters in [
+        "pid=",
+        "pid=one",
+        "pid=1.5",
+        "pid=1,2",
+        "pid=0x",
+        "pid=9223372036854775808",
+        "pid",
+        "mode=0777",
+        "mode=01600",
+        "mode=-1",
+        "mode=rw",
+        "pid=1 mode=0777",
+    ] {
+        let loaded = VM_LAYOUT.try_load(parameters)?.map(drop);
+        check_eq(
+            &format!("loading with '{parameters}'"),
+            loaded,
+            Err(Errno::EINVAL),
+        )?;
+        VM_LAYOUT.check_gone()?;
+    }
+    Ok(())
+}

@@ -1,0 +1,179 @@
+//! The text report, of which nothing but its format is accepted.
+
+use super::{Area, Entry, Report, Span, SEGMENTS};
+use anyhow::{bail, ensure, Context, Result};
+use regex::bytes::{Captures, Regex};
+use std::iter::Peekable;
+use std::str::FromStr;
+
+/// Lines, one after the other.
+struct Lines<'a, I: Iterator<Item = &'a [u8]>>(Peekable<I>);
+
+impl<'a, I: Iterator<Item = &'a [u8]>> Lines<'a, I> {
+    /// The groups of `pattern`, which the next line must match as a whole.
+    fn next(&mut self, pattern: &Regex) -> Result<Captures<'a>> {
+        let line = self.0.next().context("the report ends early")?;
+        pattern.captures(line).with_context(|| {
+            format!(
+                "the line \"{}\" is not of the form {pattern}",
+                line.escape_ascii()
+            )
+        })
+    }
+}
+
+fn pattern(text: &str) -> Result<Regex> {
+    Ok(Regex::new(&format!("^(?s-u:{text})$"))?)
+}
+
+fn word<'a>(groups: &Captures<'a>, index: usize) -> Result<&'a str> {
+    let group = groups.get(index).context("a group of the pattern")?;
+    Ok(std::str::from_utf8(group.as_bytes())?)
+}
+
+fn decimal<T: FromStr>(groups: &Captures, index: usize) -> Result<T>
+where
+    T::Err: std::error::Error + Send + Sync + 'static,
+{
+    word(groups, index)?.parse().context("not a number")
+}
+
+fn hex(groups: &Captures, index: usize) -> Result<u64> {
+    Ok(u64::from_str_radix(word(groups, index)?, 16)?)
+}
+
+fn span(groups: &Captures, first: usize) -> Result<Span> {
+    Ok(Span {
+        start: hex(groups, first)?,
+        end: hex(groups, first + 1)?,
+        size: decimal(groups, first + 2)?,
+    })
+}
+
+/// Parses a report.
+pub fn parse(text: &[u8]) -> Result<Report> {
+    let text = text
+        .strip_suffix(b"\n")
+        .context("the report does not end with a newline")?;
+    let mut lines = Lines(text.split(|&byte| byte == b'\n').peekable());
+    let process = lines.next(&pattern(r"process (\d+) \((.*)\)")?)?;
+    let count: usize = decimal(&lines.next(&pattern(r"areas: (\d+)")?)?, 1)?;
+    let area = pattern(
+        r"([0-9a-f]{16}) ([0-9a-f]{16}) (\d+) ([r-][w-][x-][sp]) ([0-9a-f]{8,})(?: (.+))?",
+    )?;
+    let areas = (0..count).map(|_| {
+        let groups = lines.next(&area)?;
+        Ok(Area {
+            span: span(&groups, 1)?,
+            permissions: word(&groups, 4)?.to_owned(),
+            offset: hex(&groups, 5)?,
+            name: groups
+                .get(6)
+                .map(|name| name.as_bytes().to_owned())
+                .unwrap_or_default(),
+        })
+    });
+    let areas = areas.collect::<Result<_>>()?;
+    let mut segments = std::collections::BTreeMap::new();
+    for name in SEGMENTS {
+        let groups = lines.next(&pattern(&format!(
+            r"{name}: ([0-9a-f]{{16}}) ([0-9a-f]{{16}}) (\d+)"
+        ))?)?;
+        segments.insert(name.to_owned(), span(&groups, 1)?);
+    }
+    let rss = lines.next(&pattern(
+        r"rss: (\d+) pages \(anonymous (\d+), file (\d+), shared memory (\d+)\)",
+    )?)?;
+    let swap = lines.next(&pattern(r"swap: (\d+) pages")?)?;
+    let page_tables = lines.next(&pattern(r"page tables: (\d+) bytes")?)?;
+    let total_vm = lines.next(&pattern(r"total_vm: (\d+) pages")?)?;
+    let usage = [
+        ("rss", decimal(&rss, 1)?),
+        ("anonymous", decimal(&rss, 2)?),
+        ("file", decimal(&rss, 3)?),
+        ("shared memory", decimal(&rss, 4)?),
+        ("swap", decimal(&swap, 1)?),
+        ("page tables", decimal(&page_tables, 1)?),
+        ("total_vm", decimal(&total_vm, 1)?),
+    ];
+    let (levels, entries) = top_level(&mut lines)?;
+    Ok(Report {
+        pid: decimal(&process, 1)?,
+        name: process[2].to_owned(),
+        areas,
+        segments,
+        usage: usage.into(),
+        levels,
+        entries,
+    })
+}
+
+/// The last part; requires that all 512 entries are accounted for, in order.
+fn top_level<'a>(
+    lines: &mut Lines<'a, impl Iterator<Item = &'a [u8]>>,
+) -> Result<(u64, Vec<Entry>)> {
+    let head = lines.next(&pattern(
+        r"top-level page table: (\d) levels, (\d+) of 512 entries used",
+    )?)?;
+    let used = pattern(
+        r"entry (\d+): ([0-9a-f]{16})-([0-9a-f]{16}) -> ([0-9a-f]{16}) ([A-Z0-9_]+(?:\|[A-Z0-9_]+)*)",
+    )?;
+    let empty =
+        pattern(r"(?:entry (\d+)|entries (\d+)-(\d+)): ([0-9a-f]{16})-([0-9a-f]{16}) empty")?;
+    let levels: u64 = decimal(&head, 1)?;
+    let mut entries = Vec::new();
+    let (mut next, mut last_empty) = (0, false);
+    while let Some(line) = lines.0.peek() {
+        if let Some(groups) = empty.captures(line) {
+            ensure!(!last_empty, "two runs of empty entries side by side");
+            last_empty = true;
+            let (first, last): (usize, usize) = match groups.get(1) {
+                Some(_) => (decimal(&groups, 1)?, decimal(&groups, 1)?),
+                None => (decimal(&groups, 2)?, decimal(&groups, 3)?),
+            };
+            ensure!(first == next && last >= first, "entry {next} is missing");
+            let expected = (covered(first, levels).0, covered(last, levels).1);
+            ensure!(
+                (hex(&groups, 4)?, hex(&groups, 5)?) == expected,
+                "entries {first} to {last} cover {expected:x?}"
+            );
+            next = last + 1;
+            lines.0.next();
+            continue;
+        }
+        last_empty = false;
+        let groups = lines.next(&used)?;
+        let entry = Entry {
+            index: decimal(&groups, 1)?,
+            covers: (hex(&groups, 2)?, hex(&groups, 3)?),
+            table: hex(&groups, 4)?,
+            flags: word(&groups, 5)?.split('|').map(str::to_owned).collect(),
+        };
+        ensure!(entry.index == next, "entry {next} is missing");
+        let expected = covered(next, levels);
+        ensure!(
+            entry.covers == expected,
+            "entry {next} covers {expected:x?}, not {:x?}",
+            entry.covers
+        );
+        next += 1;
+        entries.push(entry);
+    }
+    if next != 512 || entries.len() != decimal::<usize>(&head, 2)? {
+        bail!("{next} entries in all, {} of them used", entries.len());
+    }
+    Ok((levels, entries))
+}
+
+/// The addresses that the processor translates by an entry of the top level.
+fn covered(index: usize, levels: u64) -> (u64, u64) {
+    let size = 1u64 << (12 + 9 * (levels - 1));
+    let start = index as u64 * size;
+    // The upper half is what is left above the hole.
+    let start = if index < 256 {
+        start
+    } else {
+        0u64.wrapping_sub((512 - index as u64) * size)
+    };
+    (start, start + (size - 1))
+}

@@ -1,0 +1,31 @@
+//! Settings of the kernel that a test changes.
+
+use anyhow::{Context, Result};
+
+/// A value in a file of the kernel's, put back when this goes.
+pub struct Setting {
+    path: &'static str,
+    before: String,
+}
+
+impl Setting {
+    /// Writes `value` to `path`.
+    pub fn set(path: &'static str, value: &str) -> Result<Self> {
+        let before =
+            std::fs::read_to_string(path).with_context(|| format!("cannot read {path}"))?;
+        std::fs::write(path, value).with_context(|| format!("cannot write '{value}' to {path}"))?;
+        Ok(Self { path, before })
+    }
+}
+
+impl Drop for Setting {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::write(self.path, self.before.trim()) {
+            eprintln!(
+                "cannot put {} back to {}: {error}",
+                self.path,
+                self.before.trim()
+            );
+        }
+    }
+}
