@@ -137,16 +137,6 @@ pub fn insert(file: &Path, parameters: &str) -> Result<Result<(), Errno>> {
     Ok(finit_module(&opened, &parameters, ModuleInitFlags::empty()))
 }
 
-/// Opens the file of `memory_info`, so that [`load_opened`] is one call of the kernel.
-pub fn open() -> Result<File> {
-    MEMORY_INFO.open()
-}
-
-/// Loads `memory_info` from its opened file with `parameters` as insmod takes them.
-pub fn load_opened(file: &File, parameters: &CStr) -> Result<Loaded, Errno> {
-    MEMORY_INFO.load_opened(file, parameters)
-}
-
 /// Whether `memory_info` is loaded.
 pub fn is_loaded() -> bool {
     MEMORY_INFO.is_loaded()

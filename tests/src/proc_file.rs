@@ -37,6 +37,11 @@ pub const MEMORY_INFO: CommandFile = CommandFile(PATH);
 pub const VM_LAYOUT: CommandFile = CommandFile("/proc/vm_layout");
 
 impl CommandFile {
+    /// Its path.
+    pub fn path(&self) -> &'static str {
+        self.0
+    }
+
     /// Opens it for reading and writing.
     pub fn open(&self) -> Result<File> {
         OpenOptions::new()

@@ -7,6 +7,7 @@ mod churn;
 mod family;
 mod file;
 mod huge;
+mod layout_asker;
 mod merged;
 mod swapped;
 
@@ -52,6 +53,7 @@ const SHAPES: &[Shape] = &[
     ("churn", churn::churn),
     ("storm", churn::storm),
     ("asker", churn::asker),
+    ("layout-asker", layout_asker::asker),
 ];
 
 /// Renames this process to `comm`, takes the shape, and stops until it is killed.

@@ -1,6 +1,7 @@
 //! Who gets in.
 
 use crate::case::{check_eq, Case};
+use crate::proc_file::CommandFile;
 use crate::{module, proc_file};
 use anyhow::{bail, Context, Result};
 use nix::errno::Errno;
@@ -31,11 +32,11 @@ pub fn in_child(then: impl FnOnce() -> Errno) -> Result<Errno> {
 }
 
 /// 0 ([`Errno::UnknownErrno`]) if the file can be opened.
-fn try_open() -> Errno {
+fn try_open(file: &CommandFile) -> Errno {
     match std::fs::OpenOptions::new()
         .read(true)
         .write(true)
-        .open(proc_file::PATH)
+        .open(file.path())
     {
         Ok(_) => Errno::UnknownErrno,
         Err(error) => Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)),
@@ -49,25 +50,40 @@ pub fn become_nobody() -> Result<(), Errno> {
     setuid(Uid::from_raw(NOBODY))
 }
 
-fn open_as_nobody() -> Result<Errno> {
-    in_child(|| become_nobody().err().unwrap_or_else(try_open))
+/// What opening the file leads to without privileges.
+pub fn open_as_nobody(file: &CommandFile) -> Result<Errno> {
+    in_child(|| become_nobody().err().unwrap_or_else(|| try_open(file)))
+}
+
+/// What opening the file leads to in another pid namespace.
+pub fn open_in_other_pid_namespace(file: &CommandFile) -> Result<Errno> {
+    in_child(|| {
+        if let Err(errno) = unshare(CloneFlags::CLONE_NEWPID) {
+            return errno;
+        }
+        in_child(|| try_open(file)).unwrap_or(Errno::EPROTO)
+    })
 }
 
 fn root_only_by_default() -> Result<()> {
     let _module = module::load()?;
     check_eq(
         "root opens the file",
-        in_child(try_open)?,
+        in_child(|| try_open(&proc_file::MEMORY_INFO))?,
         Errno::UnknownErrno,
     )?;
-    check_eq("nobody opens the file", open_as_nobody()?, Errno::EACCES)
+    check_eq(
+        "nobody opens the file",
+        open_as_nobody(&proc_file::MEMORY_INFO)?,
+        Errno::EACCES,
+    )
 }
 
 fn mode_lets_others_in() -> Result<()> {
     let _module = module::load_with("mode=0666")?;
     check_eq(
         "nobody opens the file",
-        open_as_nobody()?,
+        open_as_nobody(&proc_file::MEMORY_INFO)?,
         Errno::UnknownErrno,
     )?;
     let asked = in_child(|| match become_nobody() {
@@ -83,12 +99,7 @@ fn mode_lets_others_in() -> Result<()> {
 /// The pids in the answers mean nothing in another pid namespace.
 fn other_pid_namespace() -> Result<()> {
     let _module = module::load()?;
-    let opened = in_child(|| {
-        if let Err(errno) = unshare(CloneFlags::CLONE_NEWPID) {
-            return errno;
-        }
-        in_child(try_open).unwrap_or(Errno::EPROTO)
-    })?;
+    let opened = open_in_other_pid_namespace(&proc_file::MEMORY_INFO)?;
     check_eq("opening in another pid namespace", opened, Errno::EPERM)
 }
 

@@ -6,9 +6,11 @@ use crate::case::{check_eq, check_text, Case};
 use crate::fault::Faults;
 use crate::helper::Helper;
 use crate::kernel_log::KernelLog;
+use crate::module::Module;
 use crate::{module, proc_file};
 use anyhow::{bail, ensure, Context, Result};
 use nix::errno::Errno;
+use std::ffi::CStr;
 use std::fs::File;
 use std::path::Path;
 
@@ -134,24 +136,36 @@ fn check(command: &str, file: &File, written: Result<usize, Errno>, old: &[u8]) 
     Ok(true)
 }
 
-/// Each allocation of the module's own code at load. Those of the kernel's loader come first, and are its own affair
-/// (it also logs some of their failures with a trace).
 fn load() -> Result<()> {
+    each_allocation_of_a_load(module::MEMORY_INFO, c"strict=2", c"", || {
+        check_text("RESET", proc_file::answer("RESET\n")?, proc_file::SUCCESS)
+    })
+}
+
+/// Each allocation of the module's own code when it is loaded with `parameters`; loaded, it must do what `works` asks.
+/// Those of the kernel's loader come first, and are its own affair (it also logs some of their failures with a trace).
+/// Where they end is seen from a load that the module's first lines refuse, with the parameters `refused`.
+pub fn each_allocation_of_a_load(
+    module: Module,
+    refused: &CStr,
+    parameters: &CStr,
+    works: impl Fn() -> Result<()>,
+) -> Result<()> {
     let faults = Faults::set_up()?;
-    let file = module::open()?;
+    let file = module.open()?;
     // Some memory is got once for all loads.
-    module::load()?.unload()?;
-    // A load that the module's first lines refuse; what is made after that, on the way out, is less than the margin.
+    module.load_with(parameters.to_str()?)?.unload()?;
+    // What is made after the refusal, on the way out, is less than the margin.
     const MARGIN: u32 = 60;
-    let refused = faults.at(MANY, || module::load_opened(&file, c"strict=2"))?;
-    check_eq("a refused load", refused.outcome.err(), Some(Errno::EINVAL))?;
-    let loader = (MANY - refused.short_by).saturating_sub(MARGIN);
+    let tried = faults.at(MANY, || module.load_opened(&file, refused))?;
+    check_eq("a refused load", tried.outcome.err(), Some(Errno::EINVAL))?;
+    let loader = (MANY - tried.short_by).saturating_sub(MARGIN);
     let mut failures = 0;
     for n in loader..MANY {
-        let tried = faults.at(n, || module::load_opened(&file, c""))?;
+        let tried = faults.at(n, || module.load_opened(&file, parameters))?;
         match tried.outcome {
             Ok(loaded) => {
-                check_text("RESET", proc_file::answer("RESET\n")?, proc_file::SUCCESS)?;
+                works()?;
                 loaded.unload()?;
                 if tried.short_by > 0 {
                     ensure!(
@@ -168,10 +182,9 @@ fn load() -> Result<()> {
                     errno,
                     Errno::ENOMEM,
                 )?;
-                ensure!(
-                    !Path::new(proc_file::PATH).exists() && !module::is_loaded(),
-                    "allocation {n}: the load failed and left something behind"
-                );
+                module
+                    .check_gone()
+                    .with_context(|| format!("allocation {n}"))?;
             }
         }
     }

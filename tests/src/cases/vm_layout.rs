@@ -1,14 +1,22 @@
 //! The tests of `vm_layout`, one file a group.
 
 mod agreement;
+mod faults;
 mod input;
 mod load;
+mod unrest;
 
 use crate::case::Case;
 
 /// All of them.
 pub fn cases() -> impl Iterator<Item = &'static Case> {
-    [agreement::CASES, load::CASES, input::CASES]
-        .into_iter()
-        .flatten()
+    [
+        agreement::CASES,
+        load::CASES,
+        input::CASES,
+        unrest::CASES,
+        faults::CASES,
+    ]
+    .into_iter()
+    .flatten()
 }

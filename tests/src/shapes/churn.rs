@@ -143,7 +143,7 @@ pub fn asker(argument: &str) -> Result<()> {
     std::process::exit(0)
 }
 
-fn deadline(argument: &str) -> Result<Instant> {
+pub(super) fn deadline(argument: &str) -> Result<Instant> {
     let seconds = argument
         .parse()
         .context("churn takes a number of seconds")?;

@@ -2,6 +2,7 @@
 
 use super::load::{unused_pid, Zombie, KTHREADD};
 use crate::case::{check_eq, check_text, Case};
+use crate::cases::access::{open_as_nobody, open_in_other_pid_namespace};
 use crate::helper::Helper;
 use crate::kernel_log::KernelLog;
 use crate::layout;
@@ -19,6 +20,7 @@ pub const CASES: &[Case] = &[
     Case::new("vm_layout::bad_pointers", bad_pointers),
     Case::new("vm_layout::own_answer_per_shell", own_answer_per_shell),
     Case::new("vm_layout::mode_of_the_file", mode_of_the_file),
+    Case::new("vm_layout::who_may_open_the_file", who_may_open),
 ];
 
 const KERNEL_THREAD: &str = "[ERROR]: Kernel thread\n";
@@ -169,4 +171,20 @@ fn mode_of_the_file() -> Result<()> {
         module.unload()?;
     }
     Ok(())
+}
+
+fn who_may_open() -> Result<()> {
+    VM_LAYOUT.must_exist()?;
+    let file = proc_file::VM_LAYOUT;
+    let module = VM_LAYOUT.load_with("")?;
+    check_eq("without privileges", open_as_nobody(&file)?, Errno::EACCES)?;
+    let elsewhere = open_in_other_pid_namespace(&file)?;
+    check_eq("in another pid namespace", elsewhere, Errno::EPERM)?;
+    module.unload()?;
+    let _module = VM_LAYOUT.load_with("mode=0666")?;
+    check_eq(
+        "with mode=0666",
+        open_as_nobody(&file)?,
+        Errno::UnknownErrno,
+    )
 }
