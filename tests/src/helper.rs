@@ -12,7 +12,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 /// How long a helper may take to set itself up.
-const SETUP_LIMIT: Duration = Duration::from_secs(40);
+const SETUP_LIMIT: Duration = Duration::from_secs(120);
 
 static FALLEN: Mutex<Vec<String>> = Mutex::new(Vec::new());
 

@@ -39,6 +39,8 @@ pub enum Mode {
     Test(Vec<String>),
     /// Run the stress program with these arguments.
     Stress(Vec<String>),
+    /// Run the experiments of vm_layout.
+    Plot,
     /// Give the user a shell.
     Shell,
 }
@@ -364,6 +366,7 @@ fn kernel_arguments(mode: &Mode) -> String {
             arguments.push_str(" guest.run=stress guest.arguments=");
             arguments.push_str(&words.join(","));
         }
+        Mode::Plot => arguments.push_str(" guest.run=plot"),
         Mode::Shell => {
             arguments.push_str(" guest.run=shell");
             if let Ok(term) = std::env::var("TERM") {

@@ -10,6 +10,7 @@ use clap::{Parser, Subcommand};
 mod accelerator;
 mod archive;
 mod cache;
+mod charts;
 mod chroot;
 mod complaints;
 mod guest;
@@ -17,6 +18,7 @@ mod initramfs;
 mod kernel;
 mod module;
 mod own_kernel;
+mod plot;
 mod programs;
 mod progress;
 mod project;
@@ -78,6 +80,14 @@ enum Task {
         /// Write what came of it to this file, too
         #[arg(long, value_name = "FILE")]
         report: Option<PathBuf>,
+        #[command(flatten)]
+        kernel: KernelOption,
+    },
+    /// Run vm_layout's experiments in a guest and draw them
+    Plot {
+        /// Where the charts go
+        #[arg(long, value_name = "DIRECTORY", default_value = "docs/plots")]
+        out: PathBuf,
         #[command(flatten)]
         kernel: KernelOption,
     },
@@ -145,6 +155,10 @@ impl Task {
                 kernel,
             } => kernel.with_guest("stress", true, |guest| {
                 stress(guest, load, report.as_deref())
+            })?,
+            Task::Plot { out, kernel } => kernel.with_guest("plot", true, |guest| {
+                plot::run(guest, &out)?;
+                Ok(true)
             })?,
             Task::Clean { cache } => clean(cache)?,
             Task::Enter(enter) => return enter.run(),

@@ -1,0 +1,56 @@
+//! A function that calls itself.
+
+use crate::steps::Steps;
+use anyhow::{bail, ensure, Result};
+use std::hint::black_box;
+
+#[derive(clap::Args)]
+pub struct Stack {
+    /// Bytes of local variables of each call: 256, 1024 or 4096
+    #[arg(long, default_value_t = 1024)]
+    frame: usize,
+    /// Calls
+    #[arg(long, default_value_t = 1000)]
+    depth: usize,
+    /// Number of steps down
+    #[arg(long, default_value_t = 25)]
+    steps: usize,
+}
+
+impl Stack {
+    pub fn run(&self, steps: &mut Steps) -> Result<()> {
+        ensure!(
+            self.steps > 0 && self.depth >= self.steps,
+            "{} calls are too few for {} steps",
+            self.depth,
+            self.steps
+        );
+        steps.step("call", 0)?;
+        match self.frame {
+            256 => self.call::<256>(1, steps),
+            1024 => self.call::<1024>(1, steps),
+            4096 => self.call::<4096>(1, steps),
+            other => bail!("--frame is {other}: must be 256, 1024 or 4096"),
+        }?;
+        steps.step("return", 0)
+    }
+
+    #[inline(never)]
+    fn call<const FRAME: usize>(&self, depth: usize, steps: &mut Steps) -> Result<()> {
+        let mut frame = [depth as u8; FRAME];
+        black_box(&mut frame);
+        let is_step = depth.is_multiple_of(self.depth / self.steps);
+        if is_step {
+            steps.step("call", depth)?;
+        }
+        if depth < self.depth {
+            self.call::<FRAME>(depth + 1, steps)?;
+        }
+        if is_step {
+            steps.step("return", depth)?;
+        }
+        // The frame is needed until here, so no call can take its place.
+        black_box(&mut frame);
+        Ok(())
+    }
+}

@@ -1,0 +1,102 @@
+//! Line charts as SVG.
+
+use std::path::Path;
+
+use anyhow::Result;
+use plotters::prelude::*;
+
+const SIZE: (u32, u32) = (900, 520);
+const FONT: &str = "sans-serif";
+/// Room beyond the largest points, and above them for each line of the legend, as parts of the axis.
+const MARGIN: f64 = 0.05;
+const LEGEND_LINE: f64 = 0.065;
+
+/// A line of points, from left to right or not.
+pub struct Line {
+    /// What it is called in the legend.
+    pub name: String,
+    /// Its points.
+    pub points: Vec<(f64, f64)>,
+}
+
+/// A chart.
+pub struct Chart {
+    /// What stands above it.
+    pub title: &'static str,
+    /// What the horizontal axis shows, and its unit.
+    pub x: &'static str,
+    /// What the vertical axis shows, and its unit.
+    pub y: &'static str,
+    /// What is drawn.
+    pub lines: Vec<Line>,
+}
+
+/// Colours that are told apart also by those who see few.
+const COLOURS: [RGBColor; 6] = [
+    RGBColor(0, 114, 178),
+    RGBColor(213, 94, 0),
+    RGBColor(0, 158, 115),
+    RGBColor(204, 121, 167),
+    RGBColor(86, 180, 233),
+    RGBColor(0, 0, 0),
+];
+
+impl Chart {
+    /// Writes it to the file `path`.
+    pub fn draw(&self, path: &Path) -> Result<()> {
+        let right = self.largest(|point| point.0);
+        let top = self.largest(|point| point.1);
+        let area = SVGBackend::new(path, SIZE).into_drawing_area();
+        area.fill(&WHITE)?;
+        let mut chart = ChartBuilder::on(&area)
+            .caption(self.title, (FONT, 20))
+            .margin(12)
+            .x_label_area_size(45)
+            .y_label_area_size(70)
+            .build_cartesian_2d(
+                0.0..right * (1.0 + MARGIN),
+                0.0..top * (1.0 + MARGIN + LEGEND_LINE * self.lines.len() as f64),
+            )?;
+        chart
+            .configure_mesh()
+            .x_desc(self.x)
+            .y_desc(self.y)
+            .axis_desc_style((FONT, 15))
+            .label_style((FONT, 13))
+            .light_line_style(TRANSPARENT)
+            .x_label_formatter(&|value| number(*value, right))
+            .y_label_formatter(&|value| number(*value, top))
+            .draw()?;
+        for (line, colour) in self.lines.iter().zip(COLOURS.iter().cycle()) {
+            let points = line.points.iter().copied();
+            chart
+                .draw_series(LineSeries::new(points, colour.stroke_width(2)).point_size(2))?
+                .label(&line.name)
+                .legend(|(x, y)| PathElement::new([(x, y), (x + 20, y)], colour.stroke_width(2)));
+        }
+        chart
+            .configure_series_labels()
+            .position(SeriesLabelPosition::UpperLeft)
+            .background_style(WHITE.mix(0.85))
+            .border_style(BLACK.mix(0.3))
+            .label_font((FONT, 13))
+            .draw()?;
+        area.present()?;
+        Ok(())
+    }
+
+    /// The largest coordinate of any point.
+    fn largest(&self, coordinate: impl Fn(&(f64, f64)) -> f64) -> f64 {
+        let points = self.lines.iter().flat_map(|line| &line.points);
+        points.map(coordinate).fold(1.0, f64::max)
+    }
+}
+
+/// A number on an axis that goes up to `largest`.
+fn number(value: f64, largest: f64) -> String {
+    if largest < 10.0 {
+        format!("{value:.1}")
+    } else {
+        format!("{value:.0}")
+    }
+}
