@@ -30,7 +30,9 @@ fn no_more_is_held_than_there_may_be() {
         };
         let others = [spawn(take(2)), spawn(take(2))];
         take(2)();
-        others.map(|other| other.join());
+        for other in others {
+            other.join();
+        }
         assert!(
             budget.charge(MAX, || false).is_some(),
             "what nobody holds is lost"
