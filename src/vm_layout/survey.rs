@@ -5,7 +5,7 @@
 //! released, and then all is taken anew.
 
 use abstractions::mm::MmapRead;
-use abstractions::task::ThreadGroup;
+use abstractions::task::{fatal_signal_pending, ThreadGroup};
 use abstractions::top_level::{pgdir_shift, read_top_level};
 use abstractions::vma::{Describer, NamePool};
 use kernel::prelude::*;
@@ -53,6 +53,9 @@ impl Survey {
                 return Ok(survey);
             }
             drop(guard);
+            if fatal_signal_pending() {
+                return Err(Failure::Interrupted);
+            }
             survey.make_room(areas).map_err(|_| Failure::NoMemory)?;
         }
     }

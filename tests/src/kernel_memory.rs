@@ -1,6 +1,6 @@
 //! How much memory the kernel uses.
 
-use anyhow::{bail, Context, Result};
+use anyhow::{bail, ensure, Context, Result};
 
 /// Bytes that the kernel holds for itself and cannot reclaim.
 pub fn kernel_memory() -> Result<u64> {
@@ -14,4 +14,17 @@ pub fn kernel_memory() -> Result<u64> {
         sum += kib << 10;
     }
     Ok(sum)
+}
+
+/// Requires that many rounds leave no more in the kernel's memory than slabs wobble by: 4 MiB after 45 of them.
+pub fn keeps_nothing(round: impl Fn() -> Result<()>) -> Result<()> {
+    (0..5).try_for_each(|_| round())?;
+    let before = kernel_memory()?;
+    (0..45).try_for_each(|_| round())?;
+    let after = kernel_memory()?;
+    ensure!(
+        after < before + (4 << 20),
+        "the kernel's own memory grew from {before} to {after} bytes by 45 rounds"
+    );
+    Ok(())
 }

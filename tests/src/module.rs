@@ -12,14 +12,20 @@ use std::path::{Path, PathBuf};
 #[derive(Clone, Copy)]
 pub struct Module {
     name: &'static str,
+    /// Whether it is about the page tables that x86 has and User-mode Linux has not.
+    needs_x86: bool,
 }
 
 /// `memory_info`.
 pub const MEMORY_INFO: Module = Module {
     name: "memory_info",
+    needs_x86: false,
 };
 /// `vm_layout`.
-pub const VM_LAYOUT: Module = Module { name: "vm_layout" };
+pub const VM_LAYOUT: Module = Module {
+    name: "vm_layout",
+    needs_x86: true,
+};
 /// All of them.
 pub const ALL: [Module; 2] = [MEMORY_INFO, VM_LAYOUT];
 
@@ -53,14 +59,6 @@ impl Module {
         Path::new("/proc").join(self.name)
     }
 
-    /// Skips the test where the module was not built.
-    pub fn must_exist(&self) -> Result<()> {
-        if !self.file().exists() {
-            return skip(format!("{} is not built for this kernel", self.name));
-        }
-        Ok(())
-    }
-
     /// Loads the module with `parameters` as insmod takes them.
     pub fn load_with(&self, parameters: &str) -> Result<Loaded> {
         self.try_load(parameters)?.map_err(|errno| {
@@ -76,8 +74,12 @@ impl Module {
         Ok(self.load_opened(&self.open()?, &CString::new(parameters)?))
     }
 
-    /// Opens the module's file, so that [`Self::load_opened`] is one call of the kernel.
+    /// Opens the module's file, so that [`Self::load_opened`] is one call of the kernel. Skips the test where there can
+    /// be none.
     pub fn open(&self) -> Result<File> {
+        if self.needs_x86 && is_user_mode_linux()? {
+            return skip(format!("{} is not built for User-mode Linux", self.name));
+        }
         let file = self.file();
         File::open(&file).with_context(|| format!("cannot open the module {}", file.display()))
     }
@@ -112,6 +114,12 @@ impl Module {
     pub fn is_loaded(&self) -> bool {
         Path::new("/sys/module").join(self.name).exists()
     }
+}
+
+fn is_user_mode_linux() -> Result<bool> {
+    let processors =
+        std::fs::read_to_string("/proc/cpuinfo").context("cannot read /proc/cpuinfo")?;
+    Ok(processors.contains("User Mode Linux"))
 }
 
 /// Loads `memory_info` with default parameters.

@@ -3,7 +3,7 @@
 use crate::case::{check_eq, Case};
 use crate::crowd::crowd;
 use crate::helper::{worker_command, Helper};
-use crate::kernel_memory::kernel_memory;
+use crate::kernel_memory::keeps_nothing;
 use crate::{module, proc_file};
 use anyhow::{ensure, Result};
 use nix::errno::Errno;
@@ -143,14 +143,6 @@ fn fifty_times_without_a_leak() -> Result<()> {
         proc_file::reset()?;
         module.unload()
     };
-    (0..5).try_for_each(|_| round())?;
-    let before = kernel_memory()?;
-    (0..45).try_for_each(|_| round())?;
-    let after = kernel_memory()?;
-    // 45 leaked snapshots or answers of 300 processes are much more than what slabs wobble by.
-    ensure!(
-        after < before + (4 << 20),
-        "the kernel's own memory grew from {before} to {after} bytes by 45 rounds"
-    );
-    Ok(())
+    // 45 leaked snapshots or answers of 300 processes would be much more.
+    keeps_nothing(round)
 }

@@ -61,7 +61,6 @@ fn shape_agrees(shape: &str, argument: Option<&str>) -> Result<Report> {
 }
 
 fn static_programs() -> Result<()> {
-    VM_LAYOUT.must_exist()?;
     let _module = VM_LAYOUT.load_with("")?;
     let report = shape_agrees("plain", None)?;
     for segment in layout::SEGMENTS {
@@ -72,7 +71,6 @@ fn static_programs() -> Result<()> {
 }
 
 fn dynamic_programs() -> Result<()> {
-    VM_LAYOUT.must_exist()?;
     let _module = VM_LAYOUT.load_with("")?;
     for (name, argument) in [("sleep", "1000"), ("cat", "-")] {
         let mut command = Command::new(name);
@@ -86,7 +84,6 @@ fn dynamic_programs() -> Result<()> {
 }
 
 fn programs_of_32_bit() -> Result<()> {
-    VM_LAYOUT.must_exist()?;
     let crowd = crowd_of(Class::Elf32, &[1, 2, 3], ["narrow".to_owned()].into_iter());
     let Ok(crowd) = crowd else {
         return skip("this kernel runs no 32-bit programs");
@@ -101,7 +98,6 @@ fn programs_of_32_bit() -> Result<()> {
 }
 
 fn all_kinds() -> Result<()> {
-    VM_LAYOUT.must_exist()?;
     let _module = VM_LAYOUT.load_with("")?;
     for (shape, argument) in [
         ("patterns", Some("1 1 2 3")),
@@ -118,7 +114,6 @@ fn all_kinds() -> Result<()> {
 }
 
 fn families() -> Result<()> {
-    VM_LAYOUT.must_exist()?;
     let _module = VM_LAYOUT.load_with("")?;
     for (shape, argument) in [
         ("forks", Some("2")),
@@ -137,7 +132,6 @@ fn families() -> Result<()> {
 }
 
 fn huge_pages() -> Result<()> {
-    VM_LAYOUT.must_exist()?;
     if !has_transparent_huge_pages() {
         return skip("this kernel has no transparent huge pages");
     }
@@ -149,7 +143,6 @@ fn huge_pages() -> Result<()> {
 }
 
 fn hugetlb() -> Result<()> {
-    VM_LAYOUT.must_exist()?;
     const POOL: &str = "/proc/sys/vm/nr_hugepages";
     if !std::path::Path::new(POOL).exists() {
         return skip("this kernel has no pool of huge pages");
@@ -160,7 +153,6 @@ fn hugetlb() -> Result<()> {
 }
 
 fn many_areas() -> Result<()> {
-    VM_LAYOUT.must_exist()?;
     let _module = VM_LAYOUT.load_with("")?;
     let report = shape_agrees("many-areas", Some("50000"))?;
     ensure!(
@@ -173,7 +165,6 @@ fn many_areas() -> Result<()> {
 
 /// A program of which not one instruction has run.
 fn just_executed() -> Result<()> {
-    VM_LAYOUT.must_exist()?;
     let _module = VM_LAYOUT.load_with("")?;
     let traced = crate::traced::Traced::start(&mut Command::new("sleep"))?;
     let report = agrees(traced.pid())?;

@@ -30,7 +30,6 @@ pub const CASES: &[Case] = &[
 const MANY: u32 = 1_000;
 
 fn each_allocation(json: u8) -> Result<()> {
-    VM_LAYOUT.must_exist()?;
     let faults = Faults::set_up()?;
     let steady = crowd::one("steady", &[1, 2])?;
     let _module = VM_LAYOUT.load_with("")?;
@@ -62,7 +61,6 @@ fn each_allocation(json: u8) -> Result<()> {
 }
 
 fn load() -> Result<()> {
-    VM_LAYOUT.must_exist()?;
     let steady = crowd::one("steady", &[1, 2])?;
     let parameters = CString::new(format!("pid={}", steady.pid()))?;
     each_allocation_of_a_load(VM_LAYOUT, c"mode=0777", &parameters, || {

@@ -38,7 +38,6 @@ fn fails(command: &[u8], errno: Errno, message: &str) -> Result<()> {
 }
 
 fn malformed() -> Result<()> {
-    VM_LAYOUT.must_exist()?;
     let _module = VM_LAYOUT.load_with("")?;
     let commands: [&[u8]; 33] = [
         b"",
@@ -95,7 +94,6 @@ fn malformed() -> Result<()> {
 }
 
 fn without_memory() -> Result<()> {
-    VM_LAYOUT.must_exist()?;
     let _module = VM_LAYOUT.load_with("")?;
     for command in [
         format!("{}", unused_pid()?),
@@ -119,7 +117,6 @@ fn without_memory() -> Result<()> {
 }
 
 fn bad_pointers() -> Result<()> {
-    VM_LAYOUT.must_exist()?;
     let _module = VM_LAYOUT.load_with("")?;
     let file = proc_file::VM_LAYOUT.open()?;
     for count in [1, 64] {
@@ -133,7 +130,6 @@ fn bad_pointers() -> Result<()> {
 }
 
 fn own_answer_per_shell() -> Result<()> {
-    VM_LAYOUT.must_exist()?;
     let _module = VM_LAYOUT.load_with("")?;
     let (first, second) = (
         Helper::worker("first", "plain", None)?,
@@ -162,7 +158,6 @@ fn own_answer_per_shell() -> Result<()> {
 }
 
 fn mode_of_the_file() -> Result<()> {
-    VM_LAYOUT.must_exist()?;
     for (parameters, mode) in [("", 0o600), ("mode=0640", 0o640), ("pid=1", 0o600)] {
         let module = VM_LAYOUT.load_with(parameters)?;
         let file = std::fs::metadata(VM_LAYOUT.proc_path())?;
@@ -174,7 +169,6 @@ fn mode_of_the_file() -> Result<()> {
 }
 
 fn who_may_open() -> Result<()> {
-    VM_LAYOUT.must_exist()?;
     let file = proc_file::VM_LAYOUT;
     let module = VM_LAYOUT.load_with("")?;
     check_eq("without privileges", open_as_nobody(&file)?, Errno::EACCES)?;

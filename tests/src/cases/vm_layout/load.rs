@@ -53,13 +53,11 @@ fn logged(pid: i32) -> Result<Vec<u8>> {
 }
 
 fn logs_at_load() -> Result<()> {
-    VM_LAYOUT.must_exist()?;
     let helper = Helper::worker("logged", "patterns", Some("1 2 3"))?;
     layout::oracle::check(&layout::parse_text(&logged(helper.pid())?)?)
 }
 
 fn logs_many_areas() -> Result<()> {
-    VM_LAYOUT.must_exist()?;
     let helper = Helper::worker("logged", "many-areas", Some("50000"))?;
     let report = layout::parse_text(&logged(helper.pid())?)?;
     ensure!(report.areas.len() > 50_000, "{}", report.areas.len());
@@ -69,7 +67,6 @@ fn logs_many_areas() -> Result<()> {
 /// A path of more than three times a record's size, in which nothing is left out, and names that need
 /// care.
 fn logs_long_paths() -> Result<()> {
-    VM_LAYOUT.must_exist()?;
     let directory = tempfile::tempdir()?;
     let mut long = directory.path().to_owned();
     for _ in 0..13 {
@@ -106,7 +103,6 @@ fn program_is_logged(path: &PathBuf) -> Result<()> {
 }
 
 fn logs_nothing() -> Result<()> {
-    VM_LAYOUT.must_exist()?;
     let log = KernelLog::from_now()?;
     let (loaded, records) = log.follow_during("vm_layout: ", || VM_LAYOUT.load_with(""))?;
     let module = loaded?;
@@ -156,7 +152,6 @@ pub fn unused_pid() -> Result<i32> {
 pub const KTHREADD: i32 = 2;
 
 fn bad_pids() -> Result<()> {
-    VM_LAYOUT.must_exist()?;
     let zombie = Zombie::make()?;
     let thread = Helper::worker("threads", "threads", None)?;
     let tids = std::fs::read_dir(format!("/proc/{}/task", thread.pid()))?
@@ -203,7 +198,6 @@ fn bad_pids() -> Result<()> {
 }
 
 fn bad_parameters() -> Result<()> {
-    VM_LAYOUT.must_exist()?;
     for parameters in [
         "pid=",
         "pid=one",
