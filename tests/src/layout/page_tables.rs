@@ -94,6 +94,15 @@ fn word(bytes: &[u8]) -> u64 {
     u64::from_ne_bytes(word)
 }
 
+/// Levels of page tables that this machine uses.
+fn levels() -> Result<u64> {
+    let processors =
+        std::fs::read_to_string("/proc/cpuinfo").context("cannot read /proc/cpuinfo")?;
+    // The kernel hides the flag of what it does not use.
+    let five = processors.split_whitespace().any(|flag| flag == "la57");
+    Ok(if five { 5 } else { 4 })
+}
+
 fn entry_at(file: &File, index: u64) -> Result<u64> {
     let mut bytes = [0; 8];
     file.read_exact_at(&mut bytes, index * 8)?;
@@ -107,6 +116,7 @@ pub fn check(report: &Report) -> Result<usize> {
     let pagemap = File::open(format!("/proc/{}/pagemap", report.pid))?;
     let flags = File::open("/proc/kpageflags").context("cannot open /proc/kpageflags")?;
     let memory = PhysicalMemory::open()?;
+    check_eq("levels", report.levels, levels()?)?;
     let lower = || report.entries.iter().filter(|entry| entry.index < 256);
     for entry in &report.entries {
         let what = format!("entry {}", entry.index);
