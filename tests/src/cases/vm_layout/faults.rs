@@ -1,4 +1,5 @@
-//! Memory that runs out: each allocation of each command and of the load fails once.
+//! Memory that runs out: each allocation of each command and of the load fails once. In the group of all tests that need
+//! fault injection, since these run on a kernel of their own.
 
 use crate::case::{check_eq, check_text, Case};
 use crate::cases::faults::each_allocation_of_a_load;
@@ -13,17 +14,13 @@ use std::ffi::CString;
 use std::io::Read;
 
 pub const CASES: &[Case] = &[
-    Case::slow(
-        "vm_layout::each_allocation_of_a_text_fails_once",
-        300,
-        || each_allocation(0),
-    ),
-    Case::slow(
-        "vm_layout::each_allocation_of_a_json_fails_once",
-        300,
-        || each_allocation(1),
-    ),
-    Case::slow("vm_layout::each_allocation_of_a_load_fails_once", 600, load),
+    Case::slow("faults::each_allocation_of_a_text_report", 300, || {
+        each_allocation(0)
+    }),
+    Case::slow("faults::each_allocation_of_a_json_report", 300, || {
+        each_allocation(1)
+    }),
+    Case::slow("faults::each_allocation_of_a_load_with_pid", 600, load),
 ];
 
 /// More allocations than a command has.
