@@ -15,6 +15,8 @@ pub enum Accelerator {
     Kvm,
     /// QEMU's emulation.
     Tcg,
+    /// QEMU's emulation of a processor with five levels of page tables.
+    TcgFiveLevels,
     /// The host's own, as a program of the host's: User-mode Linux.
     Native,
 }
@@ -25,6 +27,7 @@ impl Accelerator {
         match self {
             Accelerator::Kvm => &["-accel", "kvm", "-cpu", "host"],
             Accelerator::Tcg => &["-accel", "tcg,thread=multi", "-cpu", "qemu64"],
+            Accelerator::TcgFiveLevels => &["-accel", "tcg,thread=multi", "-cpu", "qemu64,+la57"],
             Accelerator::Native => &[],
         }
     }
@@ -34,6 +37,7 @@ impl Accelerator {
         match self {
             Accelerator::Kvm => "in QEMU with KVM",
             Accelerator::Tcg => "in QEMU with emulation (no usable KVM)",
+            Accelerator::TcgFiveLevels => "in QEMU with emulation of five levels of page tables",
             Accelerator::Native => "as User-mode Linux",
         }
     }

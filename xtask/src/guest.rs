@@ -215,7 +215,7 @@ impl Machine<'_> {
     fn error_output(&self, accelerator: Accelerator) -> Result<std::fs::File> {
         let path = self.logs.join(match accelerator {
             Accelerator::Native => CONSOLE_LOG,
-            Accelerator::Kvm | Accelerator::Tcg => QEMU_LOG,
+            Accelerator::Kvm | Accelerator::Tcg | Accelerator::TcgFiveLevels => QEMU_LOG,
         });
         std::fs::File::create(&path).with_context(|| format!("cannot create {}", path.display()))
     }

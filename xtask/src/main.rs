@@ -168,7 +168,7 @@ impl Task {
 }
 
 fn demo(guest: &Guest) -> Result<bool> {
-    let (machine, accelerator) = guest.machine()?;
+    let (machine, accelerator) = guest.machine(None)?;
     let limits = Limits {
         total: Duration::from_secs(180),
         silence: Duration::from_secs(60),
@@ -195,7 +195,7 @@ fn stress(guest: &Guest, load: stress::Load, report: Option<&Path>) -> Result<bo
 }
 
 fn shell(guest: &Guest) -> Result<bool> {
-    let (machine, accelerator) = guest.machine()?;
+    let (machine, accelerator) = guest.machine(None)?;
     machine.interact(accelerator)?;
     Ok(true)
 }

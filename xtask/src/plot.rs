@@ -30,7 +30,7 @@ pub fn run(guest: &Guest, directory: &Path) -> Result<()> {
 }
 
 fn samples(guest: &Guest) -> Result<Vec<Sample>> {
-    let (machine, accelerator) = guest.machine()?;
+    let (machine, accelerator) = guest.machine(None)?;
     let limits = Limits {
         total: Duration::from_secs(300),
         silence: Duration::from_secs(60),

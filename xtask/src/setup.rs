@@ -99,8 +99,8 @@ impl<'a> Guest<'a> {
         recipe.map_or(1, |recipe| recipe.patience)
     }
 
-    /// The machine, and what it runs on here.
-    pub fn machine(&self) -> Result<(Machine<'_>, Accelerator)> {
+    /// The machine, and what it runs on here: what is `wanted`, else the fastest that works.
+    pub fn machine(&self, wanted: Option<Accelerator>) -> Result<(Machine<'_>, Accelerator)> {
         let machine = Machine {
             root: &self.setup.root,
             kernel: &self.setup.kernel,
@@ -108,7 +108,10 @@ impl<'a> Guest<'a> {
             initramfs: INITRAMFS.to_owned(),
             logs: self.logs.clone(),
         };
-        let accelerator = Accelerator::probe(&self.setup.workspace.cache, &machine)?;
+        let accelerator = match wanted {
+            Some(wanted) => wanted,
+            None => Accelerator::probe(&self.setup.workspace.cache, &machine)?,
+        };
         eprintln!(
             "booting Linux {} {}",
             self.setup.kernel.name(),

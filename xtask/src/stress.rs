@@ -101,7 +101,7 @@ impl Run {
 
 /// Runs it on `guest`, shows how far it is and what came of it.
 pub fn run(guest: &Guest, load: Load) -> Result<Run> {
-    let (machine, accelerator) = guest.machine()?;
+    let (machine, accelerator) = guest.machine(None)?;
     let mut summary = Vec::new();
     let line = progress_line()?;
     let mode = Mode::Stress(load.arguments());

@@ -2,6 +2,7 @@
 
 use anyhow::{bail, Result};
 
+use crate::accelerator::Accelerator;
 use crate::kernel::STOCK;
 use crate::own_kernel::{DEBUG, KCSAN, NATIVE, NATIVE_KASAN};
 use crate::session::Session;
@@ -52,12 +53,21 @@ const VM: Part = Part {
     prefix: "vm::",
     group: "",
     kernel: None,
+    accelerator: None,
 };
 /// Those that need fault injection, which the stock kernel has not.
 const FAULTS: Part = Part {
     prefix: "debug::",
     group: "faults::",
     kernel: Some(DEBUG),
+    accelerator: None,
+};
+/// Those that look at page tables themselves, on a machine with a level more of them than most have.
+const FIVE_LEVELS: Part = Part {
+    prefix: "five-levels::",
+    group: "vm_layout::agrees",
+    kernel: None,
+    accelerator: Some(Accelerator::TcgFiveLevels),
 };
 
 /// What the names of stress runs begin with.
@@ -108,7 +118,7 @@ pub fn run(filter: Option<&str>, list: bool, kernel: Option<&str>) -> Result<boo
     let mut session = Session::new(&workspace, kernel);
     let suites: Vec<_> = SUITES.iter().filter(|suite| wanted(suite.name)).collect();
     let parts: &[&Part] = match kernel {
-        None => &[&VM, &FAULTS],
+        None => &[&VM, &FIVE_LEVELS, &FAULTS],
         Some(_) => &[&VM],
     };
     let vm_tests = session.vm_tests().map(|in_guest| {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
+use crate::accelerator::Accelerator;
 use crate::guest::{Limits, Mode};
 use crate::setup::Guest;
 use crate::summary::{Outcome, Summary};
@@ -17,6 +18,8 @@ pub struct Part {
     pub group: &'static str,
     /// The kernel that they need; the one that was asked for, if any does.
     pub kernel: Option<&'static str>,
+    /// What they need to run on; the fastest that there is, if that does not matter.
+    pub accelerator: Option<Accelerator>,
 }
 
 impl Part {
@@ -46,7 +49,7 @@ pub fn run(
     summary: &mut Summary,
 ) -> Result<()> {
     let prefix = part.prefix;
-    let (machine, accelerator) = guest.machine()?;
+    let (machine, accelerator) = guest.machine(part.accelerator)?;
     let limits = Limits {
         total: Duration::from_secs(45 * 60),
         // More than the guest's runner leaves to any test.
@@ -125,6 +128,7 @@ mod tests {
             prefix: "debug::",
             group: "faults::",
             kernel: None,
+            accelerator: None,
         };
         let in_guest = ["faults::reset", "errors::reset"].map(str::to_owned);
         assert_eq!(part.names(&in_guest), ["debug::faults::reset"]);
