@@ -177,3 +177,71 @@ fn covered(index: usize, levels: u64) -> (u64, u64) {
     };
     (start, start + (size - 1))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{covered, parse};
+
+    const REPORT: &str = "\
+process 7 (a (b) c)
+areas: 2
+0000000000400000 0000000000401000 4096 r-xp 00000000 /a file
+0000000000401000 0000000000403000 8192 rw-s 123456789000
+code: 0000000000400000 0000000000400fff 4095
+data: 0000000000000000 0000000000000000 0
+stack: 0000000000000000 0000000000000000 0
+heap: 0000000000000000 0000000000000000 0
+arguments: 0000000000000000 0000000000000000 0
+environment: 0000000000000000 0000000000000000 0
+rss: 6 pages (anonymous 1, file 2, shared memory 3)
+swap: 0 pages
+page tables: 4096 bytes
+total_vm: 3 pages
+top-level page table: 4 levels, 1 of 512 entries used
+entry 0: 0000000000000000-0000007fffffffff -> 0000000000123000 PRESENT|RW|BIT52
+entries 1-511: 0000008000000000-ffffffffffffffff empty
+";
+
+    #[test]
+    fn a_report_is_parsed() {
+        let report = parse(REPORT.as_bytes()).unwrap();
+        assert_eq!((report.pid, report.name), (7, b"a (b) c".to_vec()));
+        assert_eq!(report.areas[0].name, b"/a file");
+        assert_eq!(report.areas[1].offset, 0x1234_5678_9000);
+        assert_eq!(report.usage["shared memory"], 3);
+        assert_eq!(report.entries[0].flags, ["PRESENT", "RW", "BIT52"]);
+    }
+
+    #[test]
+    fn anything_else_is_refused() {
+        for (from, to) in [
+            ("empty\n", "empty"),
+            ("areas: 2", "areas: 1"),
+            ("areas: 2", "areas: 3"),
+            (" 4096 r-xp", "  4096 r-xp"),
+            ("r-xp", "r-xq"),
+            ("heap: ", "Heap: "),
+            ("swap: 0 pages\n", ""),
+            ("entries 1-511", "entries 2-511"),
+            ("1-511: 0000008000000000", "1-511: 0000000000000000"),
+            ("0000007fffffffff", "0000008000000000"),
+            ("1 of 512", "2 of 512"),
+            ("PRESENT|", "PRESENT||"),
+            ("ffffffffffffffff empty\n", "ffffffffffffffff empty\nmore\n"),
+        ] {
+            let changed = REPORT.replacen(from, to, 1);
+            assert_ne!(changed, REPORT);
+            assert!(parse(changed.as_bytes()).is_err(), "{from:?} -> {to:?}");
+        }
+    }
+
+    #[test]
+    fn the_upper_half_lies_above_the_hole() {
+        assert_eq!(covered(255, 4), (0x7f80_0000_0000, 0x7fff_ffff_ffff));
+        assert_eq!(
+            covered(256, 4),
+            (0xffff_8000_0000_0000, 0xffff_807f_ffff_ffff)
+        );
+        assert_eq!(covered(511, 5), (0xffff_0000_0000_0000, u64::MAX));
+    }
+}
