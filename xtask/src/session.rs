@@ -1,10 +1,12 @@
 //! One run of the tests: how each suite is run.
 
+use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{anyhow, ensure, Context, Result};
+use anyhow::{anyhow, bail, ensure, Context, Result};
 
+use crate::kernel::STOCK;
 use crate::module::Job;
 use crate::programs;
 use crate::progress::step;
@@ -17,8 +19,9 @@ use crate::vm_suite::{self, Part};
 pub struct Session<'a> {
     workspace: &'a Workspace,
     kernel: Option<&'a str>,
-    /// By the kernel that was asked for.
-    setups: Vec<(Option<&'a str>, Result<Setup<'a>, String>)>,
+    /// By the kernel's name.
+    setups: Vec<(&'a str, Result<Setup<'a>, String>)>,
+    programs: OnceCell<Result<Vec<PathBuf>, String>>,
 }
 
 impl<'a> Session<'a> {
@@ -28,18 +31,32 @@ impl<'a> Session<'a> {
             workspace,
             kernel,
             setups: Vec::new(),
+            programs: OnceCell::new(),
         }
     }
 
     fn setup(&mut self, kernel: Option<&'a str>) -> Result<&Setup<'a>> {
+        let kernel = kernel.unwrap_or(STOCK);
         let known = self.setups.iter().position(|(name, _)| *name == kernel);
         let index = known.unwrap_or_else(|| {
-            let setup = Setup::new(self.workspace, kernel).map_err(|error| format!("{error:#}"));
+            let setup =
+                Setup::new(self.workspace, Some(kernel)).map_err(|error| format!("{error:#}"));
             self.setups.push((kernel, setup));
             self.setups.len() - 1
         });
         let (_, setup) = &self.setups[index];
         setup.as_ref().map_err(|error| anyhow!("{error}"))
+    }
+
+    /// The guest's programs.
+    fn programs(&self) -> Result<&[PathBuf]> {
+        let programs = self
+            .programs
+            .get_or_init(|| programs::build(self.workspace).map_err(|error| format!("{error:#}")));
+        match programs {
+            Ok(programs) => Ok(programs),
+            Err(error) => bail!("{error}"),
+        }
     }
 
     /// Runs each command, logging under `name`; none may fail.
@@ -145,8 +162,7 @@ impl<'a> Session<'a> {
 
     /// The names of all VM tests, as the guest's test runner lists them.
     pub fn vm_tests(&self) -> Result<Vec<String>> {
-        let programs = programs::build(self.workspace)?;
-        let runner = programs::test_runner(&programs)?;
+        let runner = programs::test_runner(self.programs()?)?;
         let output = Command::new(runner)
             .arg("list")
             .output()
@@ -169,15 +185,15 @@ impl<'a> Session<'a> {
         filter: Option<&str>,
         summary: &mut Summary,
     ) -> Result<()> {
-        let programs = programs::build(self.workspace)?;
+        let programs = self.programs()?.to_vec();
         let setup = self.setup(part.kernel.or(self.kernel))?;
-        let guest = Guest::new(setup, "tests", &programs)?;
+        let guest = Guest::new(setup, part.prefix.trim_end_matches(':'), &programs)?;
         vm_suite::run(&guest, part, names, filter, summary)
     }
 
     /// A stress run on `kernel`.
     pub fn stress(&mut self, kernel: Option<&'a str>, load: Load) -> Result<Outcome> {
-        let programs = programs::build(self.workspace)?;
+        let programs = self.programs()?.to_vec();
         let guest = Guest::new(self.setup(kernel)?, "stress", &programs)?;
         let run = stress::run(&guest, load)?;
         Ok(run.failure.map_or(Outcome::Ok, Outcome::Failed))
