@@ -39,6 +39,8 @@ pub enum Mode {
     Test(Vec<String>),
     /// Run the stress program with these arguments.
     Stress(Vec<String>),
+    /// Run the bench with these arguments.
+    Bench(Vec<String>),
     /// Run the experiments of vm_layout.
     Plot,
     /// Give the user a shell.
@@ -86,6 +88,8 @@ pub struct Machine<'a> {
     pub initramfs: String,
     /// Where the logs go.
     pub logs: PathBuf,
+    /// Its memory, if it is not that of others with this kernel.
+    pub memory: Option<&'static str>,
 }
 
 impl Machine<'_> {
@@ -175,7 +179,8 @@ impl Machine<'_> {
             .chroot(self.root)
             .bind(&self.files, "files")
             .bind(&self.logs, "logs");
-        let memory = self.kernel.recipe().map_or(MEMORY, |recipe| recipe.memory);
+        let usual = self.kernel.recipe().map_or(MEMORY, |recipe| recipe.memory);
+        let memory = self.memory.unwrap_or(usual);
         let initramfs = format!("/mnt/files/{}", self.initramfs);
         let arguments = kernel_arguments(mode);
         if accelerator == Accelerator::Native {
@@ -364,6 +369,10 @@ fn kernel_arguments(mode: &Mode) -> String {
         }
         Mode::Stress(words) => {
             arguments.push_str(" guest.run=stress guest.arguments=");
+            arguments.push_str(&words.join(","));
+        }
+        Mode::Bench(words) => {
+            arguments.push_str(" guest.run=bench guest.arguments=");
             arguments.push_str(&words.join(","));
         }
         Mode::Plot => arguments.push_str(" guest.run=plot"),

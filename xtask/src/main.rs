@@ -1,4 +1,4 @@
-//! The project's commands: `cargo xtask demo`, `shell`, `build`, `test`, `stress`, `clean`.
+//! The project's commands: `cargo xtask demo`, `shell`, `build`, `test`, `stress`, `bench`, `clean`.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -9,6 +9,7 @@ use clap::{Parser, Subcommand};
 
 mod accelerator;
 mod archive;
+mod bench;
 mod cache;
 mod charts;
 mod chroot;
@@ -83,6 +84,8 @@ enum Task {
         #[command(flatten)]
         kernel: KernelOption,
     },
+    /// Measure the modules in a guest beside yardsticks, and compare with the targets
+    Bench(bench::Options),
     /// Run vm_layout's experiments in a guest and draw them
     Plot {
         /// Where the charts go
@@ -156,6 +159,7 @@ impl Task {
             } => kernel.with_guest("stress", true, |guest| {
                 stress(guest, load, report.as_deref())
             })?,
+            Task::Bench(options) => options.run()?,
             Task::Plot { out, kernel } => kernel.with_guest("plot", true, |guest| {
                 plot::run(guest, &out)?;
                 Ok(true)

@@ -18,7 +18,9 @@ use crate::setup::Workspace;
 pub enum Job {
     /// Compile and link them.
     Build,
-    /// Run clippy on them.
+    /// The same, and what the bench compares them with.
+    BuildForBench,
+    /// Run clippy on all of that.
     Clippy,
 }
 
@@ -33,6 +35,7 @@ impl Job {
     fn name(self) -> &'static str {
         match self {
             Job::Build => "modules",
+            Job::BuildForBench => "bench",
             Job::Clippy => "clippy",
         }
     }
@@ -40,6 +43,7 @@ impl Job {
     fn title(self, release: &str) -> String {
         match self {
             Job::Build => format!("modules for {release}"),
+            Job::BuildForBench => format!("modules and yardsticks for {release}"),
             Job::Clippy => format!("clippy of the modules for {release}"),
         }
     }
@@ -144,6 +148,9 @@ fn run(
     command
         .arg(format!("-j{jobs}"))
         .arg("KCFLAGS=-Werror -Wno-null-pointer-arithmetic");
+    if job != Job::Build {
+        command.arg("BENCH=1");
+    }
     if job == Job::Clippy {
         command.arg("CLIPPY=1");
     }

@@ -11,7 +11,7 @@ use crate::progress::{step, Step};
 use crate::project::Project;
 use crate::setup::Workspace;
 
-const PACKAGES: &[&str] = &["tests", "stress", "tools"];
+const PACKAGES: &[&str] = &["tests", "stress", "tools", "bench"];
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 const TEST_RUNNER: &str = "guest-tests";
 

@@ -66,14 +66,33 @@ pub struct Guest<'a> {
     setup: &'a Setup<'a>,
     files: TempDir,
     logs: PathBuf,
+    memory: Option<&'static str>,
 }
 
 impl<'a> Guest<'a> {
     /// Builds the modules and packs them together with `programs`. `purpose` tells its logs from those of other
     /// guests of this run.
     pub fn new(setup: &'a Setup, purpose: &str, programs: &[PathBuf]) -> Result<Self> {
+        Self::with_modules(setup, purpose, programs, setup.make(Job::Build)?)
+    }
+
+    /// The same with the bench's modules too, and `memory` as QEMU and User-mode Linux spell it.
+    pub fn for_bench(setup: &'a Setup, programs: &[PathBuf], memory: &'static str) -> Result<Self> {
+        let modules = setup.make(Job::BuildForBench)?;
+        let guest = Self::with_modules(setup, "bench", programs, modules)?;
+        Ok(Self {
+            memory: Some(memory),
+            ..guest
+        })
+    }
+
+    fn with_modules(
+        setup: &'a Setup,
+        purpose: &str,
+        programs: &[PathBuf],
+        modules: Modules,
+    ) -> Result<Self> {
         let Workspace { cache, project } = setup.workspace;
-        let modules = setup.make(Job::Build)?;
         let base = initramfs::base(cache, &setup.root)?;
         let files = tempfile::Builder::new()
             .prefix("rust-memory-modules-")
@@ -85,7 +104,12 @@ impl<'a> Guest<'a> {
         initramfs::write(&initramfs, &base, project, programs, &in_guest)?;
         let name = format!("guest-{}-{purpose}", setup.kernel.name());
         let logs = cache.dir_for_logs(&name)?;
-        Ok(Self { setup, files, logs })
+        Ok(Self {
+            setup,
+            files,
+            logs,
+            memory: None,
+        })
     }
 
     /// What a person calls the kernel that it boots.
@@ -107,6 +131,7 @@ impl<'a> Guest<'a> {
             files: self.files.path().to_owned(),
             initramfs: INITRAMFS.to_owned(),
             logs: self.logs.clone(),
+            memory: self.memory,
         };
         let accelerator = match wanted {
             Some(wanted) => wanted,

@@ -1,0 +1,33 @@
+//! Loading modules.
+
+use anyhow::{Context, Result};
+use nix::kmod::{delete_module, finit_module, DeleteModuleFlags, ModuleInitFlags};
+use std::ffi::CString;
+use std::fs::File;
+
+/// A module that is loaded; it is unloaded when this goes.
+pub struct Module {
+    name: &'static str,
+}
+
+impl Module {
+    /// Loads the module `name` of this project.
+    pub fn load(name: &'static str) -> Result<Self> {
+        let path = format!("/modules/{name}.ko");
+        let file = File::open(&path).with_context(|| format!("cannot open {path}"))?;
+        finit_module(&file, c"", ModuleInitFlags::empty())
+            .with_context(|| format!("cannot load {path}"))?;
+        Ok(Self { name })
+    }
+}
+
+impl Drop for Module {
+    fn drop(&mut self) {
+        let unloaded = CString::new(self.name)
+            .map_err(anyhow::Error::from)
+            .and_then(|name| Ok(delete_module(&name, DeleteModuleFlags::O_NONBLOCK)?));
+        if let Err(error) = unloaded {
+            eprintln!("cannot unload {}: {error:#}", self.name);
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! The yardstick in user space: what a program does that has to make do with `/proc`.
+
+use anyhow::{Context, Result};
+use nix::unistd::Pid;
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::pages::PAGE;
+
+const PRESENT: u64 = 1 << 63;
+/// Pages that are read by one call.
+const BATCH: usize = 256;
+
+/// What it found.
+#[derive(Default)]
+pub struct Found {
+    /// Pages that are present in read-only areas.
+    pub pages: u64,
+    by_hash: HashMap<u64, u64>,
+}
+
+impl Found {
+    /// Pages that have an identical one, as far as hashes tell.
+    pub fn may_be_shared(&self) -> u64 {
+        self.by_hash.values().filter(|&&pages| pages > 1).sum()
+    }
+
+    /// Looks at a process.
+    pub fn scan(&mut self, pid: Pid) -> Result<()> {
+        let directory = format!("/proc/{pid}");
+        let open = |name: &str| {
+            let path = format!("{directory}/{name}");
+            File::open(&path).with_context(|| format!("cannot open {path}"))
+        };
+        let maps = fs::read_to_string(format!("{directory}/maps"))?;
+        let pagemap = open("pagemap")?;
+        let mem = open("mem")?;
+        let mut entries = vec![0; BATCH * 8];
+        let mut bytes = vec![0; BATCH * PAGE];
+        for (start, end) in maps.lines().filter_map(read_only_area) {
+            for batch in (start..end).step_by(BATCH * PAGE) {
+                let pages = ((end - batch) / PAGE).min(BATCH);
+                let entries = &mut entries[..pages * 8];
+                pagemap.read_exact_at(entries, (batch / PAGE * 8) as u64)?;
+                let present: Vec<bool> = entries
+                    .chunks_exact(8)
+                    .map(|entry| entry.try_into().map_or(0, u64::from_le_bytes) & PRESENT != 0)
+                    .collect();
+                let mut page = 0;
+                for run in present.chunk_by(|a, b| a == b) {
+                    if run[0] {
+                        let bytes = &mut bytes[..run.len() * PAGE];
+                        mem.read_exact_at(bytes, (batch + page * PAGE) as u64)?;
+                        for content in bytes.chunks_exact(PAGE) {
+                            *self.by_hash.entry(xxh3_64(content)).or_default() += 1;
+                        }
+                        self.pages += run.len() as u64;
+                    }
+                    page += run.len();
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Where an area of `/proc/<pid>/maps` starts and ends, if it is readable and not writable and no part of the kernel's.
+fn read_only_area(line: &str) -> Option<(usize, usize)> {
+    let mut words = line.split_whitespace();
+    let (start, end) = words.next()?.split_once('-')?;
+    let permissions = words.next()?;
+    let of_the_kernel = ["[vvar", "[vsyscall]", "[vdso]"]
+        .iter()
+        .any(|name| line.contains(name));
+    let address = |text| usize::from_str_radix(text, 16).ok();
+    (permissions.starts_with("r-") && !of_the_kernel).then_some((address(start)?, address(end)?))
+}

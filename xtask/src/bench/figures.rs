@@ -1,0 +1,183 @@
+//! Numbers that are made of samples and judged by a target.
+
+use std::fmt;
+
+use super::samples::{Samples, Spread};
+
+/// How a number is made of an experiment's measures.
+pub enum Figure {
+    /// One measure in times another one.
+    Ratio {
+        /// Which experiment's.
+        experiment: &'static str,
+        /// The measure.
+        of: &'static str,
+        /// What it is measured in.
+        to: &'static str,
+        /// What it should be.
+        target: Target,
+    },
+    /// Such a ratio in times the same one of another experiment.
+    Compared {
+        /// Which experiment's.
+        experiment: &'static str,
+        /// The other one.
+        with: &'static str,
+        /// The measure.
+        of: &'static str,
+        /// What it is measured in.
+        to: &'static str,
+        /// What it should be.
+        target: Target,
+    },
+    /// A measure in units of its own.
+    Value {
+        /// Which experiment's.
+        experiment: &'static str,
+        /// The measure.
+        of: &'static str,
+        /// What it should be.
+        target: Target,
+    },
+}
+
+/// What a figure should be.
+#[derive(Clone, Copy)]
+pub enum Target {
+    /// No more.
+    AtMost(f64),
+    /// No less.
+    AtLeast(f64),
+    /// Anything: it is there to be seen.
+    Any,
+}
+
+/// A figure that was measured.
+pub struct Judged {
+    /// Which one.
+    pub figure: &'static Figure,
+    /// What it is.
+    pub spread: Spread,
+    /// What it is measured in.
+    pub unit: String,
+}
+
+impl Figure {
+    /// Measures it; none if what it is made of was not measured.
+    pub fn judge(&'static self, samples: &Samples) -> Option<Judged> {
+        let (spread, unit) = match *self {
+            Figure::Ratio {
+                experiment, of, to, ..
+            } => (
+                Spread::of(samples.ratios(experiment, of, to))?,
+                format!("× {to}"),
+            ),
+            Figure::Compared {
+                experiment,
+                with,
+                of,
+                to,
+                ..
+            } => {
+                let other = Spread::of(samples.ratios(with, of, to))?;
+                let spread = Spread::of(samples.ratios(experiment, of, to))?;
+                (spread.times(1.0 / other.median), format!("× {with}"))
+            }
+            Figure::Value { experiment, of, .. } => {
+                let mut values = samples.samples.iter();
+                let first = values.find(|one| one.experiment == experiment && one.measure == of)?;
+                (
+                    Spread::of(samples.values(experiment, of))?,
+                    first.unit.clone(),
+                )
+            }
+        };
+        Some(Judged {
+            figure: self,
+            spread,
+            unit,
+        })
+    }
+
+    /// Whose it is.
+    pub fn experiment(&self) -> &'static str {
+        match self {
+            Figure::Ratio { experiment, .. }
+            | Figure::Compared { experiment, .. }
+            | Figure::Value { experiment, .. } => experiment,
+        }
+    }
+
+    /// All experiments that it is made of.
+    pub fn experiments(&self) -> Vec<&'static str> {
+        match self {
+            Figure::Compared { with, .. } => vec![self.experiment(), with],
+            _ => vec![self.experiment()],
+        }
+    }
+
+    /// What is measured.
+    pub fn of(&self) -> &'static str {
+        match self {
+            Figure::Ratio { of, .. } | Figure::Compared { of, .. } | Figure::Value { of, .. } => of,
+        }
+    }
+
+    /// What it should be.
+    pub fn target(&self) -> Target {
+        match self {
+            Figure::Ratio { target, .. }
+            | Figure::Compared { target, .. }
+            | Figure::Value { target, .. } => *target,
+        }
+    }
+}
+
+impl Judged {
+    /// Whether the median is on target.
+    pub fn is_met(&self) -> bool {
+        self.is_within(1.0)
+    }
+
+    /// Whether the median is on target or off by no more than `factor`.
+    pub fn is_within(&self, factor: f64) -> bool {
+        match self.figure.target() {
+            Target::AtMost(limit) => self.spread.median <= limit * factor,
+            Target::AtLeast(limit) => self.spread.median >= limit / factor,
+            Target::Any => true,
+        }
+    }
+
+    /// What is said of it in a table.
+    pub fn verdict(&self) -> &'static str {
+        match self.figure.target() {
+            Target::Any => "",
+            _ if self.is_met() => "met",
+            _ => "MISSED",
+        }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Target::AtMost(limit) => write!(formatter, "≤ {limit}"),
+            Target::AtLeast(limit) => write!(formatter, "≥ {limit}"),
+            Target::Any => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Judged {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        write!(
+            formatter,
+            "{}: {} is {:.2} {}, target {}",
+            self.figure.experiment(),
+            self.figure.of(),
+            self.spread.median,
+            self.unit,
+            self.figure.target()
+        )
+    }
+}
