@@ -45,7 +45,7 @@ impl Bench {
         }
     }
 
-    /// Runs those of `experiments` that are wanted.
+    /// Runs those of `experiments` that are wanted. One that fails does not keep the others from being run.
     pub fn run(&self, experiments: &[Experiment]) -> Result<()> {
         for experiment in experiments.iter().filter(|one| self.wants(one)) {
             let log = Log {
@@ -63,7 +63,9 @@ impl Bench {
                 continue;
             }
             println!("measuring {}", experiment.name);
-            (experiment.run)(&log).with_context(|| experiment.name)?;
+            if let Err(error) = (experiment.run)(&log) {
+                log.fail(format!("{error:#}"))?;
+            }
         }
         Ok(())
     }
@@ -104,6 +106,14 @@ impl Log<'_> {
     /// Says why something is not measured.
     pub fn skip(&self, reason: impl Into<String>) -> Result<()> {
         say(&Message::Skipped {
+            experiment: self.experiment.to_owned(),
+            reason: reason.into(),
+        })
+    }
+
+    /// Says why something could not be measured, which should have been.
+    fn fail(&self, reason: impl Into<String>) -> Result<()> {
+        say(&Message::Failed {
             experiment: self.experiment.to_owned(),
             reason: reason.into(),
         })

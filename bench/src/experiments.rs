@@ -1,13 +1,28 @@
 //! All experiments.
 
+mod at_once;
 mod contents;
+mod cpus;
+mod memory;
+mod processes;
+mod readers;
+mod stall;
 
 use crate::experiment::Bench;
-use crate::memory_info::MemoryInfo;
 use anyhow::Result;
 
 /// Runs those that are wanted.
 pub fn run(bench: &Bench) -> Result<()> {
-    let _module = MemoryInfo::load()?;
-    bench.run(contents::EXPERIMENTS)
+    for group in [
+        contents::EXPERIMENTS,
+        processes::EXPERIMENTS,
+        cpus::EXPERIMENTS,
+        readers::EXPERIMENTS,
+        at_once::EXPERIMENTS,
+        stall::EXPERIMENTS,
+        memory::EXPERIMENTS,
+    ] {
+        bench.run(group)?;
+    }
+    Ok(())
 }

@@ -1,6 +1,6 @@
 //! Processes that hold memory, and do with it what they are asked to.
 
-use anyhow::{bail, ensure, Context, Result};
+use anyhow::{bail, Context, Result};
 use nix::fcntl::OFlag;
 use nix::sys::prctl;
 use nix::sys::signal::{kill, Signal};
@@ -9,9 +9,6 @@ use nix::unistd::{fork, getpid, getppid, pipe2, ForkResult, Pid};
 use std::ffi::CStr;
 use std::fs::File;
 use std::io::{Read, Write};
-
-const WELL: u8 = 0;
-const FAILED: u8 = 1;
 
 /// A forked process; it is killed when this goes.
 pub struct Holder {
@@ -22,11 +19,11 @@ pub struct Holder {
 
 impl Holder {
     /// Forks a process called `name`, which prepares something and then does with it, for each byte that it is
-    /// asked, what `serve` says. Returns when all is prepared.
+    /// asked, what `serve` says. Returns when all is prepared. It answers with a number.
     pub fn start<T>(
         name: &CStr,
         prepare: impl FnOnce() -> Result<T>,
-        serve: impl FnMut(&mut T, u8) -> Result<()>,
+        serve: impl FnMut(&mut T, u8) -> Result<u64>,
     ) -> Result<Self> {
         let mut holder = Self::begin(name, prepare, serve)?;
         holder.wait_for_answer()?;
@@ -37,7 +34,7 @@ impl Holder {
     pub fn begin<T>(
         name: &CStr,
         prepare: impl FnOnce() -> Result<T>,
-        serve: impl FnMut(&mut T, u8) -> Result<()>,
+        serve: impl FnMut(&mut T, u8) -> Result<u64>,
     ) -> Result<Self> {
         let (commands, to) = pipe2(OFlag::O_CLOEXEC)?;
         let (from, answers) = pipe2(OFlag::O_CLOEXEC)?;
@@ -78,18 +75,17 @@ impl Holder {
         Ok(self.to.write_all(&[command])?)
     }
 
-    /// Waits until it did what it was told.
-    pub fn wait_for_answer(&mut self) -> Result<()> {
-        let mut answer = [FAILED];
+    /// Waits until it did what it was told; returns its answer.
+    pub fn wait_for_answer(&mut self) -> Result<u64> {
+        let mut answer = [0; 8];
         self.from
             .read_exact(&mut answer)
-            .context("a process of the bench died")?;
-        ensure!(answer == [WELL], "a process of the bench failed");
-        Ok(())
+            .context("a process of the bench failed or died")?;
+        Ok(u64::from_le_bytes(answer))
     }
 
-    /// Has it do something.
-    pub fn ask(&mut self, command: u8) -> Result<()> {
+    /// Has it do something; returns its answer.
+    pub fn ask(&mut self, command: u8) -> Result<u64> {
         self.tell(command)?;
         self.wait_for_answer()
     }
@@ -109,7 +105,7 @@ fn be_holder<T>(
     mut commands: File,
     mut answers: File,
     prepare: impl FnOnce() -> Result<T>,
-    mut serve: impl FnMut(&mut T, u8) -> Result<()>,
+    mut serve: impl FnMut(&mut T, u8) -> Result<u64>,
 ) -> Result<()> {
     prctl::set_pdeathsig(Signal::SIGKILL)?;
     if getppid() != parent {
@@ -117,11 +113,11 @@ fn be_holder<T>(
     }
     prctl::set_name(name)?;
     let mut held = prepare()?;
-    answers.write_all(&[WELL])?;
+    answers.write_all(&[0; 8])?;
     let mut command = [0];
     while commands.read(&mut command)? == 1 {
-        serve(&mut held, command[0])?;
-        answers.write_all(&[WELL])?;
+        let answer = serve(&mut held, command[0])?;
+        answers.write_all(&answer.to_le_bytes())?;
     }
     Ok(())
 }

@@ -17,6 +17,13 @@ pub enum Message {
         /// Why.
         reason: String,
     },
+    /// What went wrong.
+    Failed {
+        /// What it is called.
+        experiment: String,
+        /// Why.
+        reason: String,
+    },
 }
 
 /// One value of one measure, in one round of an experiment. The measures of a round were taken one right after the

@@ -1,18 +1,26 @@
 //! Measures the modules in a guest, each beside the yardsticks that it is compared with.
 
+mod crowd;
 mod experiment;
 mod experiments;
 mod holder;
 mod ksm;
+mod latency;
 mod memory_info;
 mod module;
 mod pages;
 mod read_once;
+mod system_memory;
 mod user_scan;
 
+use anyhow::Context;
 use clap::Parser;
 use experiment::Bench;
+use nix::sys::resource::{setrlimit, Resource};
 use std::process::ExitCode;
+
+/// Two for each process of the bench, and some.
+const OPEN_FILES: u64 = 1 << 16;
 
 #[derive(Parser, Clone)]
 #[command(
@@ -33,7 +41,11 @@ struct Options {
 fn main() -> ExitCode {
     let options = Options::parse();
     let bench = Bench::new(options.filters, options.quick, options.rounds);
-    match experiments::run(&bench) {
+    let many_files = setrlimit(Resource::RLIMIT_NOFILE, OPEN_FILES, OPEN_FILES);
+    let done = many_files
+        .context("cannot raise the limit of open files")
+        .and_then(|()| experiments::run(&bench));
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("guest-bench: {error:#}");

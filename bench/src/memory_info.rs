@@ -2,22 +2,35 @@
 
 use crate::module::Module;
 use anyhow::{Context, Result};
-use std::fs::{File, OpenOptions};
-use std::io::{Read, Seek, Write};
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read, Write};
+use std::path::Path;
 
 const PATH: &str = "/proc/memory_info";
+
+const WORKERS: &str = "/sys/module/memory_info/parameters/workers";
 
 /// The file, opened once.
 pub struct MemoryInfo {
     file: File,
 }
 
-impl MemoryInfo {
-    /// Loads the module.
-    pub fn load() -> Result<Module> {
-        Module::load("memory_info")
-    }
+/// Loads the module.
+pub fn load() -> Result<Module> {
+    Module::load("memory_info")
+}
 
+/// Lets a RESET have so many threads, 0 being one a processor. False if the module has no such parameter.
+pub fn set_workers(workers: u32) -> Result<bool> {
+    if !Path::new(WORKERS).exists() {
+        return Ok(false);
+    }
+    fs::write(WORKERS, workers.to_string())
+        .with_context(|| format!("cannot write {workers} to {WORKERS}"))?;
+    Ok(true)
+}
+
+impl MemoryInfo {
     /// Opens the file of the loaded module.
     pub fn open() -> Result<Self> {
         let file = OpenOptions::new().read(true).write(true).open(PATH);
@@ -42,7 +55,7 @@ impl MemoryInfo {
     pub fn ask(&mut self, command: &str, answer: &mut Vec<u8>) -> Result<()> {
         self.command(command)?;
         answer.clear();
-        self.file.rewind()?;
+        // A write leaves the file at its beginning.
         self.file.read_to_end(answer)?;
         Ok(())
     }

@@ -40,7 +40,7 @@ impl Content {
         match self {
             Content::Identical => fill(page, same),
             Content::Different => fill(page, own),
-            Content::Half => fill(page, if number % 2 == 0 { same } else { own }),
+            Content::Half => fill(page, if number.is_multiple_of(2) { same } else { own }),
             Content::LastByte => {
                 fill(page, same);
                 page[PAGE - 1] = number as u8;
@@ -108,6 +108,11 @@ impl Mapping {
         }
         mapping.protect(ProtFlags::PROT_READ)?;
         Ok(mapping)
+    }
+
+    /// Where it starts.
+    pub fn start(&self) -> NonNull<c_void> {
+        self.start
     }
 
     /// Changes what may be done with it. A process that then touches it in another way is killed.

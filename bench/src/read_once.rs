@@ -7,20 +7,28 @@ use std::io::Write;
 
 const PATH: &str = "/proc/read_once";
 
-/// The file of the loaded yardstick.
+/// The yardstick's file.
 pub struct ReadOnce {
     file: File,
-    _module: Module,
+    _module: Option<Module>,
 }
 
 impl ReadOnce {
     /// Loads the module.
     pub fn load() -> Result<Self> {
         let module = Module::load("read_once")?;
+        Ok(Self {
+            _module: Some(module),
+            ..Self::open()?
+        })
+    }
+
+    /// Opens the file once more.
+    pub fn open() -> Result<Self> {
         let file = OpenOptions::new().write(true).open(PATH);
         Ok(Self {
             file: file.with_context(|| format!("cannot open {PATH}"))?,
-            _module: module,
+            _module: None,
         })
     }
 

@@ -71,7 +71,7 @@ fn read_only_area(line: &str) -> Option<(usize, usize)> {
     let mut words = line.split_whitespace();
     let (start, end) = words.next()?.split_once('-')?;
     let permissions = words.next()?;
-    let of_the_kernel = ["[vvar", "[vsyscall]", "[vdso]"]
+    let of_the_kernel = ["[vvar", "[vsyscall]"]
         .iter()
         .any(|name| line.contains(name));
     let address = |text| usize::from_str_radix(text, 16).ok();

@@ -28,6 +28,7 @@ const LITTLE: &str = "2G";
 const RESERVE: u64 = 2 << 30;
 /// How far beyond its target a figure of a quick run may be.
 const QUICK_MARGIN: f64 = 2.0;
+const QUICK_ROUNDS: u32 = 5;
 
 #[derive(clap::Args)]
 pub struct Options {
@@ -63,43 +64,56 @@ impl Options {
         let mut well = true;
         for (kernel, quick) in kernels {
             let setup = Setup::new(&workspace, Some(kernel))?;
-            let guest = Guest::for_bench(&setup, &programs, memory_for(kernel)?)?;
+            let guest = guest(&setup, &programs)?;
             let run = measure(&guest, &self.filters, quick, self.rounds)?;
             let figures = run.figures();
             println!("\n{}\n{}", guest.kernel(), output::table(&figures, &run));
             if let Some(directory) = &self.output {
                 output::write(directory, kernel, &guest.kernel(), &figures, &run)?;
             }
+            well &= run.failed.is_empty();
             well &= !self.strict || figures.iter().all(Judged::is_met);
         }
         Ok(well)
     }
 }
 
-/// A quick run, measured once more where it is off its targets; what is still off.
+/// A guest with the bench's modules, and with as much memory as this machine can spare.
+pub fn guest<'a>(setup: &'a Setup, programs: &[PathBuf]) -> Result<Guest<'a>> {
+    let user_mode = setup
+        .kernel()
+        .recipe()
+        .is_some_and(|recipe| recipe.user_mode);
+    Guest::for_bench(setup, programs, memory_for(user_mode)?)
+}
+
+/// A quick run on `guest`, of which what is off its target is measured once more. Returns what is wrong then.
 pub fn quick(guest: &Guest) -> Result<Vec<String>> {
     let mut filters = Vec::new();
-    let mut off = Vec::new();
+    let mut why = Vec::new();
     for _ in 0..2 {
-        let run = measure(guest, &filters, true, 5)?;
+        let run = measure(guest, &filters, true, QUICK_ROUNDS)?;
         let figures = run.figures();
         println!("{}", output::table(&figures, &run));
-        off = figures
-            .iter()
-            .filter(|figure| !figure.is_within(QUICK_MARGIN))
-            .map(Judged::to_string)
+        let off = || {
+            figures
+                .iter()
+                .filter(|judged| !judged.is_within(QUICK_MARGIN))
+        };
+        let failures = run.failed.iter();
+        why = failures
+            .map(|(experiment, reason)| format!("{experiment}: {reason}"))
+            .chain(off().map(Judged::to_string))
             .collect();
-        if off.is_empty() {
+        if why.is_empty() || !run.failed.is_empty() {
             break;
         }
-        filters = figures
-            .iter()
-            .filter(|figure| !figure.is_within(QUICK_MARGIN))
+        filters = off()
             .flat_map(|judged| judged.figure.experiments())
             .map(str::to_owned)
             .collect();
     }
-    Ok(off)
+    Ok(why)
 }
 
 impl Samples {
@@ -142,9 +156,9 @@ fn measure(guest: &Guest, filters: &[String], quick: bool, rounds: u32) -> Resul
 }
 
 /// What the guest is given: the large experiments are skipped where this machine has not enough for them.
-fn memory_for(kernel: &str) -> Result<&'static str> {
+fn memory_for(user_mode: bool) -> Result<&'static str> {
     let (bytes, name) = MUCH;
-    if kernel != NATIVE {
+    if !user_mode {
         return Ok(LITTLE);
     }
     let files = nix::sys::statvfs::statvfs(Path::new(MEMORY_FILES))

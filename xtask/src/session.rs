@@ -6,8 +6,10 @@ use std::process::Command;
 
 use anyhow::{anyhow, bail, ensure, Context, Result};
 
+use crate::bench;
 use crate::kernel::STOCK;
 use crate::module::Job;
+use crate::own_kernel::NATIVE;
 use crate::programs;
 use crate::progress::step;
 use crate::setup::{Guest, Setup, Workspace};
@@ -189,6 +191,17 @@ impl<'a> Session<'a> {
         let setup = self.setup(part.kernel.or(self.kernel))?;
         let guest = Guest::new(setup, part.prefix.trim_end_matches(':'), &programs)?;
         vm_suite::run(&guest, part, names, filter, summary)
+    }
+
+    /// The quick bench.
+    pub fn bench(&mut self) -> Result<Outcome> {
+        let programs = self.programs()?.to_vec();
+        let guest = bench::guest(self.setup(Some(self.kernel.unwrap_or(NATIVE)))?, &programs)?;
+        let wrong = bench::quick(&guest)?;
+        Ok(match wrong.is_empty() {
+            true => Outcome::Ok,
+            false => Outcome::Failed(wrong.join("\n")),
+        })
     }
 
     /// A stress run on `kernel`.

@@ -55,6 +55,11 @@ impl<'a> Setup<'a> {
         })
     }
 
+    /// The kernel.
+    pub fn kernel(&self) -> &Kernel {
+        &self.kernel
+    }
+
     /// Does `job` with the modules' sources for the kernel.
     pub fn make(&self, job: Job) -> Result<Modules> {
         module::make(self.workspace, &self.root, &self.kernel, job)

@@ -46,6 +46,10 @@ const SUITES: &[Suite] = &[
         name: "build",
         run: |session| session.build(),
     },
+    Suite {
+        name: "bench::quick",
+        run: |session| session.bench(),
+    },
 ];
 
 /// The guest's tests, on the kernel that was asked for.

@@ -3,17 +3,21 @@
 use crate::experiment::{timed, Experiment, Log};
 use crate::holder::Holder;
 use crate::ksm;
-use crate::memory_info::MemoryInfo;
+use crate::memory_info::{self, MemoryInfo};
 use crate::pages::{Content, Mapping, PAGE};
 use crate::read_once::ReadOnce;
 use crate::user_scan::Found;
-use anyhow::Result;
+use anyhow::{ensure, Context, Result};
 use nix::sys::mman::MmapAdvise;
+use std::ffi::CStr;
 
 const FEW: usize = 10_000;
 const MANY: usize = 250_000;
 /// Pages of one process: each may be a mapping of its own to the host of User-mode Linux, which allows only so many.
 const PAGES_A_PROCESS: usize = 25_000;
+
+/// What processes with pages are called.
+const NAME: &CStr = c"bench-pages";
 
 const MERGEABLE: u8 = b'm';
 const UNMERGEABLE: u8 = b'u';
@@ -52,13 +56,14 @@ pub fn hold(content: Content, pages: usize) -> Result<Vec<Holder>> {
     for first in (0..pages).step_by(PAGES_A_PROCESS) {
         let pages = PAGES_A_PROCESS.min(pages - first);
         holders.push(Holder::start(
-            c"bench-pages",
+            NAME,
             || Mapping::filled(content, pages, first),
             |mapping, command| {
                 mapping.advise(match command {
                     MERGEABLE => MmapAdvise::MADV_MERGEABLE,
                     _ => MmapAdvise::MADV_UNMERGEABLE,
-                })
+                })?;
+                Ok(0)
             },
         )?);
     }
@@ -66,6 +71,7 @@ pub fn hold(content: Content, pages: usize) -> Result<Vec<Holder>> {
 }
 
 fn measure(log: &Log, content: Content, pages: usize, with_ksm: bool) -> Result<()> {
+    let _module = memory_info::load()?;
     let mut holders = hold(content, pages)?;
     let mut memory_info = MemoryInfo::open()?;
     let mut read_once = ReadOnce::load()?;
@@ -85,16 +91,30 @@ fn measure(log: &Log, content: Content, pages: usize, with_ksm: bool) -> Result<
                 .try_for_each(|holder| found.scan(holder.pid()))
         })?;
         log.time_each(round, "user space", scan, found.pages)?;
+        check(&mut memory_info, &found)?;
         if with_ksm && ksm::exists() {
-            holders
-                .iter_mut()
-                .try_for_each(|holder| holder.ask(MERGEABLE))?;
+            for holder in &mut holders {
+                holder.ask(MERGEABLE)?;
+            }
             let speed = ksm::scan(pages as u64)?;
-            holders
-                .iter_mut()
-                .try_for_each(|holder| holder.ask(UNMERGEABLE))?;
+            for holder in &mut holders {
+                holder.ask(UNMERGEABLE)?;
+            }
             log.time_each(round, "KSM", speed.time, speed.pages)?;
         }
     }
+    Ok(())
+}
+
+/// Requires that the subject found what the scanner in user space did: a fast wrong answer is worth nothing.
+fn check(memory_info: &mut MemoryInfo, found: &Found) -> Result<()> {
+    let mut answer = Vec::new();
+    memory_info.ask(&format!("FILTER|{}", NAME.to_str()?), &mut answer)?;
+    let answer = String::from_utf8(answer).context("the name is UTF-8")?;
+    let field = format!("may_be_shared: {},", found.may_be_shared());
+    ensure!(
+        answer.contains(&field),
+        "a scanner in user space found {field} the answer is {answer}"
+    );
     Ok(())
 }

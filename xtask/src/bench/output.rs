@@ -49,8 +49,13 @@ pub fn table(figures: &[Judged], samples: &Samples) -> String {
         }
     }
     let mut text = table.to_string();
-    for (experiment, reason) in &samples.skipped {
-        text.push_str(&format!("\n{experiment} was skipped: {reason}"));
+    for (what, experiments) in [
+        ("was skipped", &samples.skipped),
+        ("FAILED", &samples.failed),
+    ] {
+        for (experiment, reason) in experiments {
+            text.push_str(&format!("\n{experiment} {what}: {reason}"));
+        }
     }
     text
 }

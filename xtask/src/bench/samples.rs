@@ -8,6 +8,8 @@ pub struct Samples {
     pub samples: Vec<Sample>,
     /// What was not measured, and why.
     pub skipped: Vec<(String, String)>,
+    /// What went wrong, and why.
+    pub failed: Vec<(String, String)>,
 }
 
 /// The middle of values and how far they spread.
@@ -27,11 +29,13 @@ impl Samples {
         let mut all = Self {
             samples: Vec::new(),
             skipped: Vec::new(),
+            failed: Vec::new(),
         };
         for message in messages {
             match message {
                 Message::Sample(sample) => all.samples.push(sample),
                 Message::Skipped { experiment, reason } => all.skipped.push((experiment, reason)),
+                Message::Failed { experiment, reason } => all.failed.push((experiment, reason)),
             }
         }
         all

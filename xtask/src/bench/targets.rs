@@ -1,7 +1,7 @@
 //! What is compared with what, and the targets.
 
-use super::figures::Figure::{self, Compared, Ratio};
-use super::figures::Target::{Any, AtLeast, AtMost};
+use super::figures::Figure::{self, Compared, Ratio, Value};
+use super::figures::Target::{self, Any, AtLeast, AtMost};
 
 const RESET: &str = "reset";
 const PASS: &str = "pass";
@@ -9,7 +9,7 @@ const KSM: &str = "KSM";
 const USER_SPACE: &str = "user space";
 
 /// RESET's time a page, in those of one pass over the same bytes.
-const fn to_pass(experiment: &'static str, target: super::figures::Target) -> Figure {
+const fn to_pass(experiment: &'static str, target: Target) -> Figure {
     Ratio {
         experiment,
         of: RESET,
@@ -19,7 +19,7 @@ const fn to_pass(experiment: &'static str, target: super::figures::Target) -> Fi
 }
 
 /// KSM's time a page in RESETs.
-const fn ksm(experiment: &'static str, target: super::figures::Target) -> Figure {
+const fn ksm(experiment: &'static str, target: Target) -> Figure {
     Ratio {
         experiment,
         of: KSM,
@@ -49,6 +49,44 @@ const fn crafted(experiment: &'static str, with: &'static str) -> Figure {
     }
 }
 
+/// A measure in times another one.
+const fn ratio(
+    experiment: &'static str,
+    of: &'static str,
+    to: &'static str,
+    target: Target,
+) -> Figure {
+    Ratio {
+        experiment,
+        of,
+        to,
+        target,
+    }
+}
+
+/// A measure that has a target in units of its own.
+const fn value(experiment: &'static str, of: &'static str, target: Target) -> Figure {
+    Value {
+        experiment,
+        of,
+        target,
+    }
+}
+
+/// A measure of many readers in times another one.
+const fn readers(of: &'static str, to: &'static str) -> Figure {
+    ratio("readers::many", of, to, Any)
+}
+
+const ONE_WORKER: &str = "one worker";
+const ALL_WORKERS: &str = "all workers";
+/// How much more two processors can do in the same time, whatever they do.
+const ONE_PASS: &str = "a pass";
+const TWO_PASSES: &str = "half of two passes at once";
+/// What `compare` measures beside a RESET for a few processes.
+const ROLLUP: &str = "smaps_rollup a process";
+const RESET_A_PROCESS: &str = "reset a process";
+
 /// All figures, in the order of the table.
 pub const FIGURES: &[Figure] = &[
     to_pass("contents::different-10k", AtMost(1.0)),
@@ -75,4 +113,72 @@ pub const FIGURES: &[Figure] = &[
     crafted("contents::middle-250k", "contents::different-250k"),
     crafted("contents::one-byte-250k", "contents::different-250k"),
     crafted("contents::one-line-250k", "contents::different-250k"),
+    value("processes::same-page-again", "again", AtMost(40.0)),
+    value("processes::unpopulated", "PROT_NONE", AtMost(1.0)),
+    value("processes::unpopulated", "PROT_READ", AtMost(1.0)),
+    to_pass("processes::one-gibibyte", Any),
+    to_pass("processes::one-binary", Any),
+    ratio("processes::one-binary", RESET_A_PROCESS, ROLLUP, Any),
+    to_pass("processes::names", Any),
+    ratio("processes::names", RESET_A_PROCESS, ROLLUP, Any),
+    to_pass("processes::fork-tree", Any),
+    ratio("cpus::many-sets", ONE_WORKER, ALL_WORKERS, AtLeast(1.7)),
+    ratio("cpus::many-sets", ONE_PASS, TWO_PASSES, Any),
+    ratio("cpus::one-big-set", ONE_WORKER, ALL_WORKERS, AtLeast(1.7)),
+    ratio("cpus::one-big-set", ONE_PASS, TWO_PASSES, Any),
+    ratio(
+        "readers::during-reset",
+        "FILTER during RESETs p99",
+        "FILTER alone p99",
+        AtMost(2.0),
+    ),
+    ratio(
+        "readers::during-reset",
+        "FILTER during RESETs p50",
+        "FILTER alone p50",
+        Any,
+    ),
+    ratio(
+        "readers::during-reset",
+        "FILTER alone p50",
+        "smaps_rollup p50",
+        Any,
+    ),
+    ratio(
+        "readers::during-reset",
+        "ALL during RESETs p99",
+        "ALL alone p99",
+        Any,
+    ),
+    ratio(
+        "readers::sets",
+        "FILTER, many sets p50",
+        "FILTER, few sets p50",
+        AtMost(1.2),
+    ),
+    ratio(
+        "readers::sets",
+        "ALL a byte, many sets",
+        "copy a byte, many sets",
+        AtMost(1.5),
+    ),
+    ratio(
+        "readers::sets",
+        "ALL a byte, many sets",
+        "ALL a byte, a tenth",
+        AtMost(1.2),
+    ),
+    readers("FILTER of 64 p50", "FILTER of 2 p50"),
+    readers("FILTER of 64 p99", "FILTER of 64 p50"),
+    readers("FILTER of 64 during RESETs p50", "FILTER of 64 p50"),
+    readers("ALL of 64 p50", "ALL of 2 p50"),
+    ratio("at-once::resets", "4 at once", "one of 4", AtMost(2.2)),
+    ratio("at-once::resets", "16 at once", "one of 16", AtMost(2.2)),
+    ratio("at-once::resets", "64 at once", "one of 64", AtMost(2.2)),
+    value("stall::mmap", "mmap alone max", Any),
+    value("stall::mmap", "mmap during RESETs p99.9", Any),
+    value("stall::mmap", "mmap during RESETs max", AtMost(1.0)),
+    value("memory::while-scanning", "peak a page", AtMost(24.0)),
+    value("memory::kept", "a set of one process", AtMost(264.0)),
+    value("memory::kept", "a pid", AtMost(8.0)),
 ];
