@@ -22,7 +22,10 @@ fn database(number: u32) -> Arc<Db> {
 }
 
 fn reset(database: &Db, number: u32) -> Result<(), Refused<ScanFailure>> {
-    database.reset(|| Snapshot::scan(number).map_err(|_| ScanFailure::NoMemory))
+    database.reset(
+        || Snapshot::scan(number).map_err(|_| ScanFailure::NoMemory),
+        drop,
+    )
 }
 
 fn number(database: &Db) -> u32 {
@@ -190,7 +193,7 @@ fn a_failed_reset_leaves_the_old_set() {
         let database = database(1);
         let failing = {
             let database = database.clone();
-            spawn(move || database.reset(|| Err(ScanFailure::NoMemory)))
+            spawn(move || database.reset(|| Err(ScanFailure::NoMemory), drop))
         };
         assert_eq!(number(&database), 1);
         assert_eq!(failing.join(), Err(Refused::Failed(ScanFailure::NoMemory)));
@@ -244,12 +247,15 @@ fn unload_beside_commands() {
         let resetting = {
             let database = database.clone();
             spawn(move || {
-                let outcome = database.reset(|| {
-                    if database.is_closing() {
-                        return Err(ScanFailure::Killed);
-                    }
-                    Snapshot::scan(2).map_err(|_| ScanFailure::NoMemory)
-                });
+                let outcome = database.reset(
+                    || {
+                        if database.is_closing() {
+                            return Err(ScanFailure::Killed);
+                        }
+                        Snapshot::scan(2).map_err(|_| ScanFailure::NoMemory)
+                    },
+                    drop,
+                );
                 assert!(matches!(
                     outcome,
                     Ok(()) | Err(Refused::Closing) | Err(Refused::Failed(ScanFailure::Killed))

@@ -12,8 +12,10 @@
 #include <linux/mm.h>
 #include <linux/proc_fs.h>
 #include <linux/rhashtable.h>
+#include <linux/rwsem.h>
 #include <linux/sched.h>
 #include <linux/sort.h>
+#include <linux/workqueue.h>
 
 /* helpers/mm.c */
 struct abstractions_mm_segments {
@@ -26,18 +28,23 @@ struct abstractions_mm_segments {
 };
 void abstractions_mm_segments(struct mm_struct *mm, struct abstractions_mm_segments *segments);
 unsigned long abstractions_get_mm_counter_sum(struct mm_struct *mm, int member);
+unsigned long abstractions_get_mm_rss(struct mm_struct *mm);
 unsigned long abstractions_mm_pgtables_bytes(const struct mm_struct *mm);
 
 /* helpers/page.c */
 void abstractions_get_page(struct page *page);
+bool abstractions_try_get_page(struct page *page);
 void abstractions_put_page(struct page *page);
 struct page *abstractions_pfn_to_page(unsigned long pfn);
+void abstractions_prefetch_struct_page(unsigned long pfn);
 unsigned long abstractions_page_to_pfn(const struct page *page);
 bool abstractions_page_is_poisoned(const struct page *page);
 bool abstractions_is_pci_p2pdma_page(const struct page *page);
 bool abstractions_is_zero_pfn(unsigned long pfn);
-void abstractions_memcpy_from_page(char *to, struct page *page);
-int abstractions_memcmp_page(const char *bytes, struct page *page);
+void abstractions_memcpy_from_page(char *to, struct page *page, size_t offset, size_t len);
+void *abstractions_kmap_local_page(struct page *page);
+void abstractions_kunmap_local(const void *mapped);
+void abstractions_prefetch_page(struct page *page, size_t offset);
 
 /* helpers/page_table.c */
 int abstractions_mmap_read_lock_killable(struct mm_struct *mm);
@@ -63,11 +70,12 @@ unsigned long abstractions_pmd_pfn(pmd_t pmd);
 spinlock_t *abstractions_pmd_lock(struct mm_struct *mm, pmd_t *pmd);
 pte_t *abstractions_pte_offset(pmd_t pmd, unsigned long address);
 spinlock_t *abstractions_pte_lock(struct mm_struct *mm, pmd_t pmd);
-pte_t abstractions_ptep_get(pte_t *pte);
-bool abstractions_pte_present(pte_t pte);
-bool abstractions_pte_special(pte_t pte);
-unsigned long abstractions_pte_pfn(pte_t pte);
+unsigned long abstractions_present_pte(pte_t *ptep);
 void abstractions_page_table_unlock(spinlock_t *lock);
+
+static const unsigned long ABSTRACTIONS_PTE_PRESENT = 1;
+static const unsigned long ABSTRACTIONS_PTE_SPECIAL = 2;
+static const unsigned int ABSTRACTIONS_PTE_PFN_SHIFT = 2;
 
 static const unsigned long ABSTRACTIONS_P4D_SIZE = P4D_SIZE;
 static const unsigned long ABSTRACTIONS_PUD_SIZE = PUD_SIZE;
@@ -83,6 +91,9 @@ int abstractions_rhashtable_init(struct rhashtable *ht, const struct rhashtable_
 void *abstractions_rhashtable_lookup(struct rhashtable *ht, const void *key);
 int abstractions_rhashtable_insert(struct rhashtable *ht, struct rhash_head *head);
 int abstractions_rhashtable_remove(struct rhashtable *ht, struct rhash_head *head);
+
+/* helpers/rwsem.c */
+void abstractions_init_rwsem(struct rw_semaphore *sem);
 
 /* helpers/task.c */
 struct task_struct *abstractions_next_task(struct task_struct *task);
@@ -105,5 +116,12 @@ const struct path *abstractions_file_user_path(const struct file *file);
 bool abstractions_vma_is_initial_heap(const struct vm_area_struct *vma);
 bool abstractions_vma_is_initial_stack(const struct vm_area_struct *vma);
 const char *abstractions_anon_vma_name(const struct vm_area_struct *vma);
+
+/* helpers/workqueue.c */
+void abstractions_init_work(struct work_struct *work, work_func_t func);
+bool abstractions_queue_unbound(struct work_struct *work);
+bool abstractions_queue_work(struct workqueue_struct *wq, struct work_struct *work);
+struct workqueue_struct *abstractions_alloc_unbound(const char *name);
+unsigned int abstractions_num_online_cpus(void);
 
 #endif

@@ -86,7 +86,7 @@ impl Texts {
         })
     }
 
-    /// The text of something that holds still, as a reply. May sleep.
+    /// The text of something that does not grow meanwhile, as a reply. May sleep.
     ///
     /// # Errors
     ///

@@ -24,11 +24,15 @@ pub mod log;
 pub mod mm;
 pub mod page;
 pub mod page_walk;
+pub mod pinned_pages;
 pub mod procfs;
 pub mod random;
+pub mod reclaimer;
 pub mod rhashtable;
+pub mod rwsem;
 pub mod sort;
 pub mod task;
 #[cfg(not(CONFIG_UML))]
 pub mod top_level;
 pub mod vma;
+pub mod workers;

@@ -61,6 +61,12 @@ impl Drop for MmapRead<'_> {
     }
 }
 
+/// About how many pages the address space has in memory, huge ones of hugetlb left out. Costs no lock.
+pub fn resident_pages(mm: &MmWithUser) -> usize {
+    // SAFETY: `mm` is alive.
+    unsafe { bindings::abstractions_get_mm_rss(mm.as_raw()) }
+}
+
 /// True for `r--` and `r-x` areas.
 pub fn is_read_only(vma: &VmaRef) -> bool {
     vma.flags() & (flags::READ | flags::WRITE) == flags::READ

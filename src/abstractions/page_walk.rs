@@ -8,8 +8,11 @@
 //! Why the tables stay: those of an area that is mapped are only freed by who holds the `mmap_lock`
 //! for writing, or (tables of last level that ran empty or collapsed into a huge page, and shared
 //! hugetlb tables) after an RCU grace period; the walk holds the lock for reading and is in an RCU
-//! read-side critical section. Why the entries stay: each is looked at under its page-table lock,
-//! after it was seen to be still the table's (as `pte_offset_map_lock()` does).
+//! read-side critical section. Entries of huge mappings are looked at under their page-table lock. Those
+//! of the last level are read without one: many workers walk one address space at once, and some
+//! architectures have one such lock for all of it. A page that is to be pinned is first referenced if it
+//! has references still, and then it is seen whether the entry still maps it, as in `gup_fast_pte_range()`
+//! of `mm/gup.c`; where that fails, the lock is taken.
 //!
 //! C headers: `include/linux/pgtable.h`, `include/linux/mm.h`; model: `mm/pagewalk.c`.
 
@@ -18,7 +21,7 @@ use crate::mm::{has_readable_pages, is_anonymous, MmapRead};
 use crate::page::PinnedPage;
 use core::marker::PhantomData;
 use core::ops::ControlFlow;
-use kernel::bindings::{p4d_t, pmd_t, pud_t, spinlock_t};
+use kernel::bindings::{mm_struct, p4d_t, pmd_t, pte_t, pud_t, spinlock_t};
 use kernel::mm::virt::{flags, VmaRef};
 use kernel::sync::rcu;
 use logic::content_table::Pfn;
@@ -26,10 +29,27 @@ use logic::page_hash::PAGE_SIZE;
 
 /// What is done with the pages that a walk meets.
 pub trait Visitor {
-    /// Looks at one present page. Called under a page-table lock: must not sleep.
+    /// Looks at one present page. Called under the RCU read-side lock, and for huge mappings under a
+    /// page-table lock: must not sleep.
     ///
     /// `Break` leaves the page for the next walk, which starts at its address.
     fn visit(&mut self, page: MappedPage<'_>) -> ControlFlow<()>;
+
+    /// Is asked before the pages of a last-level table or of a huge mapping are shown.
+    fn enter(&mut self) -> Enter {
+        Enter::Look
+    }
+}
+
+/// Whether a walk looks at what one entry above the last level maps.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Enter {
+    /// Shows its pages.
+    Look,
+    /// Goes on behind it.
+    Skip,
+    /// Ends before it.
+    Stop,
 }
 
 /// What must be known of an area to judge its pages.
@@ -41,13 +61,74 @@ struct Area {
     anonymous: bool,
 }
 
-/// A page that is present in the walked area, while its page-table lock is held.
+/// A page that is present in the walked area, or was when its entry was read.
 pub struct MappedPage<'a> {
     pfn: Pfn,
     /// No `struct page` stands behind the entry.
     special: bool,
     area: Area,
-    _lock: PhantomData<&'a PageTableLock>,
+    entry: Entry,
+    _tables: PhantomData<&'a rcu::Guard>,
+}
+
+/// What keeps the page mapped, or tells that it is.
+#[derive(Clone, Copy)]
+enum Entry {
+    /// The page-table lock is held.
+    Locked,
+    /// It is not: an entry of a last-level table.
+    Unlocked(PteEntry),
+}
+
+/// An entry of a last-level table as it was read without a lock.
+///
+/// # Invariants
+///
+/// The tables stay (see the head of the file); `ptep` is an entry of the table that `pmd`, the value that
+/// was read from `pmdp`, points to; both are of `mm`.
+#[derive(Clone, Copy)]
+struct PteEntry {
+    mm: *mut mm_struct,
+    pmdp: *mut pmd_t,
+    pmd: pmd_t,
+    ptep: *mut pte_t,
+    pte: usize,
+}
+
+impl PteEntry {
+    /// True if nothing has changed since.
+    fn is_unchanged(&self) -> bool {
+        // SAFETY: by the type's invariants both entries are valid; then a plain function of values.
+        unsafe {
+            bindings::abstractions_present_pte(self.ptep) == self.pte
+                && bindings::abstractions_pmd_same(
+                    self.pmd,
+                    bindings::abstractions_pmdp_get(self.pmdp),
+                )
+        }
+    }
+
+    /// As [`PinnedPage::pin`], for the page that the entry maps.
+    ///
+    /// # Safety
+    ///
+    /// `pfn` is the entry's, of an area for which [`has_readable_pages`].
+    unsafe fn pin(&self, pfn: Pfn) -> Option<PinnedPage> {
+        // SAFETY: by this function's own requirement the frame has a `struct page`.
+        match unsafe { PinnedPage::try_pin(pfn, || self.is_unchanged()) } {
+            Ok(page) => page,
+            Err(_) => {
+                // SAFETY: by the type's invariants `pmd` points to a table of this mm.
+                let lock = unsafe { bindings::abstractions_pte_lock(self.mm, self.pmd) };
+                let _lock = PageTableLock(lock);
+                if !self.is_unchanged() {
+                    return None;
+                }
+                // SAFETY: the lock is held, and the entry maps the frame.
+                unsafe { PinnedPage::pin(pfn) }
+            }
+        }
+    }
 }
 
 impl MappedPage<'_> {
@@ -59,15 +140,19 @@ impl MappedPage<'_> {
     /// Takes a reference to the page, to read it after the walk. `None` if it must not be read.
     pub fn pin(&self) -> Option<PinnedPage> {
         // SAFETY: any frame number may be asked for.
-        let is_zero = unsafe { bindings::abstractions_is_zero_pfn(self.pfn) };
+        let is_zero = || unsafe { bindings::abstractions_is_zero_pfn(self.pfn) };
         // Special entries of anonymous areas are the zero pages, small or huge (whose number is not
         // exported); the small one occurs elsewhere too. They are pages like others.
-        let is_page = !self.special || self.area.anonymous || is_zero;
+        let is_page = !self.special || self.area.anonymous || is_zero();
         if !(self.area.readable && is_page) {
             return None;
         }
-        // SAFETY: the walk that made `self` holds the entry's lock; the area was asked above.
-        unsafe { PinnedPage::pin(self.pfn) }
+        match &self.entry {
+            // SAFETY: the walk that made `self` holds the entry's lock; the area was asked above.
+            Entry::Locked => unsafe { PinnedPage::pin(self.pfn) },
+            // SAFETY: the frame is the entry's; the area was asked above.
+            Entry::Unlocked(entry) => unsafe { entry.pin(self.pfn) },
+        }
     }
 }
 
@@ -161,6 +246,19 @@ impl<V: Visitor> Walk<'_, V> {
         }
     }
 
+    /// Looks at what an entry of `size` bytes maps, unless the visitor does not want to.
+    fn enter(
+        &mut self,
+        size: usize,
+        look: impl FnOnce(&mut Self) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        match self.visitor.enter() {
+            Enter::Look => look(self),
+            Enter::Skip => self.skip(size),
+            Enter::Stop => ControlFlow::Break(()),
+        }
+    }
+
     /// Walks what one entry of the top levels covers.
     fn step(&mut self) -> ControlFlow<()> {
         let mm = self.guard.mm().as_raw();
@@ -198,7 +296,9 @@ impl<V: Visitor> Walk<'_, V> {
             if table {
                 self.walk_pmd_table(pudp, pud)?;
             } else if page {
-                self.walk_pud_page(pudp)?;
+                self.enter(bindings::ABSTRACTIONS_PUD_SIZE, |walk| {
+                    walk.walk_pud_page(pudp)
+                })?;
             } else {
                 self.skip(bindings::ABSTRACTIONS_PUD_SIZE)?;
             }
@@ -243,9 +343,13 @@ impl<V: Visitor> Walk<'_, V> {
                 )
             };
             if table {
-                self.walk_pte_table(pmdp, pmd)?;
+                self.enter(bindings::ABSTRACTIONS_PMD_SIZE, |walk| {
+                    walk.walk_pte_table(pmdp, pmd)
+                })?;
             } else if page {
-                self.walk_pmd_page(pmdp)?;
+                self.enter(bindings::ABSTRACTIONS_PMD_SIZE, |walk| {
+                    walk.walk_pmd_page(pmdp)
+                })?;
             } else {
                 self.skip(bindings::ABSTRACTIONS_PMD_SIZE)?;
             }
@@ -274,36 +378,30 @@ impl<V: Visitor> Walk<'_, V> {
         self.show_range(pfn, special, bindings::ABSTRACTIONS_PMD_SIZE)
     }
 
-    /// Shows the pages of one last-level table, or does nothing if it is the entry's no more: then
-    /// the caller looks again.
+    /// Shows the pages of one last-level table.
     fn walk_pte_table(&mut self, pmdp: *mut pmd_t, pmd: pmd_t) -> ControlFlow<()> {
         let mm = self.guard.mm().as_raw();
         let end = self.end_of(bindings::ABSTRACTIONS_PMD_SIZE);
-        // SAFETY: `pmd` pointed to a table, which RCU keeps.
-        let _lock = PageTableLock(unsafe { bindings::abstractions_pte_lock(mm, pmd) });
-        // SAFETY: a valid entry; then a plain function of values.
-        let same =
-            unsafe { bindings::abstractions_pmd_same(pmd, bindings::abstractions_pmdp_get(pmdp)) };
-        if !same {
-            return self.count(1);
-        }
+        // SAFETY: `at` is in what the table covers.
+        let mut ptep = unsafe { bindings::abstractions_pte_offset(pmd, self.at) };
         while self.at < end {
-            // SAFETY: `at` is in what the table covers, and its lock is held.
-            let pte = unsafe {
-                bindings::abstractions_ptep_get(bindings::abstractions_pte_offset(pmd, self.at))
-            };
-            // SAFETY: a plain function of a value.
-            if unsafe { bindings::abstractions_pte_present(pte) } {
-                // SAFETY: plain functions of a value.
-                let (pfn, special) = unsafe {
-                    (
-                        bindings::abstractions_pte_pfn(pte),
-                        bindings::abstractions_pte_special(pte),
-                    )
-                };
-                self.show(pfn, special)?;
+            // SAFETY: an entry of the table, since `at` is in what it covers.
+            let pte = unsafe { bindings::abstractions_present_pte(ptep) };
+            if pte != 0 {
+                let special = pte & bindings::ABSTRACTIONS_PTE_SPECIAL != 0;
+                // INVARIANT: the table stays while the walk holds the RCU read-side lock.
+                let entry = Entry::Unlocked(PteEntry {
+                    mm,
+                    pmdp,
+                    pmd,
+                    ptep,
+                    pte,
+                });
+                self.show(pte >> bindings::ABSTRACTIONS_PTE_PFN_SHIFT, special, entry)?;
             }
             self.skip(PAGE_SIZE)?;
+            // One past the last entry at most.
+            ptep = ptep.wrapping_add(1);
         }
         ControlFlow::Continue(())
     }
@@ -313,18 +411,19 @@ impl<V: Visitor> Walk<'_, V> {
         let end = self.end_of(size);
         while self.at < end {
             let within = (self.at & (size - 1)) / PAGE_SIZE;
-            self.show(pfn + within, special)?;
+            self.show(pfn + within, special, Entry::Locked)?;
             self.skip(PAGE_SIZE)?;
         }
         ControlFlow::Continue(())
     }
 
-    fn show(&mut self, pfn: Pfn, special: bool) -> ControlFlow<()> {
+    fn show(&mut self, pfn: Pfn, special: bool, entry: Entry) -> ControlFlow<()> {
         self.visitor.visit(MappedPage {
             pfn,
             special,
             area: self.area,
-            _lock: PhantomData,
+            entry,
+            _tables: PhantomData,
         })
     }
 

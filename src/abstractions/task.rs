@@ -33,6 +33,11 @@ pub struct ThreadGroup {
     pub tgid: u32,
 }
 
+// SAFETY: a `struct pid` is counted and looked up by any thread.
+unsafe impl Send for ThreadGroup {}
+// SAFETY: as above.
+unsafe impl Sync for ThreadGroup {}
+
 impl ThreadGroup {
     /// Describes the thread group of a leader. `None` if it is gone already.
     ///

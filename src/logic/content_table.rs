@@ -1,227 +1,209 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The read-only pages of one set, classed by content.
+//! The read-only pages of one set of processes, classed by content, by many workers at once.
 //!
-//! Each physical page is entered once, however often the set maps it. The first page of each content
-//! stands for its class; a further page joins it when its hash agrees *and* the caller's comparison says
-//! that the bytes do. All records and both indices are flat arrays: 16 bytes a physical page, and 4 a
-//! slot of the indices.
+//! Most pages differ in almost every cache line, so a page is first entered by the hash of a small
+//! *sample* of it. Only when a second page has the same sample are both read: first compared with
+//! each other; and once two pages with the same sample were found to differ, each page with it is
+//! entered by the hash of its whole content. A page joins a class only after a comparison says that
+//! the bytes agree. However pages are crafted, each is read at most three times.
+//!
+//! | bits of an entry | |
+//! |---|---|
+//! | 0 | always set |
+//! | 1 | by the hash of the content, not of the sample |
+//! | 2 | *split*: pages with this sample are entered by their content as well |
+//! | 3-23 | tag: bits of the hash |
+//! | 24-63 | frame number of the page that stands for its class |
 
-use crate::index::{hash_number, Entry, Index};
-use kernel::alloc::kvec::PushError;
-use kernel::alloc::{AllocError, Flags, KVVec};
+use crate::index::hash_number;
+use crate::word_table::{Lookup, NoRoom, Place, WordTable};
+use kernel::alloc::{AllocError, Flags};
 
-/// Number of a physical page frame.
+/// Number of a physical page frame. Below [`MAX_PFN`].
 pub type Pfn = usize;
 
-/// A handle on a physical page that keeps it from being freed and used for something else.
-pub trait Page {
-    /// The page's frame number.
-    fn pfn(&self) -> Pfn;
+/// What x86-64 can address, in frames: 52 bits of address.
+pub const MAX_PFN: Pfn = 1 << (52 - 12);
+
+const USED: u64 = 1;
+const BY_CONTENT: u64 = 1 << 1;
+const SPLIT: u64 = 1 << 2;
+const TAG_SHIFT: u32 = 3;
+const TAG_MASK: u64 = ((1 << 21) - 1) << TAG_SHIFT;
+const PFN_SHIFT: u32 = 24;
+
+/// What the table asks of its caller about pages that were entered.
+pub trait Pages {
+    /// True if the two hold the same bytes at this moment.
+    fn is_same(&mut self, a: Pfn, b: Pfn) -> bool;
+
+    /// The hash of the page's content as it is at this moment.
+    fn content_hash(&mut self, pfn: Pfn) -> u64;
+
+    /// Is told that `follower`, a leader until now, has the same content as `leader`.
+    fn join(&mut self, follower: Pfn, leader: Pfn);
 }
 
-/// What is known of one physical page.
-struct Record<P> {
-    page: P,
-    class: Class,
+/// The classes of identical pages of one set. Does not sleep or allocate but where it says so.
+#[derive(Default)]
+pub struct ContentTable {
+    table: WordTable,
 }
 
-/// The class of identical pages that a record belongs to, in one word.
-///
-/// # Invariants
-///
-/// With `MEMBER` set, the low bits are the number of the record that stands for the class. Without,
-/// the record itself stands for it, and they are those of the content's hash.
-#[derive(Clone, Copy)]
-struct Class(u64);
-
-/// The record belongs to the class that another one stands for.
-const MEMBER: u64 = 1;
-/// The class that this record stands for has at least two pages.
-const SHARED: u64 = 2;
-const FLAGS: u64 = MEMBER | SHARED;
-
-impl Class {
-    fn new(hash: u64) -> Self {
-        // INVARIANT: no `MEMBER`, the rest is the hash.
-        Self(hash & !FLAGS)
-    }
-
-    fn member_of(number: u32) -> Self {
-        // INVARIANT: `MEMBER`, the rest is the number.
-        Self(u64::from(number) << 32 | MEMBER)
-    }
-
-    fn has_hash(self, hash: u64) -> bool {
-        self.0 & !FLAGS == hash & !FLAGS
-    }
-
-    fn hash(self) -> u64 {
-        self.0 & !FLAGS
-    }
-
-    /// The number of the record that stands for the class, if it is another one.
-    fn leader(self) -> Option<u32> {
-        (self.0 & MEMBER != 0).then_some((self.0 >> 32) as u32)
-    }
-}
-
-/// There is no room for another page: call [`ContentTable::reserve`] where memory may be allocated,
-/// and try again.
-///
-/// Holds the page that did not fit.
-#[derive(Debug)]
-pub struct NoRoom<P>(pub P);
-
-/// The classes of identical pages of one set.
-pub struct ContentTable<P> {
-    records: KVVec<Record<P>>,
-    by_pfn: Index,
-    by_content: Index,
-    may_be_shared: u64,
-    nb_group: u64,
-}
-
-impl<P: Page> ContentTable<P> {
+impl ContentTable {
     /// A table without memory and without room.
-    pub const fn new() -> Self {
+    pub fn new() -> Self {
         Self {
-            records: KVVec::new(),
-            by_pfn: Index::new(),
-            by_content: Index::new(),
-            may_be_shared: 0,
-            nb_group: 0,
+            table: WordTable::new(),
         }
     }
 
-    /// How many new physical pages it takes before it must grow.
+    /// How many pages it takes before it should grow.
     pub fn room(&self) -> usize {
-        (self.records.capacity() - self.records.len())
-            .min(self.by_pfn.room())
-            .min(self.by_content.room())
+        self.table.room()
     }
 
-    /// Makes room for `pages` more physical pages. May sleep if `flags` do; growing is geometric.
+    /// Counts places that [`Self::class`] has filled.
+    pub fn count_filled(&self, words: usize) {
+        self.table.count_filled(words);
+    }
+
+    /// Makes room for `additional` more pages. May sleep if `flags` do.
     ///
     /// # Errors
     ///
     /// Without memory the table holds what it held.
-    pub fn reserve(&mut self, pages: usize, flags: Flags) -> Result<(), AllocError> {
-        let end = self.records.len().checked_add(pages).ok_or(AllocError)?;
-        if end >= u32::MAX as usize {
-            return Err(AllocError);
-        }
-        self.records.reserve(pages, flags)?;
-        let records = &self.records;
-        let record = |number: u32| records.get(number as usize);
-        self.by_pfn.reserve(pages, flags, |n| {
-            record(n).map_or(0, |r| hash_number(r.page.pfn()))
-        })?;
-        self.by_content
-            .reserve(pages, flags, |n| record(n).map_or(0, |r| r.class.hash()))
+    pub fn reserve(&mut self, additional: usize, flags: Flags) -> Result<(), AllocError> {
+        self.table.reserve(additional, flags, home_of_entry)
     }
 
-    /// Pages with at least one identical partner.
-    pub fn may_be_shared(&self) -> u64 {
-        self.may_be_shared
-    }
-
-    /// Classes of at least two identical pages.
-    pub fn nb_group(&self) -> u64 {
-        self.nb_group
-    }
-
-    /// Counts one more mapping of a physical page that is known already. False, and nothing counted,
-    /// if it is not.
-    pub fn map_again(&mut self, pfn: Pfn) -> bool {
-        match self.find_pfn(pfn) {
-            Some(Entry::Found(number)) => {
-                self.join_class_of(number);
-                true
-            }
-            _ => false,
-        }
-    }
-
-    /// Enters a physical page by the hash of its content, and keeps its handle. `same` compares the
-    /// page's bytes with those of a page entered before.
+    /// Makes room after [`NoRoom`].
     ///
     /// # Errors
     ///
-    /// [`NoRoom`] with the page if the table must grow first; nothing has changed then.
-    pub fn insert(
-        &mut self,
-        page: P,
-        hash: u64,
-        mut same: impl FnMut(&P) -> bool,
-    ) -> Result<(), NoRoom<P>> {
-        let pfn_place = match self.find_pfn(page.pfn()) {
-            Some(Entry::Found(number)) => {
-                self.join_class_of(number);
+    /// As [`Self::reserve`].
+    pub fn grow(&mut self, flags: Flags) -> Result<(), AllocError> {
+        self.table.grow(flags, home_of_entry)
+    }
+
+    /// Has the processor fetch what [`Self::class`] will look at first.
+    pub fn touch(&self, sample_hash: u64) {
+        self.table
+            .touch(home(sample_hash, USED | tag_of(sample_hash)));
+    }
+
+    /// Finds the class of a page that is new to the table and a leader by now; tells `pages` if it is
+    /// another's. Adds the places it fills to `filled`, which [`Self::count_filled`] wants to know.
+    ///
+    /// # Errors
+    ///
+    /// [`NoRoom`]: after growing, the same call takes up where this one ended.
+    pub fn class(
+        &self,
+        pfn: Pfn,
+        sample_hash: u64,
+        pages: &mut impl Pages,
+        filled: &mut usize,
+    ) -> Result<(), NoRoom> {
+        let wanted = USED | tag_of(sample_hash);
+        let place = loop {
+            let found = self
+                .table
+                .find(home(sample_hash, wanted), |entry| is_like(entry, wanted))?;
+            match found {
+                Lookup::Found(place) => break place,
+                Lookup::Vacant(place) => {
+                    if place.replace(wanted | pfn_bits(pfn)).is_ok() {
+                        *filled += 1;
+                        return Ok(());
+                    }
+                }
+            }
+        };
+        if place.word() & SPLIT == 0 {
+            let first = pfn_of(place.word());
+            if first == pfn {
                 return Ok(());
             }
-            Some(Entry::Vacant(place)) => place,
-            None => return Err(NoRoom(page)),
-        };
-        let records = &self.records;
-        let content = self.by_content.find(hash, |number| {
-            records
-                .get(number as usize)
-                .is_some_and(|r| r.class.has_hash(hash) && same(&r.page))
-        });
-        let class = match content {
-            Some(Entry::Found(leader)) => Class::member_of(leader),
-            Some(Entry::Vacant(_)) => Class::new(hash),
-            None => return Err(NoRoom(page)),
-        };
-        let number = self.records.len() as u32;
-        if let Err(PushError(record)) = self.records.push_within_capacity(Record { page, class }) {
-            return Err(NoRoom(record.page));
-        }
-        self.by_pfn.fill(pfn_place, number);
-        match content {
-            Some(Entry::Vacant(place)) => self.by_content.fill(place, number),
-            _ => self.join_class_of(number),
-        }
-        Ok(())
-    }
-
-    /// Forgets all pages and counts, dropping the pages' handles; keeps memory for the next set.
-    pub fn clear(&mut self) {
-        self.records.clear();
-        self.by_pfn.clear();
-        self.by_content.clear();
-        self.may_be_shared = 0;
-        self.nb_group = 0;
-    }
-
-    fn find_pfn(&self, pfn: Pfn) -> Option<Entry> {
-        self.by_pfn.find(hash_number(pfn), |number| {
-            self.records
-                .get(number as usize)
-                .is_some_and(|r| r.page.pfn() == pfn)
-        })
-    }
-
-    /// Counts one more page in the class to which a record belongs.
-    fn join_class_of(&mut self, number: u32) {
-        let record = self.records.get(number as usize);
-        let leader = record.and_then(|r| r.class.leader()).unwrap_or(number);
-        if let Some(record) = self.records.get_mut(leader as usize) {
-            if record.class.0 & SHARED == 0 {
-                // INVARIANT: leaves `MEMBER` and the hash as they were.
-                record.class.0 |= SHARED;
-                self.nb_group += 1;
-                // The class's first page was not counted while it was alone.
-                self.may_be_shared += 1;
+            if pages.is_same(pfn, first) {
+                pages.join(pfn, first);
+                return Ok(());
             }
-            self.may_be_shared += 1;
+            // The first page too must be found by its content, before anybody relies on it.
+            self.class_by_content(first, pages, filled)?;
+            split(place);
         }
+        self.class_by_content(pfn, pages, filled)
+    }
+
+    fn class_by_content(
+        &self,
+        pfn: Pfn,
+        pages: &mut impl Pages,
+        filled: &mut usize,
+    ) -> Result<(), NoRoom> {
+        let hash = pages.content_hash(pfn);
+        let wanted = USED | BY_CONTENT | tag_of(hash);
+        loop {
+            let found = self.table.find(home(hash, wanted), |entry| {
+                let leader = pfn_of(entry);
+                is_like(entry, wanted) && (leader == pfn || pages.is_same(pfn, leader))
+            })?;
+            match found {
+                Lookup::Found(place) => {
+                    let leader = pfn_of(place.word());
+                    // Two may enter the first page of a sample at once.
+                    if leader != pfn {
+                        pages.join(pfn, leader);
+                    }
+                    return Ok(());
+                }
+                Lookup::Vacant(place) => {
+                    if place.replace(wanted | pfn_bits(pfn)).is_ok() {
+                        *filled += 1;
+                        return Ok(());
+                    }
+                }
+            }
+        }
+    }
+
+    /// Forgets all pages; keeps memory for the next set.
+    pub fn clear(&mut self) {
+        self.table.clear();
     }
 }
 
-impl<P: Page> Default for ContentTable<P> {
-    fn default() -> Self {
-        Self::new()
-    }
+fn split(place: Place<'_>) {
+    // Nothing else of an entry ever changes, so whoever came first has done the same.
+    let _ = place.replace(place.word() | SPLIT);
+}
+
+/// True if both are entered by the same kind of hash, with the same tag.
+fn is_like(entry: u64, wanted: u64) -> bool {
+    (entry ^ wanted) & (BY_CONTENT | TAG_MASK) == 0
+}
+
+fn tag_of(hash: u64) -> u64 {
+    hash & TAG_MASK
+}
+
+fn pfn_bits(pfn: Pfn) -> u64 {
+    (pfn as u64) << PFN_SHIFT
+}
+
+fn pfn_of(entry: u64) -> Pfn {
+    (entry >> PFN_SHIFT) as Pfn
+}
+
+/// The shard is by the hash's top bits, the line by what the entry holds of the hash, so that growing
+/// needs no page.
+fn home(hash: u64, entry: u64) -> u64 {
+    const SHARD: u64 = 0xf << 60;
+    hash & SHARD | home_of_entry(entry) & !SHARD
+}
+
+fn home_of_entry(entry: u64) -> u64 {
+    hash_number((entry & (BY_CONTENT | TAG_MASK)) as usize) >> 4
 }

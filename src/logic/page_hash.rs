@@ -1,17 +1,62 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The hash of a page's content.
+//! Hashes of a page: of all of it, and of a sample.
+//!
+//! The seeds should be secret: whoever knows them can craft pages that collide. Equal hashes are a
+//! hint, never proof of equal pages.
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// Bytes in a page.
 pub const PAGE_SIZE: usize = 4096;
 
-/// A private copy of one page, so that the bytes stand still while they are hashed and compared.
+/// A private copy of one page, so that the bytes stand still while they are hashed.
 pub type PageCopy = [u8; PAGE_SIZE];
 
-/// XXH3 (64 bits) of a page. The seed should be secret: whoever knows it can craft pages that
-/// collide. Equal hashes are a hint, never proof of equal pages.
+/// Bytes in each part of a sample: a cache line, the least that memory gives.
+pub const SAMPLE_PART: usize = 64;
+/// Parts of a sample.
+pub const SAMPLE_PARTS: usize = 2;
+
+/// A private copy of the sampled bytes of one page.
+pub type Sample = [u8; SAMPLE_PART * SAMPLE_PARTS];
+
+/// XXH3 (64 bits) of a page.
 pub fn page_hash(page: &PageCopy, seed: u64) -> u64 {
     xxh3_64_with_seed(page, seed)
+}
+
+/// How one scan samples and hashes: not to be foreseen by who fills the pages.
+#[derive(Clone, Copy, Debug)]
+pub struct Sampling {
+    seed: u64,
+    /// Where the parts are, in bytes from the page's start.
+    offsets: [usize; SAMPLE_PARTS],
+}
+
+impl Sampling {
+    /// Takes the seed and the sampled lines, one in each half of the page, from random bits.
+    pub fn new(random: u64) -> Self {
+        const LINES: usize = PAGE_SIZE / SAMPLE_PART / SAMPLE_PARTS;
+        let line = |part: usize| (random >> (part * 8)) as usize % LINES + part * LINES;
+        Self {
+            seed: random,
+            offsets: core::array::from_fn(|part| line(part) * SAMPLE_PART),
+        }
+    }
+
+    /// Where the parts are, in bytes from the page's start: aligned to their size.
+    pub fn offsets(&self) -> [usize; SAMPLE_PARTS] {
+        self.offsets
+    }
+
+    /// XXH3 (64 bits) of a sample.
+    pub fn sample_hash(&self, sample: &Sample) -> u64 {
+        xxh3_64_with_seed(sample, self.seed)
+    }
+
+    /// XXH3 (64 bits) of a whole page.
+    pub fn page_hash(&self, page: &PageCopy) -> u64 {
+        page_hash(page, self.seed)
+    }
 }

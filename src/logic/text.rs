@@ -4,6 +4,7 @@
 //! a lock need not allocate.
 
 use crate::comm::{is_printed_raw, Comm};
+use kernel::alloc::flags::GFP_NOWAIT;
 use kernel::alloc::KVVec;
 
 /// The text does not fit into the memory that it was given, or its receiver takes no more.
@@ -56,10 +57,13 @@ struct Text<'a>(&'a mut KVVec<u8>);
 
 impl Sink for Text<'_> {
     fn put(&mut self, bytes: &[u8]) -> Result<(), NoRoom> {
-        for byte in bytes {
-            self.0.push_within_capacity(*byte).map_err(|_| NoRoom)?;
+        if self.0.capacity() - self.0.len() < bytes.len() {
+            return Err(NoRoom);
         }
-        Ok(())
+        // There is room, so nothing is allocated.
+        self.0
+            .extend_from_slice(bytes, GFP_NOWAIT)
+            .map_err(|_| NoRoom)
     }
 }
 

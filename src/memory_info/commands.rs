@@ -5,11 +5,14 @@
 use crate::scan::scan;
 use crate::snapshot::Snapshot;
 use abstractions::command_file::{self, errno, Reply, Restart, Texts};
+use abstractions::random::get_random_u64;
+use abstractions::reclaimer::Reclaimer;
 use kernel::prelude::*;
 use logic::answer::Failure;
 use logic::comm::Comm;
 use logic::command::Command;
-use logic::text::Print;
+use logic::page_hash::Sampling;
+use logic::text::{NoRoom, Print, Sink};
 use protocol::combining::{Refused, RunError};
 use protocol::database::Database;
 
@@ -29,7 +32,11 @@ impl RunError for ScanFailure {
 /// The data, and the commands about it.
 pub(crate) struct Commands {
     database: Database<Snapshot, ScanFailure>,
+    /// Frees old data, a grace period after its RESET was answered.
+    reclaimer: Reclaimer,
     strict: bool,
+    /// CPUs that a scan may use; 0 for all.
+    workers: usize,
 }
 
 impl Commands {
@@ -38,10 +45,12 @@ impl Commands {
     /// # Errors
     ///
     /// ENOMEM.
-    pub(crate) fn new(strict: bool) -> Result<Self> {
+    pub(crate) fn new(strict: bool, workers: usize) -> Result<Self> {
         Ok(Self {
             database: Database::new(GFP_KERNEL)?,
+            reclaimer: Reclaimer::new(c"memory_info", GFP_KERNEL)?,
             strict,
+            workers,
         })
     }
 
@@ -54,7 +63,7 @@ impl Commands {
         match self.reset() {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(failure)) => {
-                pr_err!("{}", failure.line());
+                command_file::Commands::log(self, failure);
                 Err(errno(failure))
             }
             Err(Restart) => Err(EINTR),
@@ -63,7 +72,12 @@ impl Commands {
 
     fn reset(&self) -> Result<Result<Reply, Failure>, Restart> {
         let stop = || self.database.is_closing();
-        match self.database.reset(|| scan(&stop).map_err(ScanFailure)) {
+        let scan = || {
+            let sampling = Sampling::new(get_random_u64());
+            scan(self.workers, sampling, &stop).map_err(ScanFailure)
+        };
+        let reclaim = |old| self.reclaimer.drop_later(old);
+        match self.database.reset(scan, reclaim) {
             Ok(()) => Ok(Ok(Reply::Success)),
             Err(Refused::Signal) => Err(Restart),
             Err(Refused::Closing) => Ok(Err(Failure::Closing)),
@@ -74,23 +88,11 @@ impl Commands {
     /// Shows each set that is there for the whole of this command, and none that was deleted before
     /// it; all of one snapshot.
     fn all(&self, texts: &Texts) -> Result<Reply, Failure> {
-        let Some(snapshot) = self.database.snapshot() else {
-            return Ok(Reply::Text(texts.with_room(0)?));
-        };
-        let mut len = 0;
-        for_each_set(&snapshot, |comm, group| {
-            len += group.as_set(comm).printed_len();
-            Ok(())
-        })?;
-        let mut text = texts.with_room(len)?;
-        for_each_set(&snapshot, |comm, group| {
-            // Sets do not grow, so what was measured is room enough.
-            group
-                .as_set(comm)
-                .append_to(text.as_mut())
-                .map_err(|_| Failure::NoMemory)
-        })?;
-        Ok(Reply::Text(text))
+        match self.database.snapshot() {
+            // Sets do not grow while they are printed.
+            Some(snapshot) => texts.reply(&AllSets(&snapshot)),
+            None => Ok(Reply::Text(texts.with_room(0)?)),
+        }
     }
 
     fn filter(&self, name: &[u8], texts: &Texts) -> Result<Reply, Failure> {
@@ -149,17 +151,19 @@ impl command_file::Commands for Commands {
     }
 }
 
-fn for_each_set(
-    snapshot: &Snapshot,
-    mut show: impl FnMut(&Comm, &crate::snapshot::Group) -> Result<(), Failure>,
-) -> Result<(), Failure> {
-    for section in snapshot.order().chunks(LINES_PER_SECTION) {
-        let guard = kernel::sync::rcu::read_lock();
-        for comm in section {
-            if let Some(group) = snapshot.group(comm, &guard) {
-                show(comm, group)?;
+/// All sets of a snapshot, a line each.
+struct AllSets<'a>(&'a Snapshot);
+
+impl Print for AllSets<'_> {
+    fn print(&self, to: &mut impl Sink) -> Result<(), NoRoom> {
+        for section in self.0.order().chunks(LINES_PER_SECTION) {
+            let guard = kernel::sync::rcu::read_lock();
+            for comm in section {
+                if let Some(group) = self.0.group(comm, &guard) {
+                    group.as_set(comm).print(to)?;
+                }
             }
         }
+        Ok(())
     }
-    Ok(())
 }

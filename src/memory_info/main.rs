@@ -4,7 +4,8 @@
 //! ones.
 //!
 //! - [`commands`]: what RESET, ALL, FILTER and DEL do;
-//! - [`scan`]: RESET's work, from the list of processes to the counts;
+//! - [`scan`]: RESET's work, from the list of processes to the counts, by several workers: each has a
+//!   set of processes on its [`desk`] and scans it [`chunk`] by chunk;
 //! - [`snapshot`]: what a scan finds, as readers see it.
 
 use abstractions::command_file::{CommandEntry, WaitForCallbacks};
@@ -12,8 +13,11 @@ use abstractions::procfs::MODE_MASK;
 use commands::Commands;
 use kernel::prelude::*;
 
+mod chunk;
 mod commands;
+mod desk;
 mod scan;
+mod seen_mms;
 mod snapshot;
 
 module! {
@@ -26,6 +30,10 @@ module! {
         strict: u8 {
             default: 0,
             description: "1: a command that names no known process fails with ESRCH (default 0: it only answers so)",
+        },
+        workers: u32 {
+            default: 0,
+            description: "CPUs that a RESET may use at once (default 0: all)",
         },
         mode: u16 {
             default: 0o600,
@@ -56,7 +64,7 @@ impl kernel::Module for MemoryInfo {
             return Err(EINVAL);
         }
         let callbacks = WaitForCallbacks;
-        let commands = Commands::new(strict)?;
+        let commands = Commands::new(strict, *module_parameters::workers.value() as usize)?;
         commands.populate()?;
         Ok(Self {
             _file: CommandEntry::create(c"memory_info", mode, commands, GFP_KERNEL)?,

@@ -2,247 +2,235 @@
 
 //! RESET: looks at all processes and classes their read-only pages by content.
 //!
-//! Set by set (processes of one name), process by process, in batches. A batch begins with the
-//! `mmap_lock` held for reading: page-table entries are counted, and new read-only pages pinned, until
-//! the batch is full or enough entries were looked at. Then, with no lock held, the pinned pages are
-//! hashed and classed. So a scanned process is stalled for one batch's walk at most, never for the
-//! reading of memory, and nothing is allocated under a lock.
-//!
-//! Pages stay pinned until their set is done: else a frame could be freed and come back as another
-//! page of the same set.
+//! Several workers share the sets (processes of one name). Each takes the next set to its [`Desk`] and
+//! works on it chunk by chunk; who finds no set left takes chunks from the others' desks. So many
+//! small sets run side by side, and one big set keeps all workers busy. What they share is touched
+//! seldom: one counter for each set, one lock for each chunk of some thousand pages; the tables of a
+//! set are filled without a lock.
 
+use crate::chunk::Workspace;
+use crate::desk::Desk;
 use crate::snapshot::{Group, Snapshot};
-use abstractions::mm::{has_readable_pages, is_read_only, MmapRead};
-use abstractions::page::PinnedPage;
-use abstractions::page_walk::{walk, MappedPage, Visitor};
-use abstractions::random::get_random_u64;
 use abstractions::sort::sort_by_key;
-use abstractions::task::{cond_resched, fatal_signal_pending, thread_groups, ThreadGroup};
-use core::ops::ControlFlow;
-use kernel::mm::{Mm, MmWithUser};
+use abstractions::task::{fatal_signal_pending, thread_groups, ThreadGroup};
+use abstractions::workers::{num_online_cpus, run_together};
+use core::pin::Pin;
 use kernel::prelude::*;
-use kernel::sync::aref::ARef;
+use kernel::sync::atomic::{Atomic, Relaxed};
+use kernel::sync::{new_condvar, new_mutex, CondVar, Mutex};
 use logic::answer::Failure;
 use logic::comm::Comm;
-use logic::content_table::{ContentTable, Page};
-use logic::counts::Counts;
-use logic::index::{hash_number, Entry, Index};
-use logic::page_hash::{page_hash, PageCopy, PAGE_SIZE};
+use logic::page_hash::Sampling;
 use protocol::rcu::RcuBox;
 
-/// Pages that are pinned before they are read.
-const BATCH_PAGES: usize = 256;
-/// Page-table entries that are looked at before the `mmap_lock` is let go: some 0.1 ms.
-const BATCH_ENTRIES: usize = 4096;
-/// What finding an area costs, in entries.
-const ENTRIES_PER_VMA: usize = 32;
-
-/// Scans all processes, until `stop` says that nobody wants the result any more. May sleep.
+/// Scans all processes, until `stop` says that nobody wants the result any more. `workers` may work at
+/// it, the caller among them; 0 is one for each CPU. May sleep.
 ///
 /// # Errors
 ///
 /// No memory, a fatal signal, or `stop`.
-pub(crate) fn scan(stop: &dyn Fn() -> bool) -> Result<RcuBox<Snapshot>, Failure> {
+pub(crate) fn scan(
+    workers: usize,
+    sampling: Sampling,
+    stop: &(dyn Fn() -> bool + Sync),
+) -> Result<RcuBox<Snapshot>, Failure> {
+    let no_memory = |_| Failure::NoMemory;
     let mut processes = thread_groups(GFP_KERNEL).map_err(|_| Failure::NoMemory)?;
     sort_by_key(&mut processes, |process| (process.comm, process.tgid));
-
-    let mut found = KVVec::new();
-    let mut scanner = Scanner::new(stop)?;
+    let mut sets = KVVec::new();
     for set in processes.chunk_by(|a, b| a.comm == b.comm) {
-        if let Some((comm, group)) = scanner.scan_set(set)? {
-            found
-                .push((comm, group), GFP_KERNEL)
+        sets.push(set, GFP_KERNEL).map_err(no_memory)?;
+    }
+
+    let workers = match workers {
+        0 => num_online_cpus(),
+        workers => workers,
+    };
+    let scan = Scan::new(&sets, workers, sampling, stop)?;
+    run_together(workers, GFP_KERNEL, &|number| scan.work(number));
+    let found = scan.into_found()?;
+    let snapshot = Snapshot::new(found).map_err(|_| Failure::NoMemory)?;
+    RcuBox::new(snapshot, GFP_KERNEL).map_err(no_memory)
+}
+
+/// What the workers share.
+pub(crate) struct Scan<'a> {
+    sets: &'a [&'a [ThreadGroup]],
+    next_set: Atomic<usize>,
+    desks: KVVec<Pin<KBox<Desk<'a>>>>,
+    hall: Pin<KBox<Mutex<Hall>>>,
+    hall_changed: Pin<KBox<CondVar>>,
+    failure: Pin<KBox<Mutex<Option<Failure>>>>,
+    given_up: Atomic<bool>,
+    stop: &'a (dyn Fn() -> bool + Sync),
+    pub(crate) sampling: Sampling,
+}
+
+/// Where workers wait for others to need help.
+struct Hall {
+    /// Workers that may still put a set on their desk.
+    taking_sets: usize,
+    /// Sets that were put up for help so far.
+    put_up: u64,
+}
+
+impl<'a> Scan<'a> {
+    fn new(
+        sets: &'a [&'a [ThreadGroup]],
+        workers: usize,
+        sampling: Sampling,
+        stop: &'a (dyn Fn() -> bool + Sync),
+    ) -> Result<Self, Failure> {
+        let no_memory = |_| Failure::NoMemory;
+        let mut desks = KVVec::with_capacity(workers, GFP_KERNEL).map_err(|_| Failure::NoMemory)?;
+        for _ in 0..workers {
+            let desk = KBox::pin_init(Desk::new(), GFP_KERNEL).map_err(no_memory)?;
+            desks
+                .push(desk, GFP_KERNEL)
                 .map_err(|_| Failure::NoMemory)?;
         }
-    }
-    drop(scanner);
-    let snapshot = Snapshot::new(found).map_err(|_| Failure::NoMemory)?;
-    RcuBox::new(snapshot, GFP_KERNEL).map_err(|_| Failure::NoMemory)
-}
-
-struct Scanner<'a> {
-    stop: &'a dyn Fn() -> bool,
-    /// Hashes cannot be foreseen by who fills the pages.
-    seed: u64,
-    table: ContentTable<PinnedPage>,
-    batch: KVVec<PinnedPage>,
-    copy: KBox<PageCopy>,
-    seen: SeenMms,
-}
-
-impl<'a> Scanner<'a> {
-    fn new(stop: &'a dyn Fn() -> bool) -> Result<Self, Failure> {
-        let no_memory = |_| Failure::NoMemory;
+        let hall = Hall {
+            taking_sets: 0,
+            put_up: 0,
+        };
         Ok(Self {
+            sets,
+            next_set: Atomic::new(0),
+            desks,
+            hall: KBox::pin_init(new_mutex!(hall, "Scan::hall"), GFP_KERNEL).map_err(no_memory)?,
+            hall_changed: KBox::pin_init(new_condvar!("Scan::hall_changed"), GFP_KERNEL)
+                .map_err(no_memory)?,
+            failure: KBox::pin_init(new_mutex!(None, "Scan::failure"), GFP_KERNEL)
+                .map_err(no_memory)?,
+            given_up: Atomic::new(false),
             stop,
-            seed: get_random_u64(),
-            table: ContentTable::new(),
-            batch: KVVec::with_capacity(BATCH_PAGES, GFP_KERNEL).map_err(no_memory)?,
-            copy: KBox::new([0; PAGE_SIZE], GFP_KERNEL).map_err(no_memory)?,
-            seen: SeenMms::new(),
+            sampling,
         })
     }
 
-    /// `None` if no process of the set has an address space any more.
-    fn scan_set(&mut self, set: &[ThreadGroup]) -> Result<Option<(Comm, Group)>, Failure> {
-        let mut pids = KVVec::new();
-        let mut counts = Counts::default();
-        for process in set {
-            self.give_up_if_asked()?;
-            let Some(mm) = process.mm() else { continue };
-            pids.push(process.tgid, GFP_KERNEL)
-                .map_err(|_| Failure::NoMemory)?;
-            // One address space that several processes share is counted once.
-            if self.seen.insert(&mm).map_err(|_| Failure::NoMemory)? {
-                self.scan_mm(&mm, &mut counts)?;
+    /// What one worker does. Worker 0 is the caller of RESET.
+    fn work(&self, number: usize) {
+        let Some(desk) = self.desks.get(number) else {
+            return;
+        };
+        match Workspace::new() {
+            Ok(mut workspace) => {
+                self.hall.lock().taking_sets += 1;
+                self.take_sets(number, desk, &mut workspace);
+                self.hall.lock().taking_sets -= 1;
+                self.hall_changed.notify_all();
+                self.help(number, &mut workspace);
             }
-            cond_resched();
+            // The others can do without a helper, but not without the caller.
+            Err(failure) if number == 0 => self.fail(failure),
+            Err(_) => {}
         }
-        counts.may_be_shared = self.table.may_be_shared();
-        counts.nb_group = self.table.nb_group();
-        self.table.clear();
-        self.seen.clear();
-        let comm = set.first().map(|process| process.comm);
-        Ok(comm
-            .filter(|_| !pids.is_empty())
-            .map(|comm| (comm, Group { counts, pids })))
     }
 
-    fn scan_mm(&mut self, mm: &MmWithUser, counts: &mut Counts) -> Result<(), Failure> {
-        let mut next = Some(0);
-        while let Some(at) = next {
-            self.give_up_if_asked()?;
-            self.table
-                .reserve(BATCH_PAGES, GFP_KERNEL)
-                .map_err(|_| Failure::NoMemory)?;
-            let guard = MmapRead::lock_killable(mm).map_err(|_| Failure::Interrupted)?;
-            next = self.collect(&guard, at, counts);
-            drop(guard);
-            self.class_batch()?;
-            cond_resched();
-        }
-        Ok(())
-    }
-
-    /// Counts pages from `at` on and pins the new ones, for one batch. Returns where to go on, if
-    /// anywhere.
-    fn collect(
-        &mut self,
-        guard: &MmapRead<'_>,
-        mut at: usize,
-        counts: &mut Counts,
-    ) -> Option<usize> {
-        let mut entries = 0;
-        while entries < BATCH_ENTRIES {
-            let vma = guard.find_vma(at)?;
-            let start = vma.start().max(at);
-            let mut collector = Collector {
-                shareable: is_read_only(vma) && has_readable_pages(vma),
-                counts,
-                table: &mut self.table,
-                batch: &mut self.batch,
+    fn take_sets(&self, number: usize, desk: &Desk<'a>, workspace: &mut Workspace) {
+        while self.check(number).is_ok() {
+            let next = self.next_set.fetch_add(1, Relaxed);
+            let Some(set) = self.sets.get(next) else {
+                return;
             };
-            let budget = BATCH_ENTRIES - entries;
-            let progress = walk(guard, vma, start, vma.end(), budget, &mut collector);
-            counts.total += ((progress.reached - start) / PAGE_SIZE) as u64;
-            at = progress.reached;
-            if at < vma.end() {
+            if let Err(failure) = self.scan_set(number, set, desk, workspace) {
+                self.fail(failure);
+            }
+        }
+    }
+
+    fn scan_set(
+        &self,
+        number: usize,
+        set: &'a [ThreadGroup],
+        desk: &Desk<'a>,
+        workspace: &mut Workspace,
+    ) -> Result<(), Failure> {
+        desk.open(set)?;
+        let mut put_up = false;
+        let mut result = Ok(());
+        while let Some(chunk) = desk.claim()? {
+            if !put_up && desk.has_more() {
+                put_up = true;
+                self.hall.lock().put_up += 1;
+                self.hall_changed.notify_all();
+            }
+            let scanned = workspace.scan(self, number, desk, &chunk);
+            result = scanned.as_ref().map(|_| ()).map_err(|failure| *failure);
+            desk.hand_in(scanned.unwrap_or_default());
+            if result.is_err() {
                 break;
             }
-            entries += progress.entries + ENTRIES_PER_VMA;
         }
-        Some(at)
+        desk.close(result)
     }
 
-    /// Hashes the pinned pages and enters them. No lock is held.
-    fn class_batch(&mut self) -> Result<(), Failure> {
-        for page in self.batch.drain_all() {
-            // Mapped twice within the batch.
-            if self.table.map_again(page.pfn()) {
-                continue;
+    /// Takes chunks from other desks until there will be none any more.
+    fn help(&self, number: usize, workspace: &mut Workspace) {
+        loop {
+            let put_up = self.hall.lock().put_up;
+            for desk in &self.desks {
+                self.help_at(number, desk, workspace);
             }
-            page.copy_to(&mut self.copy);
-            let hash = page_hash(&self.copy, self.seed);
-            self.table
-                .insert(page, hash, |other| other.is_same(&self.copy))
-                .map_err(|_| Failure::NoMemory)?;
+            let mut hall = self.hall.lock();
+            if hall.put_up == put_up {
+                if hall.taking_sets == 0 {
+                    return;
+                }
+                self.hall_changed.wait(&mut hall);
+            }
         }
-        Ok(())
     }
 
-    fn give_up_if_asked(&self) -> Result<(), Failure> {
-        if fatal_signal_pending() {
-            return Err(Failure::Interrupted);
+    fn help_at(&self, number: usize, desk: &Desk<'a>, workspace: &mut Workspace) {
+        while self.check(number).is_ok() {
+            match desk.claim() {
+                Ok(None) => return,
+                Ok(Some(chunk)) => {
+                    let scanned = workspace.scan(self, number, desk, &chunk);
+                    if let Err(failure) = &scanned {
+                        self.fail(*failure);
+                    }
+                    desk.hand_in(scanned.unwrap_or_default());
+                }
+                Err(failure) => self.fail(failure),
+            }
+        }
+    }
+
+    fn fail(&self, failure: Failure) {
+        self.failure.lock().get_or_insert(failure);
+        self.given_up.store(true, Relaxed);
+    }
+
+    /// Whether to go on. To be asked now and then.
+    ///
+    /// # Errors
+    ///
+    /// Why not.
+    pub(crate) fn check(&self, number: usize) -> Result<(), Failure> {
+        if number == 0 && fatal_signal_pending() {
+            self.fail(Failure::Interrupted);
         }
         if (self.stop)() {
-            return Err(Failure::Closing);
+            self.fail(Failure::Closing);
+        }
+        if self.given_up.load(Relaxed) {
+            return Err(self.failure.lock().unwrap_or(Failure::Closing));
         }
         Ok(())
     }
-}
 
-/// Counts present pages of one area, and pins those whose content is to be looked at.
-struct Collector<'a> {
-    shareable: bool,
-    counts: &'a mut Counts,
-    table: &'a mut ContentTable<PinnedPage>,
-    batch: &'a mut KVVec<PinnedPage>,
-}
-
-impl Visitor for Collector<'_> {
-    fn visit(&mut self, page: MappedPage<'_>) -> ControlFlow<()> {
-        if self.shareable && !self.table.map_again(page.pfn()) {
-            if self.batch.len() == BATCH_PAGES {
-                return ControlFlow::Break(());
-            }
-            if let Some(pinned) = page.pin() {
-                if self.batch.push_within_capacity(pinned).is_err() {
-                    return ControlFlow::Break(());
-                }
+    fn into_found(self) -> Result<KVVec<(Comm, Group)>, Failure> {
+        if let Some(failure) = *self.failure.lock() {
+            return Err(failure);
+        }
+        let mut found = KVVec::new();
+        for desk in &self.desks {
+            for set in desk.take_found() {
+                found.push(set, GFP_KERNEL).map_err(|_| Failure::NoMemory)?;
             }
         }
-        self.counts.valid += 1;
-        ControlFlow::Continue(())
-    }
-}
-
-/// The address spaces of one set that were scanned already. Referenced, so that none is freed and
-/// its address used for another one.
-struct SeenMms {
-    mms: KVVec<ARef<Mm>>,
-    by_address: Index,
-}
-
-impl SeenMms {
-    const fn new() -> Self {
-        Self {
-            mms: KVVec::new(),
-            by_address: Index::new(),
-        }
-    }
-
-    /// False if it was there already.
-    fn insert(&mut self, mm: &MmWithUser) -> Result<bool> {
-        let hash = |mm: &Mm| hash_number(mm.as_raw() as usize);
-        let mms = &self.mms;
-        let mm_at = |number: u32| mms.get(number as usize);
-        self.by_address.reserve(1, GFP_KERNEL, |number| {
-            mm_at(number).map_or(0, |mm| hash(mm))
-        })?;
-        let is_mm = |number| mm_at(number).is_some_and(|seen| seen.as_raw() == mm.as_raw());
-        match self.by_address.find(hash(mm), is_mm) {
-            Some(Entry::Vacant(place)) => {
-                let number = self.mms.len() as u32;
-                self.mms.push(ARef::from(&**mm), GFP_KERNEL)?;
-                self.by_address.fill(place, number);
-                Ok(true)
-            }
-            _ => Ok(false),
-        }
-    }
-
-    fn clear(&mut self) {
-        self.mms.clear();
-        self.by_address.clear();
+        Ok(found)
     }
 }

@@ -9,7 +9,7 @@
 //! | delete | | | one after the other |
 
 use crate::combining::{Combiner, Refused, RunError};
-use crate::rcu::{self, Guard, RcuArc, RcuBox, RcuPointer};
+use crate::rcu::{self, Guard, RcuArc, RcuBox, RcuPointer, Retired};
 use kernel::alloc::{AllocError, Flags};
 
 /// What a snapshot must offer: removal of one group beside readers.
@@ -58,12 +58,17 @@ impl<S: Groups, E: RunError> Database<S, E> {
     }
 
     /// Replaces the snapshot by one that is scanned after this call began, by this caller or by
-    /// another one who waits with it. May sleep.
+    /// another one who waits with it. `reclaim` gets the old one, which readers may still be looking
+    /// at. May sleep.
     ///
     /// # Errors
     ///
     /// [`Refused`]; the old snapshot stays whole.
-    pub fn reset(&self, scan: impl FnOnce() -> Result<RcuBox<S>, E>) -> Result<(), Refused<E>> {
+    pub fn reset(
+        &self,
+        scan: impl FnOnce() -> Result<RcuBox<S>, E>,
+        reclaim: impl FnOnce(Retired<S>),
+    ) -> Result<(), Refused<E>> {
         let replaced = self.writers.run(|| {
             let scanned = scan()?;
             Ok(self
@@ -71,7 +76,9 @@ impl<S: Groups, E: RunError> Database<S, E> {
                 .exclusively(|| self.published.replace(Some(scanned))))
         })?;
         // After the turn: nobody else needs to wait for the readers of before.
-        drop(replaced);
+        if let Some(old) = replaced.flatten() {
+            reclaim(old);
+        }
         Ok(())
     }
 

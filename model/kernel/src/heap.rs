@@ -8,8 +8,8 @@ use crate::testing;
 use std::alloc::{alloc, dealloc, Layout};
 use std::ptr::NonNull;
 
-/// Like `kmalloc()`, all blocks are aligned to this many bytes.
-const ALIGN: usize = 16;
+/// To what all blocks are aligned: a cache line. The kernel's allocators align to what is asked for.
+const ALIGN: usize = 64;
 
 fn layout(bytes: usize) -> Result<Layout, AllocError> {
     Layout::from_size_align(bytes, ALIGN).map_err(|_| AllocError)

@@ -11,6 +11,11 @@ unsigned long abstractions_get_mm_counter_sum(struct mm_struct *mm, int member)
 	return get_mm_counter_sum(mm, member);
 }
 
+unsigned long abstractions_get_mm_rss(struct mm_struct *mm)
+{
+	return get_mm_rss(mm);
+}
+
 unsigned long abstractions_mm_pgtables_bytes(const struct mm_struct *mm)
 {
 	return mm_pgtables_bytes(mm);

@@ -126,24 +126,15 @@ spinlock_t *abstractions_pte_lock(struct mm_struct *mm, pmd_t pmd)
 	return lock;
 }
 
-pte_t abstractions_ptep_get(pte_t *pte)
+/* All that a walk asks of an entry in one call, since there are millions: 0 if it maps no page. */
+unsigned long abstractions_present_pte(pte_t *ptep)
 {
-	return ptep_get(pte);
-}
+	pte_t pte = ptep_get(ptep);
 
-bool abstractions_pte_present(pte_t pte)
-{
-	return pte_present(pte);
-}
-
-bool abstractions_pte_special(pte_t pte)
-{
-	return pte_special(pte);
-}
-
-unsigned long abstractions_pte_pfn(pte_t pte)
-{
-	return pte_pfn(pte);
+	if (!pte_present(pte))
+		return 0;
+	return pte_pfn(pte) << ABSTRACTIONS_PTE_PFN_SHIFT | ABSTRACTIONS_PTE_PRESENT |
+	       (pte_special(pte) ? ABSTRACTIONS_PTE_SPECIAL : 0);
 }
 
 void abstractions_page_table_unlock(spinlock_t *lock)

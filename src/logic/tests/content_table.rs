@@ -1,116 +1,165 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The page-content table against a standard map: colliding hashes, pages seen again, no memory.
+//! Frames and their classes against standard maps: colliding samples and hashes, pages seen again, full
+//! tables, no memory.
 
 use kernel::alloc::flags::GFP_KERNEL;
 use kernel::testing::fail_allocations_after;
-use logic::content_table::{ContentTable, NoRoom, Page, Pfn};
+use logic::content_table::{ContentTable, Pages, Pfn};
+use logic::frame_set::{FrameSet, Inserted, Near};
+use logic::word_table::NoRoom;
 use proptest::prelude::*;
-use std::collections::{HashMap, HashSet};
-use std::rc::Rc;
+use std::collections::{BTreeSet, HashMap};
 
-/// A page whose handle can be counted.
-#[derive(Debug)]
-struct TestPage {
-    pfn: Pfn,
-    _handle: Rc<()>,
+/// What is in which frame, and how it hashes.
+#[derive(Clone, Copy)]
+struct World {
+    content: fn(u64) -> u64,
+    sample_hash: fn(u64) -> u64,
+    content_hash: fn(u64) -> u64,
 }
 
-impl Page for TestPage {
-    fn pfn(&self) -> Pfn {
-        self.pfn
+impl World {
+    fn content_of(&self, pfn: Pfn) -> u64 {
+        (self.content)(pfn as u64)
     }
 }
 
-/// The table, and what a plain reading of the definition says that it holds.
+/// The tables, and what a plain reading of the definition says that they hold.
 struct Checked {
-    table: ContentTable<TestPage>,
-    contents: fn(u64) -> u64,
-    hash: fn(u64) -> u64,
-    handles: Rc<()>,
-    known: HashSet<Pfn>,
+    world: World,
+    frames: FrameSet,
+    table: ContentTable,
+    mapped: u64,
+    known: BTreeSet<Pfn>,
     mappings: HashMap<u64, u64>,
+    comparisons: usize,
+}
+
+struct Asked<'a> {
+    world: World,
+    frames: &'a FrameSet,
+    comparisons: &'a mut usize,
+}
+
+impl Pages for Asked<'_> {
+    fn is_same(&mut self, a: Pfn, b: Pfn) -> bool {
+        assert_ne!(a, b, "a page is not compared with itself");
+        *self.comparisons += 1;
+        self.world.content_of(a) == self.world.content_of(b)
+    }
+
+    fn content_hash(&mut self, pfn: Pfn) -> u64 {
+        (self.world.content_hash)(self.world.content_of(pfn))
+    }
+
+    fn join(&mut self, follower: Pfn, leader: Pfn) {
+        self.frames.follow(follower);
+        assert!(
+            self.frames.see_again(leader, &mut Near::default()),
+            "leaders were entered"
+        );
+    }
 }
 
 impl Checked {
-    fn new(contents: fn(u64) -> u64, hash: fn(u64) -> u64) -> Self {
+    fn new(world: World) -> Self {
         Self {
+            world,
+            frames: FrameSet::new(),
             table: ContentTable::new(),
-            contents,
-            hash,
-            handles: Rc::new(()),
-            known: HashSet::new(),
+            mapped: 0,
+            known: BTreeSet::new(),
             mappings: HashMap::new(),
+            comparisons: 0,
         }
     }
 
-    /// Enters one mapping of a page. False if the table had no room.
-    fn map(&mut self, pfn: Pfn) -> bool {
-        let contents = self.contents;
-        let content = contents(pfn as u64);
-        let page = TestPage {
-            pfn,
-            _handle: self.handles.clone(),
+    /// Enters one mapping of a page, growing where there is no room.
+    fn map(&mut self, pfn: Pfn) {
+        let inserted = loop {
+            match self.frames.insert(pfn, &mut Near::default()) {
+                Ok(inserted) => break inserted,
+                Err(NoRoom) => self.frames.grow(GFP_KERNEL).expect("memory"),
+            }
         };
-        let room = self.table.room();
-        let entered = self.table.insert(page, (self.hash)(content), |other| {
-            contents(other.pfn as u64) == content
-        });
-        match entered {
-            Ok(()) => {
-                self.known.insert(pfn);
-                *self.mappings.entry(content).or_default() += 1;
-                true
-            }
-            Err(NoRoom(page)) => {
-                assert_eq!(page.pfn, pfn, "the page that did not fit comes back");
-                assert_eq!(room, 0, "a table with room takes a page");
-                false
-            }
+        self.mapped += 1;
+        *self.mappings.entry(self.world.content_of(pfn)).or_default() += 1;
+        assert_eq!(
+            inserted == Inserted::Known,
+            !self.known.insert(pfn),
+            "frame {pfn:#x}"
+        );
+        if let Inserted::New { fills } = inserted {
+            self.frames.count_filled(usize::from(fills));
+            self.class(pfn);
         }
     }
 
-    fn map_with_room(&mut self, pfn: Pfn) {
-        if self.table.room() == 0 {
-            self.table.reserve(1, GFP_KERNEL).expect("memory");
+    fn class(&mut self, pfn: Pfn) {
+        let hash = (self.world.sample_hash)(self.world.content_of(pfn));
+        let mut filled = 0;
+        loop {
+            let mut asked = Asked {
+                world: self.world,
+                frames: &self.frames,
+                comparisons: &mut self.comparisons,
+            };
+            match self.table.class(pfn, hash, &mut asked, &mut filled) {
+                Ok(()) => break,
+                Err(NoRoom) => self.table.grow(GFP_KERNEL).expect("memory"),
+            }
         }
-        assert!(self.map(pfn), "reserved room for {pfn}");
+        self.table.count_filled(filled);
     }
 
     fn clear(&mut self) {
+        self.frames.clear();
         self.table.clear();
+        self.mapped = 0;
         self.known.clear();
         self.mappings.clear();
     }
 
     fn check(&self) {
         let shared = self.mappings.values().filter(|pages| **pages >= 2);
-        assert_eq!(self.table.may_be_shared(), shared.clone().sum::<u64>());
-        assert_eq!(self.table.nb_group(), shared.count() as u64);
-        assert_eq!(
-            Rc::strong_count(&self.handles) - 1,
-            self.known.len(),
-            "one handle is kept of each physical page"
-        );
+        let tally = self.frames.tally();
+        assert_eq!(self.mapped - tally.lone, shared.clone().sum::<u64>());
+        assert_eq!(tally.classes - tally.lone, shared.count() as u64);
+        let frames: BTreeSet<Pfn> = self.frames.frames().collect();
+        assert_eq!(frames, self.known);
     }
 
     /// Every page that was entered is still found.
     fn check_known(&mut self) {
         for pfn in self.known.clone() {
-            assert!(self.table.map_again(pfn), "page {pfn} is known");
-            *self
-                .mappings
-                .entry((self.contents)(pfn as u64))
-                .or_default() += 1;
+            assert!(self.frames.contains(pfn));
+            assert!(
+                self.frames.see_again(pfn, &mut Near::default()),
+                "frame {pfn:#x} is known"
+            );
+            self.mapped += 1;
+            *self.mappings.entry(self.world.content_of(pfn)).or_default() += 1;
         }
         self.check();
     }
 }
 
+fn spread(content: u64) -> u64 {
+    content.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ content << 7
+}
+
+/// Each page its own content.
+const DISTINCT: World = World {
+    content: |pfn| pfn,
+    sample_hash: spread,
+    content_hash: |content| spread(!content),
+};
+
 #[derive(Clone, Debug)]
 enum Step {
     Map(Pfn),
-    MapAgain(Pfn),
+    See(Pfn),
     Reserve { pages: usize, allocations: usize },
     Clear,
 }
@@ -119,8 +168,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let pfn = prop_oneof![0..40_usize, any::<u32>().prop_map(|pfn| pfn as Pfn)];
     let step = prop_oneof![
         12 => pfn.clone().prop_map(Step::Map),
-        3 => pfn.prop_map(Step::MapAgain),
-        3 => (0..40_usize, 0..4_usize)
+        3 => pfn.prop_map(Step::See),
+        3 => (0..400_usize, 0..40_usize)
             .prop_map(|(pages, allocations)| Step::Reserve { pages, allocations }),
         1 => Just(Step::Clear),
     ];
@@ -129,22 +178,27 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 
 fn hashes() -> impl Strategy<Value = fn(u64) -> u64> {
     prop_oneof![
-        Just((|content| content.wrapping_mul(0x9e37_79b9_7f4a_7c15)) as fn(u64) -> u64),
+        Just(spread as fn(u64) -> u64),
         Just((|_| 0) as fn(u64) -> u64),
         Just((|_| u64::MAX) as fn(u64) -> u64),
-        // All in the same slot, told apart by the low bits only.
+        // All in one shard, told apart by the low bits only.
         Just((|content| content) as fn(u64) -> u64),
-        Just((|content| (content % 3) << 32) as fn(u64) -> u64),
+        Just((|content| (content % 3) << 8) as fn(u64) -> u64),
     ]
 }
 
-fn contents() -> impl Strategy<Value = fn(u64) -> u64> {
-    prop_oneof![
+fn worlds() -> impl Strategy<Value = World> {
+    let contents = prop_oneof![
         Just((|pfn| pfn) as fn(u64) -> u64),
         Just((|pfn| pfn % 7) as fn(u64) -> u64),
         Just((|pfn| pfn / 2) as fn(u64) -> u64),
         Just((|_| 0) as fn(u64) -> u64),
-    ]
+    ];
+    (contents, hashes(), hashes()).prop_map(|(content, sample_hash, content_hash)| World {
+        content,
+        sample_hash,
+        content_hash,
+    })
 }
 
 fn config() -> ProptestConfig {
@@ -155,29 +209,43 @@ fn config() -> ProptestConfig {
     }
 }
 
+impl std::fmt::Debug for World {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let values = |function: fn(u64) -> u64| [0, 1, 2, 9].map(function);
+        f.debug_struct("World")
+            .field("content", &values(self.content))
+            .field("sample_hash", &values(self.sample_hash))
+            .field("content_hash", &values(self.content_hash))
+            .finish()
+    }
+}
+
 proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn agrees_with_a_map(steps in steps(), hash in hashes(), contents in contents()) {
-        let mut checked = Checked::new(contents, hash);
+    fn agrees_with_a_map(steps in steps(), world in worlds()) {
+        let mut checked = Checked::new(world);
         for step in steps {
             match step {
-                Step::Map(pfn) => {
-                    checked.map(pfn);
-                }
-                Step::MapAgain(pfn) => {
+                Step::Map(pfn) => checked.map(pfn),
+                Step::See(pfn) => {
                     let known = checked.known.contains(&pfn);
-                    prop_assert_eq!(checked.table.map_again(pfn), known);
+                    prop_assert_eq!(checked.frames.see_again(pfn, &mut Near::default()), known);
                     if known {
-                        *checked.mappings.entry(contents(pfn as u64)).or_default() += 1;
+                        checked.mapped += 1;
+                        *checked.mappings.entry(world.content_of(pfn)).or_default() += 1;
                     }
                 }
                 Step::Reserve { pages, allocations } => {
                     let failing = fail_allocations_after(allocations);
-                    let reserved = checked.table.reserve(pages, GFP_KERNEL);
+                    let frames = checked.frames.reserve(pages, GFP_KERNEL);
+                    let table = checked.table.reserve(pages, GFP_KERNEL);
                     drop(failing);
-                    if reserved.is_ok() {
+                    if frames.is_ok() {
+                        prop_assert!(checked.frames.room() >= pages);
+                    }
+                    if table.is_ok() {
                         prop_assert!(checked.table.room() >= pages);
                     }
                     checked.check_known();
@@ -191,146 +259,158 @@ proptest! {
 }
 
 #[test]
-fn a_page_alone_is_not_shared() {
-    let mut checked = Checked::new(|pfn| pfn, |content| content << 32);
-    checked.map_with_room(1);
-    checked.map_with_room(2);
+fn a_page_mapped_twice_is_its_own_partner() {
+    let mut checked = Checked::new(DISTINCT);
+    checked.map(1);
+    checked.map(2);
+    assert_eq!(checked.frames.tally().lone, 2);
+    checked.map(1);
     checked.check();
-    assert_eq!(
-        (checked.table.may_be_shared(), checked.table.nb_group()),
-        (0, 0)
+    assert_eq!(checked.frames.tally().lone, 1);
+    assert!(
+        !checked.frames.see_again(3, &mut Near::default()),
+        "not entered yet"
     );
 }
 
 #[test]
-fn a_page_mapped_twice_is_its_own_partner() {
-    let mut checked = Checked::new(|pfn| pfn, |content| content << 32);
-    checked.map_with_room(1);
-    checked.map_with_room(1);
-    assert_eq!(
-        (checked.table.may_be_shared(), checked.table.nb_group()),
-        (2, 1)
-    );
-    assert!(checked.table.map_again(1));
-    assert_eq!(
-        (checked.table.may_be_shared(), checked.table.nb_group()),
-        (3, 1)
-    );
-    assert!(!checked.table.map_again(2), "not entered yet");
+fn neighbours_and_the_last_frame_are_told_apart() {
+    let mut checked = Checked::new(DISTINCT);
+    let last = logic::content_table::MAX_PFN - 1;
+    for pfn in (0..64).step_by(3).chain([last - 8, last]) {
+        checked.map(pfn);
+    }
+    assert!(!checked.frames.contains(1));
+    assert!(!checked.frames.contains(last - 1));
+    checked.check_known();
 }
 
 #[test]
 fn equal_hashes_are_no_proof() {
-    let mut checked = Checked::new(|pfn| pfn, |_| 42);
-    for pfn in 0..100 {
-        checked.map_with_room(pfn);
+    let mut checked = Checked::new(World {
+        sample_hash: |_| 42,
+        content_hash: |_| 42,
+        ..DISTINCT
+    });
+    for pfn in 0..60 {
+        checked.map(pfn);
+    }
+    checked.check_known();
+    assert_eq!(checked.frames.tally().classes, 60);
+}
+
+/// Pages that share their sample and nothing else cost one comparison more, however many there are.
+#[test]
+fn crafted_samples_are_not_quadratic() {
+    let mut checked = Checked::new(World {
+        sample_hash: |_| 42,
+        ..DISTINCT
+    });
+    let pages = if cfg!(miri) { 300 } else { 20_000 };
+    for pfn in 0..pages {
+        checked.map(pfn);
     }
     checked.check();
-    assert_eq!(checked.table.nb_group(), 0);
+    // Tags have 21 bits: a few agree by chance.
+    assert!(
+        checked.comparisons < 1 + pages / 10,
+        "{} comparisons",
+        checked.comparisons
+    );
+}
+
+/// The first page with a sample is found by its content too, whether it is equal to those before it
+/// was known to have company or to those after.
+#[test]
+fn a_split_sample_keeps_its_classes() {
+    for order in [[1, 3, 0, 2], [0, 1, 2, 3], [0, 2, 1, 3], [3, 2, 1, 0]] {
+        let mut checked = Checked::new(World {
+            content: |pfn| pfn % 2,
+            sample_hash: |_| 7,
+            content_hash: spread,
+        });
+        for pfn in order {
+            checked.map(pfn);
+            checked.check();
+        }
+        assert_eq!(checked.frames.tally().classes, 2);
+    }
 }
 
 #[test]
 fn identical_pages_make_one_class() {
-    let mut checked = Checked::new(|_| 7, |content| content << 32);
+    let mut checked = Checked::new(World {
+        content: |_| 7,
+        ..DISTINCT
+    });
     for pfn in 0..1000 {
-        checked.map_with_room(pfn);
+        checked.map(pfn);
     }
     checked.check();
-    assert_eq!(
-        (checked.table.may_be_shared(), checked.table.nb_group()),
-        (1000, 1)
-    );
+    assert_eq!(checked.frames.tally().classes, 1);
+    assert_eq!(checked.comparisons, 999, "each is compared once");
 }
 
 #[test]
-fn an_empty_table_has_no_room() {
-    let mut checked = Checked::new(|pfn| pfn, |content| content);
-    assert_eq!(checked.table.room(), 0);
-    assert!(!checked.map(1));
-    assert!(!checked.table.map_again(1));
-    checked.check();
-}
-
-#[test]
-fn known_pages_need_no_room() {
-    let mut checked = Checked::new(|pfn| pfn % 2, |content| content);
-    let mut pfn = 0;
-    checked.table.reserve(1, GFP_KERNEL).expect("memory");
-    while checked.map(pfn) {
-        pfn += 1;
-    }
-    assert!(pfn >= 1);
-    assert!(
-        checked.map(0),
-        "a page that is known joins its class in a full table"
-    );
-    checked.check();
+fn empty_tables_have_no_room() {
+    let frames = FrameSet::new();
+    assert_eq!(frames.room(), 0);
+    assert_eq!(frames.insert(1, &mut Near::default()), Err(NoRoom));
+    assert!(!frames.see_again(1, &mut Near::default()));
+    let table = ContentTable::new();
+    assert_eq!(table.room(), 0);
 }
 
 #[test]
 fn reserve_without_memory_changes_nothing() {
-    let mut checked = Checked::new(|pfn| pfn % 5, |content| content % 2);
+    let mut checked = Checked::new(World {
+        content: |pfn| pfn % 5,
+        ..DISTINCT
+    });
     for pfn in 0..50 {
-        checked.map_with_room(pfn);
+        checked.map(pfn);
     }
-    // Growing takes at most three allocations: the records and two indices.
-    for allocations in 0..3 {
+    // Each shard grows by itself.
+    for allocations in [0, 1, 7, 15] {
         let failing = fail_allocations_after(allocations);
-        let reserved = checked.table.reserve(1 << (16 + allocations), GFP_KERNEL);
+        let pages = 1 << (16 + allocations / 4);
+        let frames = checked.frames.reserve(pages, GFP_KERNEL);
         drop(failing);
-        assert!(reserved.is_err(), "after {allocations} allocations");
+        let failing = fail_allocations_after(allocations);
+        let table = checked.table.reserve(pages, GFP_KERNEL);
+        drop(failing);
+        assert!(frames.is_err() && table.is_err(), "{allocations}");
         checked.check_known();
     }
+    assert!(checked.frames.reserve(usize::MAX, GFP_KERNEL).is_err());
+    assert!(checked.table.reserve(usize::MAX, GFP_KERNEL).is_err());
+    checked.frames.reserve(1 << 20, GFP_KERNEL).expect("memory");
     checked.table.reserve(1 << 20, GFP_KERNEL).expect("memory");
     checked.check_known();
 }
 
+/// Whoever asks until there is room must not ask for ever.
 #[test]
-fn more_pages_than_numbers_are_refused() {
-    let mut checked = Checked::new(|pfn| pfn, |content| content);
-    assert!(checked
-        .table
-        .reserve(u32::MAX as usize, GFP_KERNEL)
-        .is_err());
-    assert!(checked.table.reserve(usize::MAX, GFP_KERNEL).is_err());
-    checked.map_with_room(1);
-    assert!(checked.table.reserve(usize::MAX, GFP_KERNEL).is_err());
-    checked.check_known();
-}
-
-#[test]
-fn a_cleared_table_serves_the_next_set() {
-    let mut checked = Checked::new(|pfn| pfn % 10, |content| content % 4);
-    for round in 0..4 {
-        for pfn in 0..200 {
-            if round == 0 {
-                checked.map_with_room(pfn);
-            } else {
-                assert!(
-                    checked.map(pfn + round * 17),
-                    "the memory of the first set is enough"
-                );
-            }
-        }
-        checked.check_known();
-        checked.clear();
-        checked.check();
-        assert!(!checked.table.map_again(round * 17), "forgotten");
+fn reserved_room_is_room() {
+    for pages in 1..3000 {
+        let mut frames = FrameSet::new();
+        frames.reserve(pages, GFP_KERNEL).expect("memory");
+        assert!(frames.room() >= pages, "{} for {pages}", frames.room());
     }
 }
 
 #[test]
-fn a_small_set_after_a_large_one() {
-    let mut checked = Checked::new(|pfn| pfn, |content| content << 32);
+fn small_sets_after_large_ones() {
+    let mut checked = Checked::new(DISTINCT);
     let pages = if cfg!(miri) { 500 } else { 10_000 };
     for small in [0, 1, 3] {
-        checked.table.reserve(pages, GFP_KERNEL).expect("memory");
         for pfn in 0..pages {
-            assert!(checked.map(pfn));
+            checked.map(pfn);
         }
+        checked.check();
         checked.clear();
         for pfn in 0..small {
-            checked.map_with_room(pfn);
+            checked.map(pfn);
         }
         checked.check_known();
         checked.clear();
@@ -339,19 +419,24 @@ fn a_small_set_after_a_large_one() {
 
 #[test]
 fn classes_are_found_after_growing() {
-    let hash = |content: u64| content.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    let mut checked = Checked::new(|pfn| pfn / 2, hash);
+    let mut checked = Checked::new(World {
+        content: |pfn| pfn / 2,
+        ..DISTINCT
+    });
     let pages = if cfg!(miri) { 500 } else { 20_000 };
     for pfn in (0..pages).step_by(2).chain((1..pages).step_by(2)) {
-        checked.map_with_room(pfn);
+        if checked.table.room() == 0 {
+            checked.table.reserve(1, GFP_KERNEL).expect("memory");
+        }
+        checked.map(pfn);
     }
     checked.check_known();
-    assert_eq!(checked.table.nb_group(), pages as u64 / 2);
+    assert_eq!(checked.frames.tally().classes, pages as u64 / 2);
 }
 
 #[test]
 fn growing_is_geometric() {
-    let mut checked = Checked::new(|pfn| pfn, |content| content << 40);
+    let mut checked = Checked::new(DISTINCT);
     let mut growths = 0;
     let pages = if cfg!(miri) { 500 } else { 100_000 };
     for pfn in 0..pages {
@@ -359,11 +444,10 @@ fn growing_is_geometric() {
             checked.table.reserve(1, GFP_KERNEL).expect("memory");
             growths += 1;
         }
-        assert!(checked.map(pfn));
+        checked.map(pfn);
     }
-    // Three arrays, each doubling.
     assert!(
-        growths <= 3 * (pages.ilog2() + 1),
+        growths <= 2 * (pages.ilog2() + 1),
         "{growths} growths for {pages} pages"
     );
     checked.check();

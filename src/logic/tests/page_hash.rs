@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The hash of a page.
+//! The hashes of a page and of a sample.
 
-use logic::page_hash::{page_hash, PAGE_SIZE};
+use logic::page_hash::{page_hash, Sampling, PAGE_SIZE, SAMPLE_PART};
+use std::collections::BTreeSet;
 
 #[test]
 fn every_byte_and_the_seed_count() {
@@ -16,4 +17,19 @@ fn every_byte_and_the_seed_count() {
         other[changed] ^= 1;
         assert_ne!(hash, page_hash(&other, 1), "byte {changed} changed");
     }
+}
+
+#[test]
+fn samples_are_two_lines_that_random_bits_choose() {
+    let mut seen = BTreeSet::new();
+    for random in (0..10_000_u64).map(|number| number.wrapping_mul(0x9e37_79b9_7f4a_7c15)) {
+        let [first, second] = Sampling::new(random).offsets();
+        assert!(first < PAGE_SIZE / 2, "the first in the first half");
+        assert!((PAGE_SIZE / 2..PAGE_SIZE).contains(&second));
+        for offset in [first, second] {
+            assert_eq!(offset % SAMPLE_PART, 0);
+            seen.insert(offset);
+        }
+    }
+    assert_eq!(seen.len(), PAGE_SIZE / SAMPLE_PART, "any line may be taken");
 }

@@ -133,7 +133,7 @@ fn before_the_first_reset_there_is_nothing() {
 fn a_group_is_deleted_once_and_is_back_after_a_reset() {
     let database = database();
     for _ in 0..2 {
-        assert_eq!(database.reset(scan), Ok(()));
+        assert_eq!(database.reset(scan, drop), Ok(()));
         assert!(!database.delete("another"));
         assert!(database.delete("group"));
         assert!(!database.delete("group"));
@@ -143,10 +143,10 @@ fn a_group_is_deleted_once_and_is_back_after_a_reset() {
 #[test]
 fn a_reset_that_fails_changes_nothing() {
     let database = database();
-    assert_eq!(database.reset(scan), Ok(()));
+    assert_eq!(database.reset(scan, drop), Ok(()));
     assert!(database.delete("group"));
     let failing = fail_allocations_after(0);
-    assert_eq!(database.reset(scan), Err(Refused::Failed(Failure)));
+    assert_eq!(database.reset(scan, drop), Err(Refused::Failed(Failure)));
     drop(failing);
     assert!(!database.delete("group"), "still the old snapshot");
 }
@@ -154,10 +154,10 @@ fn a_reset_that_fails_changes_nothing() {
 #[test]
 fn a_closed_database_is_read_but_not_reset() {
     let database = database();
-    assert_eq!(database.reset(scan), Ok(()));
+    assert_eq!(database.reset(scan, drop), Ok(()));
     database.close();
     assert!(database.is_closing());
-    assert_eq!(database.reset(scan), Err(Refused::Closing));
+    assert_eq!(database.reset(scan, drop), Err(Refused::Closing));
     assert!(database.snapshot().is_some());
 }
 
