@@ -3,12 +3,14 @@
 mod crowd;
 mod experiment;
 mod experiments;
+mod flag;
 mod holder;
 mod ksm;
 mod latency;
 mod memory_info;
 mod module;
 mod pages;
+mod processors;
 mod read_once;
 mod system_memory;
 mod user_scan;

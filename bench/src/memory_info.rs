@@ -51,7 +51,7 @@ impl MemoryInfo {
         self.command("RESET")
     }
 
-    /// Carries out a command and reads its answer into `answer`, which is emptied first.
+    /// Carries out a command and reads its answer into `answer`, in as few calls as its capacity allows.
     pub fn ask(&mut self, command: &str, answer: &mut Vec<u8>) -> Result<()> {
         self.command(command)?;
         answer.clear();

@@ -6,8 +6,10 @@ use crate::experiment::{timed, Experiment, Log};
 use crate::latency::{while_repeating, Latencies};
 use crate::memory_info::{self, set_workers, MemoryInfo};
 use crate::pages::{Content, PAGE};
+use crate::system_memory;
 use anyhow::{ensure, Context, Result};
 use std::fs;
+use std::hint::black_box;
 use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
@@ -116,12 +118,13 @@ fn sets(log: &Log) -> Result<()> {
                 .then(|| Crowd::start(count, |index| format!("bench-{index}")))
                 .transpose()?;
             memory_info.reset()?;
-            drop(crowd);
+            system_memory::settle();
             let filter = Latencies::of_threads(1, TIME / 2, asker(FILTER))?;
             filter.log(log, round, &format!("FILTER, {name}"))?;
             if count > 0 {
                 all(log, round, name, &mut memory_info)?;
             }
+            drop(crowd);
         }
     }
     Ok(())
@@ -129,7 +132,7 @@ fn sets(log: &Log) -> Result<()> {
 
 /// ALL beside a read of the same text from a file in memory.
 fn all(log: &Log, round: u32, sets: &str, memory_info: &mut MemoryInfo) -> Result<()> {
-    let mut answer = Vec::new();
+    let mut answer = Vec::with_capacity(2 << 20);
     memory_info.ask("ALL", &mut answer)?;
     fs::write(COPY, &answer).with_context(|| format!("cannot write {COPY}"))?;
     let copy = fs::File::open(COPY)?;
