@@ -43,6 +43,12 @@ pub const EXPERIMENTS: &[Experiment] = &[
         run: fork_tree,
     },
     Experiment {
+        name: "processes::hardly-any",
+        quick: true,
+        memory: 0,
+        run: hardly_any,
+    },
+    Experiment {
         name: "processes::same-page-again",
         quick: true,
         memory: 200 * MIB,
@@ -161,6 +167,17 @@ fn compare(log: &Log, pids: &[Pid]) -> Result<()> {
 fn read_rollup(pid: Pid) -> Result<()> {
     let path = format!("/proc/{pid}/smaps_rollup");
     std::fs::read(&path).with_context(|| format!("cannot read {path}"))?;
+    Ok(())
+}
+
+/// What a RESET costs where there is hardly anything to scan.
+fn hardly_any(log: &Log) -> Result<()> {
+    let _module = memory_info::load()?;
+    let mut memory_info = MemoryInfo::open()?;
+    for round in 0..log.rounds {
+        let reset = timed(|| memory_info.reset())?;
+        log.value(round, "reset", reset.as_secs_f64() * 1e3, "ms")?;
+    }
     Ok(())
 }
 
