@@ -66,6 +66,11 @@ impl Latencies {
         self.0.value_at_quantile(part)
     }
 
+    /// How many calls there were.
+    pub fn count(&self) -> u64 {
+        self.0.len()
+    }
+
     /// The longest.
     pub fn max(&self) -> u64 {
         self.0.max()

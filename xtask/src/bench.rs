@@ -2,6 +2,7 @@
 
 mod figures;
 mod output;
+mod plots;
 mod samples;
 mod targets;
 
@@ -70,6 +71,9 @@ impl Options {
             println!("\n{}\n{}", guest.kernel(), output::table(&figures, &run));
             if let Some(directory) = &self.output {
                 output::write(directory, kernel, &guest.kernel(), &figures, &run)?;
+                if !quick {
+                    plots::draw(directory, &run)?;
+                }
             }
             well &= run.failed.is_empty();
             well &= !self.strict || figures.iter().all(Judged::is_met);

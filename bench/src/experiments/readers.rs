@@ -109,8 +109,12 @@ fn many(log: &Log) -> Result<()> {
                     || resets.reset(),
                     || Latencies::of_threads(readers, TIME, &ask),
                 )?;
-                alone.log(log, round, &format!("{name} of {readers}"))?;
-                during.log(log, round, &format!("{name} of {readers} during RESETs"))?;
+                for (latencies, when) in [(alone, ""), (during, " during RESETs")] {
+                    let measure = format!("{name} of {readers}{when}");
+                    latencies.log(log, round, &measure)?;
+                    let speed = latencies.count() as f64 / TIME.as_secs_f64();
+                    log.value(round, &format!("{measure} answers"), speed, "a second")?;
+                }
             }
         }
     }
