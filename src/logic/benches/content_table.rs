@@ -31,6 +31,9 @@ fn enter(table: &mut ContentTable<Frame>, pages: usize, hash: impl Fn(usize) -> 
     }
 }
 
+/// The hash of what a page holds, by its number.
+type HashOf = fn(usize) -> u64;
+
 /// As evenly spread as a hash.
 fn spread(number: usize) -> u64 {
     hash_number(number).rotate_left(32)
@@ -40,7 +43,7 @@ fn insert(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("content_table insert");
     for pages in SIZES {
         group.throughput(Throughput::Elements(pages as u64));
-        let contents: [(&str, fn(usize) -> u64); 3] = [
+        let contents: [(&str, HashOf); 3] = [
             ("identical", |_| 7),
             ("different", spread),
             ("half", |pfn| if pfn % 2 == 0 { 7 } else { spread(pfn) }),

@@ -63,6 +63,8 @@ pub struct Judged {
     pub spread: Spread,
     /// What it is measured in.
     pub unit: String,
+    /// What it should be.
+    pub target: Target,
 }
 
 impl Figure {
@@ -99,6 +101,7 @@ impl Figure {
             figure: self,
             spread,
             unit,
+            target: self.target(),
         })
     }
 
@@ -126,8 +129,7 @@ impl Figure {
         }
     }
 
-    /// What it should be.
-    pub fn target(&self) -> Target {
+    fn target(&self) -> Target {
         match self {
             Figure::Ratio { target, .. }
             | Figure::Compared { target, .. }
@@ -137,9 +139,14 @@ impl Figure {
 }
 
 impl Judged {
+    /// Makes it one that is there to be seen.
+    pub fn forget_target(&mut self) {
+        self.target = Target::Any;
+    }
+
     /// Whether the median is on target.
     pub fn is_met(&self) -> bool {
-        match self.figure.target() {
+        match self.target {
             Target::AtMost(limit) | Target::AtMostWhenQuiet(limit) => self.spread.median <= limit,
             Target::AtLeast(limit) => self.spread.median >= limit,
             Target::Any => true,
@@ -148,7 +155,7 @@ impl Judged {
 
     /// Whether the median is on target or off by no more than `factor`, on any machine.
     pub fn is_within(&self, factor: f64) -> bool {
-        match self.figure.target() {
+        match self.target {
             Target::AtMost(limit) => self.spread.median <= limit * factor,
             Target::AtLeast(limit) => self.spread.median >= limit / factor,
             Target::AtMostWhenQuiet(_) | Target::Any => true,
@@ -157,7 +164,7 @@ impl Judged {
 
     /// What is said of it in a table.
     pub fn verdict(&self) -> &'static str {
-        match self.figure.target() {
+        match self.target {
             Target::Any => "",
             _ if self.is_met() => "met",
             _ => "MISSED",
@@ -186,7 +193,7 @@ impl fmt::Display for Judged {
             self.figure.of(),
             self.spread.median,
             self.unit,
-            self.figure.target()
+            self.target
         )
     }
 }
