@@ -12,6 +12,7 @@ mod module;
 mod pages;
 mod processors;
 mod read_once;
+mod stores;
 mod system_memory;
 mod user_scan;
 

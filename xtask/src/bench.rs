@@ -66,7 +66,7 @@ impl Options {
         let mut well = true;
         for (kernel, quick) in kernels {
             let setup = Setup::new(&workspace, Some(kernel))?;
-            let guest = guest(&setup, &programs)?;
+            let guest = guest(&setup, &programs, quick)?;
             let run = measure(&guest, &self.filters, quick, self.rounds)?;
             let mut figures = run.figures();
             // The targets are for native speed; emulation makes other things dear.
@@ -95,9 +95,10 @@ impl Options {
     }
 }
 
-/// A guest with the bench's modules, and with as much memory as this machine can spare.
-pub fn guest<'a>(setup: &'a Setup, programs: &[PathBuf]) -> Result<Guest<'a>> {
-    Guest::for_bench(setup, programs, memory_for(is_native(setup))?)
+/// A guest with the bench's modules, with as much memory as this machine can spare, and for more than a quick run with
+/// what that compares with.
+pub fn guest<'a>(setup: &'a Setup, programs: &[PathBuf], quick: bool) -> Result<Guest<'a>> {
+    Guest::for_bench(setup, programs, memory_for(is_native(setup))?, !quick)
 }
 
 /// Whether its guests run at the machine's own speed.

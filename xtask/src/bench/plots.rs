@@ -17,6 +17,9 @@ const CONTENTS: &[(&str, &str)] = &[
     ("contents::one-byte-250k", "one byte"),
     ("contents::one-line-250k", "one line"),
 ];
+/// Processes that share a store.
+const TABLE: &str = "moddb::table";
+const PROCESSES: [u32; 6] = [1, 2, 4, 6, 8, 10];
 /// How many read at once.
 const READERS: [u32; 7] = [1, 2, 4, 8, 16, 32, 64];
 
@@ -42,7 +45,50 @@ pub fn draw(directory: &Path, samples: &Samples) -> Result<()> {
             .with_context(|| format!("cannot draw {}", path.display()))?;
         println!("{}", path.display());
     }
+    for mode in ["read", "write", "mix"] {
+        if samples
+            .values(TABLE, &format!("moddb {mode} of 1"))
+            .is_empty()
+        {
+            continue;
+        }
+        let path = directory.join(format!("bench-moddb-{mode}.svg"));
+        stores(samples, mode)
+            .draw(&path)
+            .with_context(|| format!("cannot draw {}", path.display()))?;
+        println!("{}", path.display());
+    }
     Ok(())
+}
+
+/// Operations a second by the number of processes, in those of one process that asks the module.
+fn stores(samples: &Samples, mode: &'static str) -> Chart {
+    let median = |store: &str, count: u32| {
+        let measure = format!("{store} {mode} of {count}");
+        Some(Spread::of(samples.values(TABLE, &measure))?.median)
+    };
+    let one = median("moddb", 1);
+    Chart {
+        title: match mode {
+            "read" => "Reads a second",
+            "write" => "Writes a second",
+            _ => "Reads and writes a second, as many of each",
+        },
+        x: "processes",
+        y: "times those of one process with moddb",
+        lines: ["moddb", "Redis", "file"]
+            .map(|store| Line {
+                name: match store {
+                    "file" => "a file under flock(2)".to_owned(),
+                    store => store.to_owned(),
+                },
+                points: PROCESSES
+                    .iter()
+                    .filter_map(|count| Some((f64::from(*count), median(store, *count)? / one?)))
+                    .collect(),
+            })
+            .into(),
+    }
 }
 
 fn contents(samples: &Samples) -> Bars {

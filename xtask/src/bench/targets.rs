@@ -73,6 +73,16 @@ const fn value(experiment: &'static str, of: &'static str, target: Target) -> Fi
     }
 }
 
+/// A round trip to the store in times another one.
+const fn round_trip(of: &'static str, to: &'static str, target: Target) -> Figure {
+    ratio("moddb::round-trips", of, to, target)
+}
+
+/// Operations a second of processes that share a store, in times others.
+const fn table(of: &'static str, to: &'static str, target: Target) -> Figure {
+    ratio("moddb::table", of, to, target)
+}
+
 /// A measure of many readers in times another one.
 const fn readers(of: &'static str, to: &'static str) -> Figure {
     ratio("readers::many", of, to, Any)
@@ -193,4 +203,31 @@ pub const FIGURES: &[Figure] = &[
     value("memory::while-scanning", "peak a page", AtMost(24.0)),
     value("memory::kept", "a set of one process", AtMost(264.0)),
     value("memory::kept", "a pid", AtMost(8.0)),
+    round_trip("get", "noop", AtMost(1.15)),
+    round_trip("set", "noop", Any),
+    round_trip("get of 64", "get", AtMost(3.0)),
+    round_trip("set of 64", "set", AtMost(3.0)),
+    table("moddb read of 10", "moddb read of 2", AtLeast(0.95)),
+    table("moddb write of 10", "moddb write of 2", AtLeast(0.95)),
+    table("moddb mix of 10", "moddb mix of 2", AtLeast(0.95)),
+    table("moddb read of 1", "Redis read of 1", AtLeast(1.5)),
+    table("moddb read of 2", "Redis read of 2", AtLeast(1.5)),
+    table("moddb read of 4", "Redis read of 4", AtLeast(1.5)),
+    table("moddb read of 6", "Redis read of 6", AtLeast(1.5)),
+    table("moddb read of 8", "Redis read of 8", AtLeast(1.5)),
+    table("moddb read of 10", "Redis read of 10", AtLeast(1.5)),
+    table("moddb write of 1", "Redis write of 1", AtLeast(1.5)),
+    table("moddb write of 2", "Redis write of 2", AtLeast(1.5)),
+    table("moddb write of 4", "Redis write of 4", AtLeast(1.5)),
+    table("moddb write of 6", "Redis write of 6", AtLeast(1.5)),
+    table("moddb write of 8", "Redis write of 8", AtLeast(1.5)),
+    table("moddb write of 10", "Redis write of 10", AtLeast(1.5)),
+    table("moddb mix of 1", "Redis mix of 1", AtLeast(1.5)),
+    table("moddb mix of 2", "Redis mix of 2", AtLeast(1.5)),
+    table("moddb mix of 4", "Redis mix of 4", AtLeast(1.5)),
+    table("moddb mix of 6", "Redis mix of 6", AtLeast(1.5)),
+    table("moddb mix of 8", "Redis mix of 8", AtLeast(1.5)),
+    table("moddb mix of 10", "Redis mix of 10", AtLeast(1.5)),
+    table("moddb mix of 10", "file mix of 10", Any),
+    table("moddb mix of 10", "shared memory mix of 10", Any),
 ];
