@@ -3,7 +3,7 @@
 use super::contents::hold;
 use crate::experiment::{timed, Experiment, Log};
 use crate::holder::Holder;
-use crate::memory_info::{self, set_workers, MemoryInfo};
+use crate::memory_info::{load_with_workers, MemoryInfo};
 use crate::pages::{Content, Mapping, PAGE};
 use crate::processors;
 use anyhow::Result;
@@ -52,12 +52,8 @@ fn compare(log: &Log) -> Result<()> {
     if processors::count()? < 2 {
         return log.skip("there is one processor");
     }
-    let _module = memory_info::load()?;
-    let mut memory_info = MemoryInfo::open()?;
-    memory_info.reset()?;
     let bytes = [vec![1; HASHED], vec![2; HASHED]];
-    let has_workers = set_workers(0)?;
-    if !has_workers {
+    if load_with_workers(1)?.is_none() {
         log.skip("the module has no parameter workers: two processors are not compared with one")?;
     }
     for round in 0..log.rounds {
@@ -66,11 +62,13 @@ fn compare(log: &Log) -> Result<()> {
         let two = timed(|| hash(&bytes))?;
         log.time(round, "a job", one)?;
         log.time(round, "half of two jobs at once", two / 2)?;
-        if has_workers {
-            set_workers(1)?;
-            log.time(round, "one worker", timed(|| memory_info.reset())?)?;
-            set_workers(0)?;
-            log.time(round, "all workers", timed(|| memory_info.reset())?)?;
+        for (measure, workers) in [("one worker", 1), ("all workers", 0)] {
+            let Some(_module) = load_with_workers(workers)? else {
+                continue;
+            };
+            let mut memory_info = MemoryInfo::open()?;
+            memory_info.reset()?;
+            log.time(round, measure, timed(|| memory_info.reset())?)?;
         }
     }
     Ok(())

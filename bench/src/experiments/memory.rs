@@ -10,7 +10,7 @@ use crate::system_memory;
 use anyhow::{Context, Result};
 
 const PAGES: usize = 250_000;
-const PROCESSES: usize = 10_000;
+const PROCESSES: usize = 5000;
 
 /// All of them.
 pub const EXPERIMENTS: &[Experiment] = &[
@@ -50,7 +50,7 @@ fn while_scanning(log: &Log) -> Result<()> {
 
 fn kept(log: &Log) -> Result<()> {
     kept_by_module()?;
-    for round in 0..log.rounds {
+    for round in 0..log.rounds.min(3) {
         let few = kept_by_module()?;
         let sets = {
             let _crowd = Crowd::start(PROCESSES, |index| format!("bench-{index}"))?;
@@ -70,7 +70,7 @@ fn kept(log: &Log) -> Result<()> {
 /// Bytes that the module and its data have, after a RESET: the median of a few loads.
 fn kept_by_module() -> Result<f64> {
     let mut kept = Vec::new();
-    for _ in 0..5 {
+    for _ in 0..3 {
         system_memory::settle();
         let before = system_memory::free()?;
         let _module = memory_info::load()?;

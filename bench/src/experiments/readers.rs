@@ -4,7 +4,7 @@ use super::contents::hold;
 use crate::crowd::Crowd;
 use crate::experiment::{timed, Experiment, Log};
 use crate::latency::{while_repeating, Latencies};
-use crate::memory_info::{self, set_workers, MemoryInfo};
+use crate::memory_info::{self, MemoryInfo};
 use crate::pages::{Content, PAGE};
 use crate::system_memory;
 use anyhow::{ensure, Context, Result};
@@ -59,11 +59,10 @@ fn asker(command: &'static str) -> impl Fn() -> Result<Box<dyn FnMut() -> Result
 
 /// One reader alone, and while somebody else scans with one processor.
 fn during_reset(log: &Log) -> Result<()> {
-    let _module = memory_info::load()?;
+    let _module = memory_info::load_with_one_worker()?;
     let holders = hold(Content::Different, PAGES)?;
     let mut resets = MemoryInfo::open()?;
     resets.reset()?;
-    set_workers(1)?;
     let rollup = format!("/proc/{}/smaps_rollup", holders[0].pid());
     for round in 0..log.rounds {
         for (name, command) in [("FILTER", FILTER), ("ALL", "ALL")] {

@@ -4,7 +4,7 @@ use crate::experiment::{timed, Experiment, Log};
 use crate::flag::Flag;
 use crate::holder::Holder;
 use crate::latency::Latencies;
-use crate::memory_info::{self, set_workers, MemoryInfo};
+use crate::memory_info::{self, MemoryInfo};
 use crate::pages::{Content, Mapping, PAGE};
 use crate::processors::{pin, unpin};
 use anyhow::Result;
@@ -25,8 +25,7 @@ pub const EXPERIMENTS: &[Experiment] = &[Experiment {
 
 /// A process with many pages maps and unmaps another one without a rest. It has one processor, RESET the other.
 fn mmap(log: &Log) -> Result<()> {
-    let _module = memory_info::load()?;
-    set_workers(1)?;
+    let _module = memory_info::load_with_one_worker()?;
     let mut memory_info = MemoryInfo::open()?;
     let stop = Flag::new()?;
     let prepare = || {
