@@ -39,7 +39,7 @@ fn while_scanning(log: &Log) -> Result<()> {
     };
     memory_info.reset()?;
     for round in 0..log.rounds {
-        system_memory::settle();
+        system_memory::settle()?;
         let before = system_memory::free()?;
         let least = system_memory::least_free_during(|| memory_info.reset())?;
         let taken = before.saturating_sub(least) as f64;
@@ -71,11 +71,11 @@ fn kept(log: &Log) -> Result<()> {
 fn kept_by_module() -> Result<f64> {
     let mut kept = Vec::new();
     for _ in 0..3 {
-        system_memory::settle();
+        system_memory::settle()?;
         let before = system_memory::free()?;
         let _module = memory_info::load()?;
         MemoryInfo::open()?.reset()?;
-        system_memory::settle();
+        system_memory::settle()?;
         kept.push(before as f64 - system_memory::free()? as f64);
     }
     kept.sort_by(f64::total_cmp);

@@ -132,7 +132,7 @@ fn sets(log: &Log) -> Result<()> {
                 .then(|| Crowd::start(count, |index| format!("bench-{index}")))
                 .transpose()?;
             memory_info.reset()?;
-            system_memory::settle();
+            system_memory::settle()?;
             let filter = Latencies::of_threads(1, TIME / 2, asker(FILTER))?;
             filter.log(log, round, &format!("FILTER, {name}"))?;
             if count > 0 {
