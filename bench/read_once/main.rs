@@ -2,10 +2,10 @@
 
 //! The bench's yardstick, which is no part of the product: one pass over what RESET looks at.
 //!
-//! A write to `/proc/read_once` reads each read-only page of each process once, where it is met: under
-//! its page-table lock, without reference, copy or hash. That stalls the processes, which a product
-//! must not do; but it is as cheap as such a pass can be on one processor. Reading the file gives the
-//! number of pages.
+//! A write to `/proc/read_once` reads each read-only page of each process once, where it is met: in
+//! mid-walk, without reference, copy or hash. That stalls the processes, which a product must not do;
+//! but it is as cheap as such a pass can be on one processor. Reading the file gives the number of
+//! pages.
 
 use abstractions::mm::{has_readable_pages, is_read_only, MmapRead};
 use abstractions::page_walk::{walk, MappedPage, Visitor};
@@ -125,8 +125,8 @@ impl Visitor for Reader {
         let pfn = page.pfn();
         // Neighbours in a process are often neighbours in memory, in one direction or the other.
         let next = pfn.wrapping_mul(2).wrapping_sub(self.last);
-        // SAFETY: the walk holds the lock of the entry that maps the frame, in an area with readable
-        // pages.
+        // SAFETY: the frame is a page of an area with readable pages; who has it by now does not matter,
+        // since the kernel's own mapping of it stays, and what is read there is only summed up.
         self.sum ^= unsafe { read_once_sum(pfn, next) };
         self.pages += 1;
         self.last = pfn;

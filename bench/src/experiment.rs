@@ -62,10 +62,12 @@ impl Bench {
                 ))?;
                 continue;
             }
-            println!("measuring {}", experiment.name);
+            let start = Instant::now();
             if let Err(error) = (experiment.run)(&log) {
                 log.fail(format!("{error:#}"))?;
             }
+            let seconds = start.elapsed().as_secs_f64();
+            println!("measured {} in {seconds:.1} s", experiment.name);
         }
         Ok(())
     }

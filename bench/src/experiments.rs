@@ -7,6 +7,7 @@ mod memory;
 mod processes;
 mod readers;
 mod stall;
+mod stores;
 
 use crate::experiment::Bench;
 use anyhow::Result;
@@ -21,6 +22,7 @@ pub fn run(bench: &Bench) -> Result<()> {
         at_once::EXPERIMENTS,
         stall::EXPERIMENTS,
         memory::EXPERIMENTS,
+        stores::EXPERIMENTS,
     ] {
         bench.run(group)?;
     }

@@ -1,6 +1,7 @@
 //! How long calls take that are made again and again.
 
 use crate::experiment::Log;
+use crate::processors;
 use anyhow::{Context, Result};
 use hdrhistogram::Histogram;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,12 +15,20 @@ pub struct Latencies(Histogram<u64>);
 
 impl Latencies {
     /// Those of `call`, made again and again for `time`.
-    pub fn of_calls(time: Duration, mut call: impl FnMut() -> Result<()>) -> Result<Self> {
-        let mut all = Histogram::new(DIGITS)?;
+    pub fn of_calls(time: Duration, call: impl FnMut() -> Result<()>) -> Result<Self> {
         let end = Instant::now() + time;
+        Self::of_calls_while(|now| now < end, call)
+    }
+
+    /// Those of `call`, made again and again while `go_on`, which is told the time.
+    pub fn of_calls_while(
+        go_on: impl Fn(Instant) -> bool,
+        mut call: impl FnMut() -> Result<()>,
+    ) -> Result<Self> {
+        let mut all = Histogram::new(DIGITS)?;
         loop {
             let start = Instant::now();
-            if start >= end {
+            if !go_on(start) {
                 return Ok(Self(all));
             }
             call()?;
@@ -27,13 +36,17 @@ impl Latencies {
         }
     }
 
-    /// Those of all of `threads` threads, each calling what `caller` makes for it, for `time`.
+    /// Those of all of `threads` threads, each calling what `caller` makes for it, for `time`. A single one has a
+    /// processor to itself.
     pub fn of_threads<C: FnMut() -> Result<()>>(
         threads: usize,
         time: Duration,
         caller: impl Fn() -> Result<C> + Sync,
     ) -> Result<Self> {
         let work = || {
+            if threads == 1 {
+                processors::pin(1)?;
+            }
             let call = caller()?;
             Self::of_calls(time, call)
         };
@@ -51,6 +64,11 @@ impl Latencies {
     /// The least that a part of the calls took at most.
     pub fn quantile(&self, part: f64) -> u64 {
         self.0.value_at_quantile(part)
+    }
+
+    /// How many calls there were.
+    pub fn count(&self) -> u64 {
+        self.0.len()
     }
 
     /// The longest.
@@ -71,7 +89,7 @@ impl Latencies {
     }
 }
 
-/// Does `again` in a thread, again and again, while `what` is done.
+/// Does `again` in a thread on the first processor, again and again, while `what` is done.
 pub fn while_repeating<T>(
     mut again: impl FnMut() -> Result<()> + Send,
     what: impl FnOnce() -> Result<T>,
@@ -79,6 +97,7 @@ pub fn while_repeating<T>(
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let thread = scope.spawn(|| {
+            processors::pin(0)?;
             while !done.load(Ordering::Relaxed) {
                 again()?;
             }

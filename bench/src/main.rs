@@ -3,13 +3,16 @@
 mod crowd;
 mod experiment;
 mod experiments;
+mod flag;
 mod holder;
 mod ksm;
 mod latency;
 mod memory_info;
 mod module;
 mod pages;
+mod processors;
 mod read_once;
+mod stores;
 mod system_memory;
 mod user_scan;
 

@@ -2,13 +2,11 @@
 
 use crate::module::Module;
 use anyhow::{Context, Result};
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
-use std::path::Path;
 
+const MODULE: &str = "memory_info";
 const PATH: &str = "/proc/memory_info";
-
-const WORKERS: &str = "/sys/module/memory_info/parameters/workers";
 
 /// The file, opened once.
 pub struct MemoryInfo {
@@ -17,17 +15,21 @@ pub struct MemoryInfo {
 
 /// Loads the module.
 pub fn load() -> Result<Module> {
-    Module::load("memory_info")
+    Module::load(MODULE)
 }
 
-/// Lets a RESET have so many threads, 0 being one a processor. False if the module has no such parameter.
-pub fn set_workers(workers: u32) -> Result<bool> {
-    if !Path::new(WORKERS).exists() {
-        return Ok(false);
+/// Loads the module with so many processors that a RESET may use at once, 0 being all. None if it knows of no such
+/// thing.
+pub fn load_with_workers(workers: u32) -> Result<Option<Module>> {
+    match Module::has_parameter(MODULE, "workers")? {
+        true => Module::load_with(MODULE, &format!("workers={workers}")).map(Some),
+        false => Ok(None),
     }
-    fs::write(WORKERS, workers.to_string())
-        .with_context(|| format!("cannot write {workers} to {WORKERS}"))?;
-    Ok(true)
+}
+
+/// Loads the module so that a RESET uses one processor.
+pub fn load_with_one_worker() -> Result<Module> {
+    load_with_workers(1)?.map_or_else(load, Ok)
 }
 
 impl MemoryInfo {
@@ -51,7 +53,7 @@ impl MemoryInfo {
         self.command("RESET")
     }
 
-    /// Carries out a command and reads its answer into `answer`, which is emptied first.
+    /// Carries out a command and reads its answer into `answer`, in as few calls as its capacity allows.
     pub fn ask(&mut self, command: &str, answer: &mut Vec<u8>) -> Result<()> {
         self.command(command)?;
         answer.clear();

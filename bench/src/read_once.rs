@@ -7,28 +7,20 @@ use std::io::Write;
 
 const PATH: &str = "/proc/read_once";
 
-/// The yardstick's file.
+/// The file of the loaded yardstick.
 pub struct ReadOnce {
     file: File,
-    _module: Option<Module>,
+    _module: Module,
 }
 
 impl ReadOnce {
     /// Loads the module.
     pub fn load() -> Result<Self> {
         let module = Module::load("read_once")?;
-        Ok(Self {
-            _module: Some(module),
-            ..Self::open()?
-        })
-    }
-
-    /// Opens the file once more.
-    pub fn open() -> Result<Self> {
         let file = OpenOptions::new().write(true).open(PATH);
         Ok(Self {
             file: file.with_context(|| format!("cannot open {PATH}"))?,
-            _module: None,
+            _module: module,
         })
     }
 

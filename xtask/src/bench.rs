@@ -2,6 +2,7 @@
 
 mod figures;
 mod output;
+mod plots;
 mod samples;
 mod targets;
 
@@ -43,7 +44,7 @@ pub struct Options {
     /// How often each is measured
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
-    /// Write the samples (bench-<kernel>.json) and the charts into this directory
+    /// Write the table and the samples (bench-<kernel>.md, .json) and the charts into this directory
     #[arg(long, value_name = "DIRECTORY")]
     output: Option<PathBuf>,
     /// native, stock, or another one that tests run on [default: all of it on native, then some of it on stock]
@@ -61,15 +62,31 @@ impl Options {
             None if self.quick => vec![(NATIVE, true)],
             None => vec![(NATIVE, false), (STOCK, true)],
         };
+        let source = workspace.project.revision();
         let mut well = true;
         for (kernel, quick) in kernels {
             let setup = Setup::new(&workspace, Some(kernel))?;
-            let guest = guest(&setup, &programs)?;
+            let guest = guest(&setup, &programs, quick)?;
             let run = measure(&guest, &self.filters, quick, self.rounds)?;
-            let figures = run.figures();
-            println!("\n{}\n{}", guest.kernel(), output::table(&figures, &run));
+            let mut figures = run.figures();
+            // The targets are for native speed; emulation makes other things dear.
+            figures
+                .iter_mut()
+                .filter(|_| !is_native(&setup))
+                .for_each(Judged::forget_target);
+            let report = format!(
+                "# {}\n\nSource: {source}. Rounds: {}.\n\n{}\n",
+                guest.kernel(),
+                self.rounds,
+                output::table(&figures, &run)
+            );
+            println!("\n{report}");
             if let Some(directory) = &self.output {
-                output::write(directory, kernel, &guest.kernel(), &figures, &run)?;
+                let name = guest.kernel();
+                output::write(directory, kernel, &name, &report, &figures, &run)?;
+                if !quick {
+                    plots::draw(directory, &run)?;
+                }
             }
             well &= run.failed.is_empty();
             well &= !self.strict || figures.iter().all(Judged::is_met);
@@ -78,13 +95,16 @@ impl Options {
     }
 }
 
-/// A guest with the bench's modules, and with as much memory as this machine can spare.
-pub fn guest<'a>(setup: &'a Setup, programs: &[PathBuf]) -> Result<Guest<'a>> {
-    let user_mode = setup
-        .kernel()
-        .recipe()
-        .is_some_and(|recipe| recipe.user_mode);
-    Guest::for_bench(setup, programs, memory_for(user_mode)?)
+/// A guest with the bench's modules, with as much memory as this machine can spare, and for more than a quick run with
+/// what that compares with.
+pub fn guest<'a>(setup: &'a Setup, programs: &[PathBuf], quick: bool) -> Result<Guest<'a>> {
+    Guest::for_bench(setup, programs, memory_for(is_native(setup))?, !quick)
+}
+
+/// Whether its guests run at the machine's own speed.
+fn is_native(setup: &Setup) -> bool {
+    let recipe = setup.kernel().recipe();
+    recipe.is_some_and(|recipe| recipe.user_mode)
 }
 
 /// A quick run on `guest`, of which what is off its target is measured once more. Returns what is wrong then.
@@ -156,9 +176,9 @@ fn measure(guest: &Guest, filters: &[String], quick: bool, rounds: u32) -> Resul
 }
 
 /// What the guest is given: the large experiments are skipped where this machine has not enough for them.
-fn memory_for(user_mode: bool) -> Result<&'static str> {
+fn memory_for(native: bool) -> Result<&'static str> {
     let (bytes, name) = MUCH;
-    if !user_mode {
+    if !native {
         return Ok(LITTLE);
     }
     let files = nix::sys::statvfs::statvfs(Path::new(MEMORY_FILES))

@@ -1,15 +1,22 @@
-//! Line charts as SVG.
+//! Charts of lines and of bars as SVG.
 
 use std::path::Path;
 
 use anyhow::Result;
 use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 const SIZE: (u32, u32) = (900, 520);
 const FONT: &str = "sans-serif";
 /// Room beyond the largest points, and above them for each line of the legend, as parts of the axis.
 const MARGIN: f64 = 0.05;
 const LEGEND_LINE: f64 = 0.065;
+/// Part of a group's width that its bars take.
+const GROUP_WIDTH: f64 = 0.7;
+const CENTRE: Pos = Pos {
+    h_pos: HPos::Center,
+    v_pos: VPos::Center,
+};
 
 /// A line of points, from left to right or not.
 pub struct Line {
@@ -29,6 +36,18 @@ pub struct Chart {
     pub y: &'static str,
     /// What is drawn.
     pub lines: Vec<Line>,
+}
+
+/// Groups of bars, one bar a series in each.
+pub struct Bars {
+    /// What stands above them.
+    pub title: &'static str,
+    /// What the vertical axis shows, and its unit.
+    pub y: &'static str,
+    /// What the groups are called, from left to right.
+    pub groups: Vec<String>,
+    /// The series' names and a bar for each group; a missing one has no bar.
+    pub series: Vec<(String, Vec<Option<f64>>)>,
 }
 
 /// Colours that are told apart also by those who see few.
@@ -89,6 +108,72 @@ impl Chart {
     fn largest(&self, coordinate: impl Fn(&(f64, f64)) -> f64) -> f64 {
         let points = self.lines.iter().flat_map(|line| &line.points);
         points.map(coordinate).fold(1.0, f64::max)
+    }
+}
+
+impl Bars {
+    /// Writes them to the file `path`.
+    pub fn draw(&self, path: &Path) -> Result<()> {
+        let values = self
+            .series
+            .iter()
+            .flat_map(|(_, bars)| bars.iter().flatten());
+        let top = values.copied().fold(f64::MIN_POSITIVE, f64::max);
+        let top = top * (1.0 + MARGIN + LEGEND_LINE * self.series.len() as f64);
+        let area = SVGBackend::new(path, SIZE).into_drawing_area();
+        area.fill(&WHITE)?;
+        let mut chart = ChartBuilder::on(&area)
+            .caption(self.title, (FONT, 20))
+            .margin(12)
+            .x_label_area_size(35)
+            .y_label_area_size(70)
+            .build_cartesian_2d(0.0..self.groups.len() as f64, 0.0..top)?;
+        chart
+            .configure_mesh()
+            .disable_x_mesh()
+            .disable_x_axis()
+            .y_desc(self.y)
+            .axis_desc_style((FONT, 15))
+            .label_style((FONT, 13))
+            .light_line_style(TRANSPARENT)
+            .y_label_formatter(&|value| number(*value, top))
+            .draw()?;
+        let width = GROUP_WIDTH / self.series.len() as f64;
+        for (index, ((name, bars), colour)) in
+            self.series.iter().zip(COLOURS.iter().cycle()).enumerate()
+        {
+            let left = (1.0 - GROUP_WIDTH) / 2.0 + index as f64 * width;
+            let rectangles = bars.iter().enumerate().filter_map(|(group, bar)| {
+                let left = group as f64 + left;
+                Some(Rectangle::new(
+                    [(left, 0.0), (left + width, (*bar)?)],
+                    colour.filled(),
+                ))
+            });
+            chart
+                .draw_series(rectangles)?
+                .label(name)
+                .legend(|(x, y)| Rectangle::new([(x, y - 5), (x + 20, y + 5)], colour.filled()));
+        }
+        let across = SIZE.0 as i32 - 12 - 70 - 12;
+        for (group, name) in self.groups.iter().enumerate() {
+            let middle = 12 + 70 + across * (2 * group as i32 + 1) / (2 * self.groups.len() as i32);
+            let style = (FONT, 13).into_text_style(&area).pos(CENTRE);
+            area.draw(&Text::new(
+                name.clone(),
+                (middle, SIZE.1 as i32 - 28),
+                style,
+            ))?;
+        }
+        chart
+            .configure_series_labels()
+            .position(SeriesLabelPosition::UpperLeft)
+            .background_style(WHITE.mix(0.85))
+            .border_style(BLACK.mix(0.3))
+            .label_font((FONT, 13))
+            .draw()?;
+        area.present()?;
+        Ok(())
     }
 }
 

@@ -18,20 +18,19 @@ const BUSYBOX: &str = "/usr/bin/busybox";
 /// Dynamically linked programs that the guest has besides those of coreutils.
 const PROGRAMS: &[&str] = &["/usr/bin/bash", "/usr/bin/unshare", "/usr/bin/nsenter"];
 
-/// Writes the initramfs to `path`: the base, `programs` in /bin, `modules` in /modules, the guest's scripts.
+/// Writes the initramfs to `path`: the base, the guest's scripts, and files in the directories where they are wanted.
 pub fn write(
     path: &Path,
     base: &Path,
     project: &Project,
-    programs: &[PathBuf],
-    modules: &[PathBuf],
+    files_in: &[(&str, &[PathBuf])],
 ) -> Result<()> {
     let mut archive = Archive::default();
     let scripts = project.dir.join("tests/guest");
     archive.program("init", &scripts.join("init"))?;
     archive.program("usr/bin/demo", &scripts.join("demo"))?;
-    for (dir, files) in [("usr/bin", programs), ("modules", modules)] {
-        for file in files {
+    for (dir, files) in files_in {
+        for file in *files {
             let name = file
                 .file_name()
                 .context("a file has a name")?

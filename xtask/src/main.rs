@@ -23,6 +23,7 @@ mod plot;
 mod programs;
 mod progress;
 mod project;
+mod redis;
 mod release;
 mod root;
 mod session;

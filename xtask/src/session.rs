@@ -196,7 +196,11 @@ impl<'a> Session<'a> {
     /// The quick bench.
     pub fn bench(&mut self) -> Result<Outcome> {
         let programs = self.programs()?.to_vec();
-        let guest = bench::guest(self.setup(Some(self.kernel.unwrap_or(NATIVE)))?, &programs)?;
+        let guest = bench::guest(
+            self.setup(Some(self.kernel.unwrap_or(NATIVE)))?,
+            &programs,
+            true,
+        )?;
         let wrong = bench::quick(&guest)?;
         Ok(match wrong.is_empty() {
             true => Outcome::Ok,

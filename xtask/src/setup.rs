@@ -13,6 +13,7 @@ use crate::initramfs;
 use crate::kernel::Kernel;
 use crate::module::{self, Job, Modules};
 use crate::project::Project;
+use crate::redis;
 use crate::root::Root;
 
 const INITRAMFS: &str = "initramfs.cpio";
@@ -78,13 +79,23 @@ impl<'a> Guest<'a> {
     /// Builds the modules and packs them together with `programs`. `purpose` tells its logs from those of other
     /// guests of this run.
     pub fn new(setup: &'a Setup, purpose: &str, programs: &[PathBuf]) -> Result<Self> {
-        Self::with_modules(setup, purpose, programs, setup.make(Job::Build)?)
+        Self::with_modules(setup, purpose, programs, setup.make(Job::Build)?, &[])
     }
 
-    /// The same with the bench's modules too, and `memory` as QEMU and User-mode Linux spell it.
-    pub fn for_bench(setup: &'a Setup, programs: &[PathBuf], memory: &'static str) -> Result<Self> {
+    /// The same with the bench's modules too, a Redis server if `redis`, and `memory` as QEMU and User-mode Linux spell
+    /// it.
+    pub fn for_bench(
+        setup: &'a Setup,
+        programs: &[PathBuf],
+        memory: &'static str,
+        redis: bool,
+    ) -> Result<Self> {
         let modules = setup.make(Job::BuildForBench)?;
-        let guest = Self::with_modules(setup, "bench", programs, modules)?;
+        let redis = match redis {
+            true => redis::files(&setup.workspace.cache, &setup.root)?,
+            false => Vec::new(),
+        };
+        let guest = Self::with_modules(setup, "bench", programs, modules, &redis)?;
         Ok(Self {
             memory: Some(memory),
             ..guest
@@ -96,6 +107,7 @@ impl<'a> Guest<'a> {
         purpose: &str,
         programs: &[PathBuf],
         modules: Modules,
+        redis: &[PathBuf],
     ) -> Result<Self> {
         let Workspace { cache, project } = setup.workspace;
         let base = initramfs::base(cache, &setup.root)?;
@@ -106,7 +118,12 @@ impl<'a> Guest<'a> {
         let mut in_guest = modules.files.clone();
         in_guest.extend(setup.kernel.guest_modules()?);
         let initramfs = files.path().join(INITRAMFS);
-        initramfs::write(&initramfs, &base, project, programs, &in_guest)?;
+        let packed = [
+            ("usr/bin", programs),
+            ("modules", &in_guest),
+            ("usr/lib/redis", redis),
+        ];
+        initramfs::write(&initramfs, &base, project, &packed)?;
         let name = format!("guest-{}-{purpose}", setup.kernel.name());
         let logs = cache.dir_for_logs(&name)?;
         Ok(Self {

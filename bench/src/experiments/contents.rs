@@ -40,6 +40,7 @@ pub const EXPERIMENTS: &[Experiment] = &[
     experiment!("different-10k", Different, FEW, true, true),
     experiment!("half-10k", Half, FEW, false, true),
     experiment!("last-byte-10k", LastByte, FEW, true, true),
+    experiment!("last-word-10k", LastWord, FEW, false, false),
     experiment!("identical-250k", Identical, MANY, false, true),
     experiment!("different-250k", Different, MANY, false, true),
     experiment!("half-250k", Half, MANY, false, true),

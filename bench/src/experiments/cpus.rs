@@ -3,16 +3,18 @@
 use super::contents::hold;
 use crate::experiment::{timed, Experiment, Log};
 use crate::holder::Holder;
-use crate::memory_info::{self, set_workers, MemoryInfo};
+use crate::memory_info::{load_with_workers, MemoryInfo};
 use crate::pages::{Content, Mapping, PAGE};
-use crate::read_once::ReadOnce;
-use anyhow::{Context, Result};
+use crate::processors;
+use anyhow::Result;
 use std::ffi::CString;
+use xxhash_rust::xxh3::xxh3_64;
 
-/// As many as `read_once` has to read in each of two threads.
 const PAGES: usize = 120_000;
 const SETS: usize = 64;
-const MEMORY: u64 = (PAGES * (PAGE + 128)) as u64;
+/// Bytes that a thread reads for comparison.
+const HASHED: usize = 256 << 20;
+const MEMORY: u64 = (PAGES * (PAGE + 128) + 2 * HASHED) as u64;
 
 /// All of them.
 pub const EXPERIMENTS: &[Experiment] = &[
@@ -47,36 +49,40 @@ fn many_sets(log: &Log) -> Result<()> {
 }
 
 fn compare(log: &Log) -> Result<()> {
-    if std::thread::available_parallelism()?.get() < 2 {
+    if processors::count()? < 2 {
         return log.skip("there is one processor");
     }
-    let _module = memory_info::load()?;
-    let mut memory_info = MemoryInfo::open()?;
-    let mut read_once = ReadOnce::load()?;
-    read_once.pass()?;
-    memory_info.reset()?;
-    let has_workers = set_workers(0)?;
-    if !has_workers {
+    let bytes = [vec![1; HASHED], vec![2; HASHED]];
+    if load_with_workers(1)?.is_none() {
         log.skip("the module has no parameter workers: two processors are not compared with one")?;
     }
     for round in 0..log.rounds {
-        // What this machine has in all: the same pass on both at once takes longer where they share something.
-        let one = timed(|| read_once.pass())?;
-        let two = timed(|| {
-            std::thread::scope(|scope| {
-                let other = scope.spawn(|| ReadOnce::open()?.pass());
-                read_once.pass()?;
-                other.join().ok().context("a thread panicked")?
-            })
-        })?;
-        log.time(round, "a pass", one)?;
-        log.time(round, "half of two passes at once", two / 2)?;
-        if has_workers {
-            set_workers(1)?;
-            log.time(round, "one worker", timed(|| memory_info.reset())?)?;
-            set_workers(0)?;
-            log.time(round, "all workers", timed(|| memory_info.reset())?)?;
+        // What this machine has in all: two that share nothing but memory may be slower than one.
+        let one = timed(|| hash(&bytes[..1]))?;
+        let two = timed(|| hash(&bytes))?;
+        log.time(round, "a job", one)?;
+        log.time(round, "half of two jobs at once", two / 2)?;
+        for (measure, workers) in [("one worker", 1), ("all workers", 0)] {
+            let Some(_module) = load_with_workers(workers)? else {
+                continue;
+            };
+            let mut memory_info = MemoryInfo::open()?;
+            memory_info.reset()?;
+            log.time(round, measure, timed(|| memory_info.reset())?)?;
         }
     }
+    Ok(())
+}
+
+/// Reads all of these, each in a thread of its own.
+fn hash(all: &[Vec<u8>]) -> Result<()> {
+    std::thread::scope(|scope| {
+        for (number, bytes) in all.iter().enumerate() {
+            scope.spawn(move || {
+                let pinned = processors::pin(number);
+                (pinned, std::hint::black_box(xxh3_64(bytes)))
+            });
+        }
+    });
     Ok(())
 }

@@ -4,10 +4,12 @@ use super::contents::hold;
 use crate::crowd::Crowd;
 use crate::experiment::{timed, Experiment, Log};
 use crate::latency::{while_repeating, Latencies};
-use crate::memory_info::{self, set_workers, MemoryInfo};
+use crate::memory_info::{self, MemoryInfo};
 use crate::pages::{Content, PAGE};
+use crate::system_memory;
 use anyhow::{ensure, Context, Result};
 use std::fs;
+use std::hint::black_box;
 use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
@@ -57,19 +59,22 @@ fn asker(command: &'static str) -> impl Fn() -> Result<Box<dyn FnMut() -> Result
 
 /// One reader alone, and while somebody else scans with one processor.
 fn during_reset(log: &Log) -> Result<()> {
-    let _module = memory_info::load()?;
+    let _module = memory_info::load_with_one_worker()?;
     let holders = hold(Content::Different, PAGES)?;
     let mut resets = MemoryInfo::open()?;
     resets.reset()?;
-    set_workers(1)?;
     let rollup = format!("/proc/{}/smaps_rollup", holders[0].pid());
     for round in 0..log.rounds {
         for (name, command) in [("FILTER", FILTER), ("ALL", "ALL")] {
             let ask = asker(command);
-            let alone = Latencies::of_threads(1, TIME, &ask)?;
-            let during =
-                while_repeating(|| resets.reset(), || Latencies::of_threads(1, TIME, &ask))?;
+            let measure = || Latencies::of_threads(1, TIME, &ask);
+            let alone = measure()?;
+            // Work elsewhere that has nothing to do with the module may cost something too: on a machine that has
+            // other work, a guest with two busy processors has to wait more often than one with a single one.
+            let busy = while_repeating(stay_busy, measure)?;
+            let during = while_repeating(|| resets.reset(), measure)?;
             alone.log(log, round, &format!("{name} alone"))?;
+            busy.log(log, round, &format!("{name} beside a loop"))?;
             during.log(log, round, &format!("{name} during RESETs"))?;
         }
         let rollups = Latencies::of_calls(TIME / 4, || {
@@ -77,6 +82,13 @@ fn during_reset(log: &Log) -> Result<()> {
             Ok(())
         })?;
         rollups.log(log, round, "smaps_rollup")?;
+    }
+    Ok(())
+}
+
+fn stay_busy() -> Result<()> {
+    for number in 0..100_000 {
+        black_box(number);
     }
     Ok(())
 }
@@ -96,8 +108,12 @@ fn many(log: &Log) -> Result<()> {
                     || resets.reset(),
                     || Latencies::of_threads(readers, TIME, &ask),
                 )?;
-                alone.log(log, round, &format!("{name} of {readers}"))?;
-                during.log(log, round, &format!("{name} of {readers} during RESETs"))?;
+                for (latencies, when) in [(alone, ""), (during, " during RESETs")] {
+                    let measure = format!("{name} of {readers}{when}");
+                    latencies.log(log, round, &measure)?;
+                    let speed = latencies.count() as f64 / TIME.as_secs_f64();
+                    log.value(round, &format!("{measure} answers"), speed, "a second")?;
+                }
             }
         }
     }
@@ -116,12 +132,13 @@ fn sets(log: &Log) -> Result<()> {
                 .then(|| Crowd::start(count, |index| format!("bench-{index}")))
                 .transpose()?;
             memory_info.reset()?;
-            drop(crowd);
+            system_memory::settle()?;
             let filter = Latencies::of_threads(1, TIME / 2, asker(FILTER))?;
             filter.log(log, round, &format!("FILTER, {name}"))?;
             if count > 0 {
                 all(log, round, name, &mut memory_info)?;
             }
+            drop(crowd);
         }
     }
     Ok(())
@@ -129,7 +146,7 @@ fn sets(log: &Log) -> Result<()> {
 
 /// ALL beside a read of the same text from a file in memory.
 fn all(log: &Log, round: u32, sets: &str, memory_info: &mut MemoryInfo) -> Result<()> {
-    let mut answer = Vec::new();
+    let mut answer = Vec::with_capacity(2 << 20);
     memory_info.ask("ALL", &mut answer)?;
     fs::write(COPY, &answer).with_context(|| format!("cannot write {COPY}"))?;
     let copy = fs::File::open(COPY)?;

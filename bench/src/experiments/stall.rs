@@ -1,22 +1,19 @@
 //! How long a scan holds up the processes that it looks at.
 
-use crate::experiment::{Experiment, Log};
+use crate::experiment::{timed, Experiment, Log};
+use crate::flag::Flag;
 use crate::holder::Holder;
 use crate::latency::Latencies;
 use crate::memory_info::{self, MemoryInfo};
 use crate::pages::{Content, Mapping, PAGE};
+use crate::processors::{pin, unpin};
 use anyhow::Result;
 use nix::sys::mman::ProtFlags;
 use std::time::{Duration, Instant};
 
 const PAGES: usize = 40_000;
-const TIME: Duration = Duration::from_millis(400);
-
-/// What the process is asked: to map and unmap for [`TIME`], then for what it saw.
-const RUN: u8 = b'r';
-const MEDIAN: u8 = b'm';
-const NEARLY_ALL: u8 = b'n';
-const LONGEST: u8 = b'l';
+/// How many RESETs a round has: in most of them nothing but the RESET should hold anybody up.
+const RESETS: u32 = 8;
 
 /// All of them.
 pub const EXPERIMENTS: &[Experiment] = &[Experiment {
@@ -26,50 +23,52 @@ pub const EXPERIMENTS: &[Experiment] = &[Experiment {
     run: mmap,
 }];
 
-struct Mapper {
-    _pages: Mapping,
-    last: Option<Latencies>,
-}
-
+/// A process with many pages maps and unmaps another one without a rest. It has one processor, RESET the other.
 fn mmap(log: &Log) -> Result<()> {
-    let _module = memory_info::load()?;
+    let _module = memory_info::load_with_one_worker()?;
     let mut memory_info = MemoryInfo::open()?;
+    let stop = Flag::new()?;
     let prepare = || {
-        Ok(Mapper {
-            _pages: Mapping::filled(Content::Different, PAGES, 0)?,
-            last: None,
-        })
+        pin(1)?;
+        Mapping::filled(Content::Different, PAGES, 0)
     };
-    let mut mapper = Holder::start(c"bench-mapper", prepare, |mapper, command| {
-        if command == RUN {
-            mapper.last = Some(Latencies::of_calls(TIME, map_and_unmap)?);
-        }
-        Ok(mapper.last.as_ref().map_or(0, |latencies| match command {
-            MEDIAN => latencies.quantile(0.5),
-            NEARLY_ALL => latencies.quantile(0.999),
-            _ => latencies.max(),
-        }))
+    let mut mapper = Holder::start(c"bench-mapper", prepare, |_pages, _| {
+        Ok(Latencies::of_calls_while(|_| !stop.is_up(), map_and_unmap)?.max())
     })?;
-    for round in 0..log.rounds {
-        mapper.ask(RUN)?;
-        log_last(log, round, "alone", &mut mapper)?;
-        mapper.tell(RUN)?;
-        let end = Instant::now() + TIME;
-        while Instant::now() < end {
-            memory_info.reset()?;
-        }
-        mapper.wait_for_answer()?;
-        log_last(log, round, "during RESETs", &mut mapper)?;
+    pin(0)?;
+    let mut usual = timed(|| memory_info.reset())?;
+    for round in 0..log.rounds * RESETS {
+        let without = longest(&mut mapper, &stop, || {
+            wait(usual);
+            Ok(())
+        })?;
+        let during = longest(&mut mapper, &stop, || {
+            usual = timed(|| memory_info.reset())?;
+            Ok(())
+        })?;
+        log.value(round, "longest without RESET", without, "ms")?;
+        log.value(round, "longest during a RESET", during, "ms")?;
     }
-    Ok(())
+    unpin()
 }
 
-fn log_last(log: &Log, round: u32, when: &str, mapper: &mut Holder) -> Result<()> {
-    for (name, question) in [("p50", MEDIAN), ("p99.9", NEARLY_ALL), ("max", LONGEST)] {
-        let value = mapper.ask(question)? as f64 / 1e6;
-        log.value(round, &format!("mmap {when} {name}"), value, "ms")?;
+/// The longest call of the mapper's, in ms, while `what` is done.
+fn longest(mapper: &mut Holder, stop: &Flag, what: impl FnOnce() -> Result<()>) -> Result<f64> {
+    stop.set(false);
+    mapper.tell(0)?;
+    // It has to come to work.
+    wait(Duration::from_millis(1));
+    what()?;
+    stop.set(true);
+    Ok(mapper.wait_for_answer()? as f64 / 1e6)
+}
+
+/// Stays on its processor.
+fn wait(time: Duration) {
+    let end = Instant::now() + time;
+    while Instant::now() < end {
+        std::hint::spin_loop();
     }
-    Ok(())
 }
 
 fn map_and_unmap() -> Result<()> {

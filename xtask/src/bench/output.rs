@@ -39,7 +39,7 @@ pub fn table(figures: &[Judged], samples: &Samples) -> String {
             number(spread.median),
             format!("{} - {}", number(spread.lower), number(spread.upper)),
             judged.unit.clone(),
-            judged.figure.target().to_string(),
+            judged.target.to_string(),
             judged.verdict().to_owned(),
         ]);
     }
@@ -60,11 +60,12 @@ pub fn table(figures: &[Judged], samples: &Samples) -> String {
     text
 }
 
-/// Writes the samples and figures into `directory` as `bench-<name>.json`.
+/// Writes the samples and figures into `directory` as `bench-<name>.json`, and `report` as `bench-<name>.md`.
 pub fn write(
     directory: &Path,
     name: &str,
     kernel: &str,
+    report: &str,
     figures: &[Judged],
     samples: &Samples,
 ) -> Result<()> {
@@ -79,7 +80,7 @@ pub fn write(
                 "lower_quartile": judged.spread.lower,
                 "median": judged.spread.median,
                 "upper_quartile": judged.spread.upper,
-                "target": judged.figure.target().to_string(),
+                "target": judged.target.to_string(),
                 "met": judged.is_met(),
             })
         })
@@ -95,9 +96,11 @@ pub fn write(
         "skipped": skipped,
         "samples": samples.samples,
     });
-    let path = directory.join(format!("bench-{name}.json"));
-    fs::write(&path, serde_json::to_string_pretty(&document)?)
-        .with_context(|| format!("cannot write {}", path.display()))?;
-    println!("{}", path.display());
+    let json = serde_json::to_string_pretty(&document)? + "\n";
+    for (suffix, text) in [("json", json.as_str()), ("md", report)] {
+        let path = directory.join(format!("bench-{name}.{suffix}"));
+        fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+        println!("{}", path.display());
+    }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! What is compared with what, and the targets.
 
 use super::figures::Figure::{self, Compared, Ratio, Value};
-use super::figures::Target::{self, Any, AtLeast, AtMost};
+use super::figures::Target::{self, Any, AtLeast, AtMost, AtMostWhenQuiet};
 
 const RESET: &str = "reset";
 const PASS: &str = "pass";
@@ -73,16 +73,31 @@ const fn value(experiment: &'static str, of: &'static str, target: Target) -> Fi
     }
 }
 
+/// A round trip to the store in times another one.
+const fn round_trip(of: &'static str, to: &'static str, target: Target) -> Figure {
+    ratio("moddb::round-trips", of, to, target)
+}
+
+/// Operations a second of processes that share a store, in times others.
+const fn table(of: &'static str, to: &'static str, target: Target) -> Figure {
+    ratio("moddb::table", of, to, target)
+}
+
 /// A measure of many readers in times another one.
 const fn readers(of: &'static str, to: &'static str) -> Figure {
     ratio("readers::many", of, to, Any)
 }
 
+/// A latency of one reader in times another one.
+const fn during_reset(of: &'static str, to: &'static str, target: Target) -> Figure {
+    ratio("readers::during-reset", of, to, target)
+}
+
 const ONE_WORKER: &str = "one worker";
 const ALL_WORKERS: &str = "all workers";
 /// How much more two processors can do in the same time, whatever they do.
-const ONE_PASS: &str = "a pass";
-const TWO_PASSES: &str = "half of two passes at once";
+const ONE_JOB: &str = "a job";
+const TWO_JOBS: &str = "half of two jobs at once";
 /// What `compare` measures beside a RESET for a few processes.
 const ROLLUP: &str = "smaps_rollup a process";
 const RESET_A_PROCESS: &str = "reset a process";
@@ -113,9 +128,17 @@ pub const FIGURES: &[Figure] = &[
     crafted("contents::middle-250k", "contents::different-250k"),
     crafted("contents::one-byte-250k", "contents::different-250k"),
     crafted("contents::one-line-250k", "contents::different-250k"),
+    Compared {
+        experiment: "contents::last-word-250k",
+        with: "contents::last-word-10k",
+        of: RESET,
+        to: PASS,
+        target: AtMost(3.0),
+    },
     value("processes::same-page-again", "again", AtMost(40.0)),
     value("processes::unpopulated", "PROT_NONE", AtMost(1.0)),
     value("processes::unpopulated", "PROT_READ", AtMost(1.0)),
+    value("processes::hardly-any", RESET, Any),
     to_pass("processes::one-gibibyte", Any),
     to_pass("processes::one-binary", Any),
     ratio("processes::one-binary", RESET_A_PROCESS, ROLLUP, Any),
@@ -123,33 +146,22 @@ pub const FIGURES: &[Figure] = &[
     ratio("processes::names", RESET_A_PROCESS, ROLLUP, Any),
     to_pass("processes::fork-tree", Any),
     ratio("cpus::many-sets", ONE_WORKER, ALL_WORKERS, AtLeast(1.7)),
-    ratio("cpus::many-sets", ONE_PASS, TWO_PASSES, Any),
+    ratio("cpus::many-sets", ONE_JOB, TWO_JOBS, Any),
     ratio("cpus::one-big-set", ONE_WORKER, ALL_WORKERS, AtLeast(1.7)),
-    ratio("cpus::one-big-set", ONE_PASS, TWO_PASSES, Any),
-    ratio(
-        "readers::during-reset",
+    ratio("cpus::one-big-set", ONE_JOB, TWO_JOBS, Any),
+    during_reset(
         "FILTER during RESETs p99",
         "FILTER alone p99",
+        AtMostWhenQuiet(2.0),
+    ),
+    during_reset(
+        "FILTER during RESETs p99",
+        "FILTER beside a loop p99",
         AtMost(2.0),
     ),
-    ratio(
-        "readers::during-reset",
-        "FILTER during RESETs p50",
-        "FILTER alone p50",
-        Any,
-    ),
-    ratio(
-        "readers::during-reset",
-        "FILTER alone p50",
-        "smaps_rollup p50",
-        Any,
-    ),
-    ratio(
-        "readers::during-reset",
-        "ALL during RESETs p99",
-        "ALL alone p99",
-        Any,
-    ),
+    during_reset("FILTER during RESETs p50", "FILTER alone p50", AtMost(2.0)),
+    during_reset("FILTER alone p50", "smaps_rollup p50", Any),
+    during_reset("ALL during RESETs p99", "ALL beside a loop p99", Any),
     ratio(
         "readers::sets",
         "FILTER, many sets p50",
@@ -168,17 +180,54 @@ pub const FIGURES: &[Figure] = &[
         "ALL a byte, a tenth",
         AtMost(1.2),
     ),
-    readers("FILTER of 64 p50", "FILTER of 2 p50"),
-    readers("FILTER of 64 p99", "FILTER of 64 p50"),
-    readers("FILTER of 64 during RESETs p50", "FILTER of 64 p50"),
-    readers("ALL of 64 p50", "ALL of 2 p50"),
+    readers("FILTER of 2 answers", "FILTER of 1 answers"),
+    readers("FILTER of 64 answers", "FILTER of 2 answers"),
+    readers("FILTER of 64 during RESETs answers", "FILTER of 64 answers"),
+    readers("ALL of 64 answers", "ALL of 2 answers"),
+    readers("ALL of 64 during RESETs answers", "ALL of 64 answers"),
     ratio("at-once::resets", "4 at once", "one of 4", AtMost(2.2)),
     ratio("at-once::resets", "16 at once", "one of 16", AtMost(2.2)),
     ratio("at-once::resets", "64 at once", "one of 64", AtMost(2.2)),
-    value("stall::mmap", "mmap alone max", Any),
-    value("stall::mmap", "mmap during RESETs p99.9", Any),
-    value("stall::mmap", "mmap during RESETs max", AtMost(1.0)),
+    value("stall::mmap", "longest without RESET", Any),
+    value(
+        "stall::mmap",
+        "longest during a RESET",
+        AtMostWhenQuiet(1.0),
+    ),
+    ratio(
+        "stall::mmap",
+        "longest during a RESET",
+        "longest without RESET",
+        Any,
+    ),
     value("memory::while-scanning", "peak a page", AtMost(24.0)),
     value("memory::kept", "a set of one process", AtMost(264.0)),
     value("memory::kept", "a pid", AtMost(8.0)),
+    round_trip("get", "noop", AtMost(1.15)),
+    round_trip("set", "noop", Any),
+    round_trip("get of 64", "get", AtMost(3.0)),
+    round_trip("set of 64", "set", AtMost(3.0)),
+    table("moddb read of 10", "moddb read of 2", AtLeast(0.95)),
+    table("moddb write of 10", "moddb write of 2", AtLeast(0.95)),
+    table("moddb mix of 10", "moddb mix of 2", AtLeast(0.95)),
+    table("moddb read of 1", "Redis read of 1", AtLeast(1.5)),
+    table("moddb read of 2", "Redis read of 2", AtLeast(1.5)),
+    table("moddb read of 4", "Redis read of 4", AtLeast(1.5)),
+    table("moddb read of 6", "Redis read of 6", AtLeast(1.5)),
+    table("moddb read of 8", "Redis read of 8", AtLeast(1.5)),
+    table("moddb read of 10", "Redis read of 10", AtLeast(1.5)),
+    table("moddb write of 1", "Redis write of 1", AtLeast(1.5)),
+    table("moddb write of 2", "Redis write of 2", AtLeast(1.5)),
+    table("moddb write of 4", "Redis write of 4", AtLeast(1.5)),
+    table("moddb write of 6", "Redis write of 6", AtLeast(1.5)),
+    table("moddb write of 8", "Redis write of 8", AtLeast(1.5)),
+    table("moddb write of 10", "Redis write of 10", AtLeast(1.5)),
+    table("moddb mix of 1", "Redis mix of 1", AtLeast(1.5)),
+    table("moddb mix of 2", "Redis mix of 2", AtLeast(1.5)),
+    table("moddb mix of 4", "Redis mix of 4", AtLeast(1.5)),
+    table("moddb mix of 6", "Redis mix of 6", AtLeast(1.5)),
+    table("moddb mix of 8", "Redis mix of 8", AtLeast(1.5)),
+    table("moddb mix of 10", "Redis mix of 10", AtLeast(1.5)),
+    table("moddb mix of 10", "file mix of 10", Any),
+    table("moddb mix of 10", "shared memory mix of 10", Any),
 ];
