@@ -108,11 +108,11 @@ impl ContentTable {
     ) -> Result<(), NoRoom> {
         let wanted = USED | tag_of(sample_hash);
         let place = loop {
-            let found = self
-                .table
-                .find(home(sample_hash, wanted), |entry| is_like(entry, wanted))?;
+            let found = self.table.find(home(sample_hash, wanted), |place| {
+                is_like(place.word(), wanted)
+            })?;
             match found {
-                Lookup::Found(place) => break place,
+                Lookup::Found(place) => break place.acquire(),
                 Lookup::Vacant(place) => {
                     if place.replace(wanted | pfn_bits(pfn)).is_ok() {
                         *filled += 1;
@@ -146,9 +146,11 @@ impl ContentTable {
         let hash = pages.content_hash(pfn);
         let wanted = USED | BY_CONTENT | tag_of(hash);
         loop {
-            let found = self.table.find(home(hash, wanted), |entry| {
-                let leader = pfn_of(entry);
-                is_like(entry, wanted) && (leader == pfn || pages.is_same(pfn, leader))
+            let found = self.table.find(home(hash, wanted), |place| {
+                is_like(place.word(), wanted) && {
+                    let leader = pfn_of(place.acquire().word());
+                    leader == pfn || pages.is_same(pfn, leader)
+                }
             })?;
             match found {
                 Lookup::Found(place) => {

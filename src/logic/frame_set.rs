@@ -193,7 +193,7 @@ impl FrameSet {
     fn find(&self, pfn: Pfn) -> Result<Lookup<'_>, NoRoom> {
         let group = group_of(pfn);
         self.table
-            .find(home(group), |word| word >> GROUP_SHIFT == group)
+            .find(home(group), |place| place.word() >> GROUP_SHIFT == group)
     }
 }
 

@@ -10,7 +10,7 @@
 //! shards that grow one by one, so that the old and the new copy of a whole table never exist together.
 
 use kernel::alloc::{AllocError, Flags, KVVec};
-use kernel::sync::atomic::{Atomic, Full, Relaxed};
+use kernel::sync::atomic::{Acquire, Atomic, Full, Relaxed};
 
 /// The word of a vacant place.
 pub const VACANT: u64 = 0;
@@ -52,6 +52,12 @@ impl Place<'_> {
     /// The word that was seen.
     pub fn word(self) -> u64 {
         self.word
+    }
+
+    /// The same place, for who goes on from its word to other memory: sees what was done there before
+    /// [`Self::replace`] put the word there.
+    pub fn acquire(self) -> Self {
+        self.with_word(self.place.load(Acquire))
     }
 
     /// The same place, and the word that is there now.
@@ -176,7 +182,11 @@ impl WordTable {
     /// # Errors
     ///
     /// [`NoRoom`] when there is neither a match nor a place for one.
-    pub fn find(&self, home: u64, matches: impl FnMut(u64) -> bool) -> Result<Lookup<'_>, NoRoom> {
+    pub fn find(
+        &self,
+        home: u64,
+        matches: impl FnMut(Place<'_>) -> bool,
+    ) -> Result<Lookup<'_>, NoRoom> {
         let shard = self.shard(home).ok_or(NoRoom)?;
         find_in(shard, home, MAX_PROBED_LINES, matches).ok_or(NoRoom)
     }
@@ -239,22 +249,21 @@ fn find_in(
     shard: &Shard,
     home: u64,
     max_lines: usize,
-    mut matches: impl FnMut(u64) -> bool,
+    mut matches: impl FnMut(Place<'_>) -> bool,
 ) -> Option<Lookup<'_>> {
     let (mut at, start) = home_place(home, shard.len());
     for _ in 0..max_lines.min(shard.len()) {
         let line = &shard.get(at)?.0;
         for step in 0..WORDS_PER_LINE {
             let place = line.get((start + step) % WORDS_PER_LINE)?;
-            // What was done to a word's page before `Place::replace` is seen by who goes from the word to
-            // the page: an address dependency. (An acquire is a fence where the architecture has no
-            // load that acquires, as in User-mode Linux.)
+            // Most words that are met are others: no order, which some architectures have fences for.
             let word = place.load(Relaxed);
+            let place = Place { place, word };
             if word == VACANT {
-                return Some(Lookup::Vacant(Place { place, word }));
+                return Some(Lookup::Vacant(place));
             }
-            if matches(word) {
-                return Some(Lookup::Found(Place { place, word }));
+            if matches(place) {
+                return Some(Lookup::Found(place));
             }
         }
         at = if at + 1 == shard.len() { 0 } else { at + 1 };

@@ -6,7 +6,7 @@
 pub struct Mutant {
     /// What is wrong with it.
     pub name: &'static str,
-    /// Where, in `src/protocol`.
+    /// Where, from `src/protocol`.
     pub file: &'static str,
     /// The right text, there once.
     pub from: &'static str,
@@ -235,5 +235,45 @@ pub const MUTANTS: &[Mutant] = &[
         to: "if fits || privileged() { Some(charge) } else { core::mem::forget(charge); None }",
         test: ("budget", "no_more_is_held_than_there_may_be"),
         finds: "what nobody holds is lost",
+    },
+    Mutant {
+        name: "a frame is added by a plain store",
+        file: "../logic/word_table.rs",
+        from: "self.place.cmpxchg(self.word, new, Full).map(|_| ())",
+        to: "{ self.place.store(new, Relaxed); Ok(()) }",
+        test: ("scan_tables", "neighbours_do_not_lose_each_other"),
+        finds: "panicked",
+    },
+    Mutant {
+        name: "a page that another worker has added is added again",
+        file: "../logic/frame_set.rs",
+        from: "return Ok(Inserted::Known);",
+        to: "return Ok(Inserted::New { fills });",
+        test: ("scan_tables", "a_page_that_two_meet_is_entered_once"),
+        finds: "panicked",
+    },
+    Mutant {
+        name: "a sample is split before its first page is found by its content",
+        file: "../logic/content_table.rs",
+        from: "self.class_by_content(first, pages, filled)?;\n            split(place);",
+        to: "split(place);",
+        test: ("scan_tables", "a_split_keeps_classes_together"),
+        finds: "panicked",
+    },
+    Mutant {
+        name: "the first page of a sample follows itself",
+        file: "../logic/content_table.rs",
+        from: "                    if leader != pfn {\n                        pages.join(pfn, leader);\n                    }",
+        to: "                    pages.join(pfn, leader);",
+        test: ("scan_tables", "a_split_from_both_sides"),
+        finds: "panicked",
+    },
+    Mutant {
+        name: "a page is compared with one that may not be seen in the set yet",
+        file: "../logic/content_table.rs",
+        from: "break place.acquire()",
+        to: "break place",
+        test: ("scan_tables", "neighbours_do_not_lose_each_other"),
+        finds: "frames.contains",
     },
 ];
