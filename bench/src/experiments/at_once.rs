@@ -7,7 +7,8 @@ use crate::memory_info::{self, MemoryInfo};
 use crate::pages::{Content, PAGE};
 use anyhow::Result;
 
-const PAGES: usize = 40_000;
+/// Enough for a RESET that takes much longer than to wake everybody up.
+const PAGES: usize = 100_000;
 
 /// All of them.
 pub const EXPERIMENTS: &[Experiment] = &[Experiment {

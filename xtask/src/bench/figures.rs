@@ -51,6 +51,10 @@ pub enum Target {
     AtMostWhenQuiet(f64),
     /// No less.
     AtLeast(f64),
+    /// No more; but it is known to be missed, and was this when the note on it was written.
+    AtMostBut(f64, f64),
+    /// No less; but as above.
+    AtLeastBut(f64, f64),
     /// Anything: it is there to be seen.
     Any,
 }
@@ -147,17 +151,23 @@ impl Judged {
     /// Whether the median is on target.
     pub fn is_met(&self) -> bool {
         match self.target {
-            Target::AtMost(limit) | Target::AtMostWhenQuiet(limit) => self.spread.median <= limit,
-            Target::AtLeast(limit) => self.spread.median >= limit,
+            Target::AtMost(limit)
+            | Target::AtMostWhenQuiet(limit)
+            | Target::AtMostBut(limit, _) => self.spread.median <= limit,
+            Target::AtLeast(limit) | Target::AtLeastBut(limit, _) => self.spread.median >= limit,
             Target::Any => true,
         }
     }
 
-    /// Whether the median is on target or off by no more than `factor`, on any machine.
+    /// Whether the median is on target, or is what it was known to be, or off by no more than `factor`, on any machine.
     pub fn is_within(&self, factor: f64) -> bool {
         match self.target {
-            Target::AtMost(limit) => self.spread.median <= limit * factor,
-            Target::AtLeast(limit) => self.spread.median >= limit / factor,
+            Target::AtMost(limit) | Target::AtMostBut(_, limit) => {
+                self.spread.median <= limit * factor
+            }
+            Target::AtLeast(limit) | Target::AtLeastBut(_, limit) => {
+                self.spread.median >= limit / factor
+            }
             Target::AtMostWhenQuiet(_) | Target::Any => true,
         }
     }
@@ -175,10 +185,10 @@ impl Judged {
 impl fmt::Display for Target {
     fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
         match self {
-            Target::AtMost(limit) | Target::AtMostWhenQuiet(limit) => {
-                write!(formatter, "≤ {limit}")
-            }
-            Target::AtLeast(limit) => write!(formatter, "≥ {limit}"),
+            Target::AtMost(limit)
+            | Target::AtMostWhenQuiet(limit)
+            | Target::AtMostBut(limit, _) => write!(formatter, "≤ {limit}"),
+            Target::AtLeast(limit) | Target::AtLeastBut(limit, _) => write!(formatter, "≥ {limit}"),
             Target::Any => Ok(()),
         }
     }
