@@ -19,9 +19,11 @@
 mod bindings;
 
 pub mod command_file;
+pub mod genetlink;
 pub mod layout;
 pub mod log;
 pub mod mm;
+pub mod net_namespace;
 pub mod page;
 pub mod page_walk;
 pub mod pinned_pages;
@@ -30,7 +32,9 @@ pub mod random;
 pub mod reclaimer;
 pub mod rhashtable;
 pub mod rwsem;
+pub mod siphash;
 pub mod sort;
+pub mod stripe_lock;
 pub mod task;
 #[cfg(not(CONFIG_UML))]
 pub mod top_level;
