@@ -46,7 +46,7 @@ macro_rules! refusals {
                 match self {
                     $(Self::$name => {
                         const SENTENCE: &CStr = match CStr::from_bytes_with_nul(
-                            concat!("moddb: ", $sentence, "\0").as_bytes(),
+                            concat!($sentence, "\0").as_bytes(),
                         ) {
                             Ok(sentence) => sentence,
                             Err(_) => panic!("a NUL in a sentence"),
