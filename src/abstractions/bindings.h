@@ -149,6 +149,7 @@ u32 abstractions_hsiphash(const void *data, size_t len, const hsiphash_key_t *ke
 
 /* helpers/stripe_lock.c */
 void abstractions_stripe_lock_init(spinlock_t *lock);
+void abstractions_innermost_lock_init(spinlock_t *lock);
 void abstractions_stripe_lock(spinlock_t *lock);
 void abstractions_stripe_lock_in_order(spinlock_t *lock);
 void abstractions_stripe_unlock(spinlock_t *lock);

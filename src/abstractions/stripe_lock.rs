@@ -5,7 +5,7 @@
 //! C headers: `include/linux/spinlock.h`, `include/linux/lockdep.h`.
 
 use crate::bindings::{
-    abstractions_stripe_lock, abstractions_stripe_lock_in_order, abstractions_stripe_lock_init,
+    abstractions_innermost_lock_init, abstractions_stripe_lock, abstractions_stripe_lock_in_order, abstractions_stripe_lock_init,
     abstractions_stripe_order_begin, abstractions_stripe_order_end, abstractions_stripe_unlock,
 };
 use core::marker::PhantomData;
@@ -44,20 +44,35 @@ impl Drop for Order {
     }
 }
 
+impl StripeLock {
+    /// # Safety
+    ///
+    /// `init` initializes a lock.
+    unsafe fn initialized(init: unsafe extern "C" fn(*mut spinlock_t)) -> Self {
+        let lock = Opaque::uninit();
+        // SAFETY: room for a lock. It moves from here only as long as it is not shared, so never while
+        // it is held or waited for; free, it does not say where it is.
+        unsafe { init(lock.get()) };
+        Self(lock)
+    }
+}
+
 impl Lock for StripeLock {
     type Guard<'l> = Guard<'l>;
     type Order = Order;
 
     fn new() -> Self {
-        let lock = Opaque::uninit();
-        // SAFETY: room for a lock. It moves from here only as long as it is not shared, so never while
-        // it is held or waited for; free, it does not say where it is.
-        unsafe { abstractions_stripe_lock_init(lock.get()) };
-        Self(lock)
+        // SAFETY: as `initialized` asks for.
+        unsafe { Self::initialized(abstractions_stripe_lock_init) }
+    }
+
+    fn innermost() -> Self {
+        // SAFETY: as `initialized` asks for.
+        unsafe { Self::initialized(abstractions_innermost_lock_init) }
     }
 
     fn lock(&self) -> Guard<'_> {
-        // SAFETY: initialized by `new`.
+        // SAFETY: initialized when it was made.
         unsafe { abstractions_stripe_lock(self.0.get()) };
         Guard {
             lock: self,
@@ -72,7 +87,7 @@ impl Lock for StripeLock {
     }
 
     fn lock_next<'l>(&'l self, _order: &'l Order) -> Guard<'l> {
-        // SAFETY: initialized by `new`; the order is this thread's.
+        // SAFETY: initialized when it was made; the order is this thread's.
         unsafe { abstractions_stripe_lock_in_order(self.0.get()) };
         Guard {
             lock: self,

@@ -30,7 +30,7 @@ impl<L: Lock> Quota<L> {
         Self {
             limit,
             portion,
-            moving: L::new(),
+            moving: L::innermost(),
             pool: Atomic::new(limit),
         }
     }

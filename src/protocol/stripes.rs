@@ -26,7 +26,10 @@ pub trait Lock: Send + Sync + Sized + 'static {
     /// Free. It may be moved until it is first shared.
     fn new() -> Self;
 
-    /// Takes this lock and no other one.
+    /// As [`Self::new`], one that is taken by itself, after those that are held.
+    fn innermost() -> Self;
+
+    /// Takes this lock and no other one of its kind.
     fn lock(&self) -> Self::Guard<'_>;
 
     /// Begins to take locks.
