@@ -186,11 +186,12 @@ pub fn change(key: u32, to: Option<u32>, condition: Must) -> Change<'static, Slo
     Change::new(key, to.map(|number| (key, slot(number))), condition)
 }
 
-/// An empty store of two stripes.
-pub fn store(table: Slots, entries: u64) -> ModelStore {
+/// An empty store of two stripes, with these limits.
+pub fn store(table: Slots, entries: u64, backlog: i64) -> ModelStore {
     let limits = Limits {
         entries,
         bytes: 1000,
+        backlog,
     };
     Store::new(table, 2, limits, GFP_KERNEL).expect("memory")
 }

@@ -17,7 +17,7 @@ const C: u32 = KEYS[2];
 
 /// A store that has these numbers.
 fn with(numbers: &[(u32, u32)], entries: u64) -> Arc<ModelStore> {
-    let store = Arc::new(store(Slots::empty(), entries));
+    let store = Arc::new(store(Slots::empty(), entries, i64::MAX));
     for (key, number) in numbers {
         assert_eq!(set(&store, &[(*key, Some(*number))]), Ok(()));
     }
@@ -173,7 +173,7 @@ fn a_reader_of_several_keys_sees_two_writers_in_their_order() {
 #[test]
 fn nothing_is_seen_of_a_batch_that_fails() {
     explore(|| {
-        let store = Arc::new(store(Slots::refusing(C), 2));
+        let store = Arc::new(store(Slots::refusing(C), 2, i64::MAX));
         let writer = beside!(store, set(&store, &[(A, Some(1)), (C, Some(1))]));
         assert_eq!(get(&store, A), None, "seen of a batch that fails");
         let failed = writer.join();
@@ -276,7 +276,8 @@ fn nobody_is_refused_while_there_is_room() {
         let other = beside!(store, set(&store, &[(A, Some(1))]));
         assert_eq!(set(&store, &[(C, Some(1))]), Ok(()), "refused with room");
         assert_eq!(other.join(), Ok(()), "refused with room");
-        assert_eq!(set(&store, &[(B, Some(1))]), Err(Refused::Entries));
+        let third = set(&store, &[(B, Some(1))]);
+        assert_eq!(third, Err(Refused::Entries), "more than may be");
         rcu::barrier();
     });
 }
@@ -300,7 +301,8 @@ fn a_flush_comes_before_or_after() {
         flush.join();
         let left = get(&store, B).is_some();
         assert_eq!(get(&store, A), None);
-        assert_eq!(set(&store, &[(C, Some(3))]), Ok(()));
+        let one_more = set(&store, &[(C, Some(3))]);
+        assert_eq!(one_more, Ok(()), "entries are miscounted");
         let expected = if left { Err(Refused::Entries) } else { Ok(()) };
         assert_eq!(
             set(&store, &[(A, Some(3))]),
@@ -330,7 +332,7 @@ fn a_list_that_is_unchanged_is_of_one_moment() {
 fn listeners_hear_of_changes_in_their_order() {
     explore(|| {
         let store = with(&[], 10);
-        let heard = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let heard = Arc::new(loom::sync::Mutex::new(Vec::new()));
         let tell = |number: u32| {
             let (store, heard) = (store.clone(), heard.clone());
             move || {
@@ -349,6 +351,23 @@ fn listeners_hear_of_changes_in_their_order() {
             last,
             "the last one heard is not the last one"
         );
+        rcu::barrier();
+    });
+}
+
+#[test]
+fn a_writer_waits_before_too_much_waits_for_it() {
+    explore(|| {
+        // One old value may wait; for the second, its writer does.
+        let store = Arc::new(store(Slots::empty(), 10, 200));
+        assert_eq!(set(&store, &[(A, Some(0))]), Ok(()));
+        let reader = beside!(store, get(&store, A));
+        for number in 1..4 {
+            assert_eq!(set(&store, &[(A, Some(number))]), Ok(()));
+            let waiting = kernel::testing::pending_rcu_callbacks();
+            assert!(waiting <= 2, "{waiting} old values wait");
+        }
+        reader.join();
         rcu::barrier();
     });
 }

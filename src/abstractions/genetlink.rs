@@ -74,7 +74,7 @@ unsafe impl<D> Sync for Operation<D> {}
 impl<D: PerNet> Operation<D> {
     /// `attributes` by their number, from 0, which is none. With none at all, the kernel refuses every
     /// attribute.
-    const fn new(command: u8, attributes: &'static [Policy]) -> genl_ops {
+    const fn of_command(command: u8, attributes: &'static [Policy]) -> genl_ops {
         // SAFETY: integers, null pointers and no functions.
         let mut operation: genl_ops = unsafe { core::mem::zeroed() };
         operation.cmd = command;
@@ -87,14 +87,14 @@ impl<D: PerNet> Operation<D> {
 
     /// Operation number `command` is `A`.
     pub const fn answer<A: Answer<D>>(command: u8, attributes: &'static [Policy]) -> Self {
-        let mut operation = Self::new(command, attributes);
+        let mut operation = Self::of_command(command, attributes);
         operation.doit = Some(doit::<D, A>);
         Self(operation, PhantomData)
     }
 
     /// Operation number `command` is `L`.
     pub const fn list<L: List<D>>(command: u8, attributes: &'static [Policy]) -> Self {
-        let mut operation = Self::new(command, attributes);
+        let mut operation = Self::of_command(command, attributes);
         operation.start = Some(list::start::<D, L>);
         operation.dumpit = Some(list::dumpit::<D, L>);
         operation.done = Some(list::done::<D, L>);

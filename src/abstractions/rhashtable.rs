@@ -136,9 +136,8 @@ impl<K: Keys, T: Send + Sync + 'static> Table<K, T> {
         let _guard = kernel::sync::rcu::read_lock();
         let entry = self.entry(key)?;
         // SAFETY: alive under the read-side lock; if it is no longer in the table, the call fails.
-        let removed =
-            to_result(unsafe { K::remove(self.table.get(), (*entry.as_ptr()).head.get()) });
-        removed.ok()?;
+        let removed = unsafe { K::remove(self.table.get(), (*entry.as_ptr()).head.get()) };
+        to_result(removed).ok()?;
         // SAFETY: it was this call that unlinked it.
         Some(Removed(unsafe { Retired::from_published(entry.as_ptr()) }))
     }

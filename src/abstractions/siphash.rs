@@ -16,10 +16,7 @@ impl Secret {
         let mut key = hsiphash_key_t { key: [0; 2] };
         // SAFETY: room for that many bytes.
         unsafe {
-            kernel::bindings::get_random_bytes(
-                (&raw mut key).cast(),
-                size_of::<hsiphash_key_t>(),
-            )
+            kernel::bindings::get_random_bytes((&raw mut key).cast(), size_of::<hsiphash_key_t>())
         };
         Self(key)
     }

@@ -5,8 +5,9 @@
 //! C headers: `include/linux/spinlock.h`, `include/linux/lockdep.h`.
 
 use crate::bindings::{
-    abstractions_innermost_lock_init, abstractions_stripe_lock, abstractions_stripe_lock_in_order, abstractions_stripe_lock_init,
-    abstractions_stripe_order_begin, abstractions_stripe_order_end, abstractions_stripe_unlock,
+    abstractions_innermost_lock_init, abstractions_stripe_lock, abstractions_stripe_lock_in_order,
+    abstractions_stripe_lock_init, abstractions_stripe_order_begin, abstractions_stripe_order_end,
+    abstractions_stripe_unlock,
 };
 use core::marker::PhantomData;
 use kernel::bindings::spinlock_t;

@@ -29,6 +29,10 @@ impl Namespace {
 
 static ID: Id<Namespace> = Id::new();
 
+/// Bytes of old values per stripe that RCU may have to free before writers wait for it. A million small
+/// values a second do not come to it in a grace period.
+const BACKLOG: i64 = 8 << 20;
+
 /// Stripes per processor that there may be.
 const STRIPES_PER_CPU: usize = 4;
 
@@ -41,12 +45,13 @@ impl PerNet for Namespace {
         let limits = Limits {
             entries: *module_parameters::max_entries.value(),
             bytes: *module_parameters::max_bytes.value(),
+            backlog: BACKLOG,
         };
         let cpus = usize::try_from(kernel::cpu::nr_cpu_ids())?;
         let stripes = cpus.saturating_mul(STRIPES_PER_CPU);
-        let table = StoredTable::new(0, GFP_KERNEL)?;
+        let table = StoredTable::new(0, GFP_KERNEL_ACCOUNT)?;
         Ok(Self {
-            store: Store::new(table, stripes, limits, GFP_KERNEL)?,
+            store: Store::new(table, stripes, limits, GFP_KERNEL_ACCOUNT)?,
             secret: Secret::random(),
         })
     }

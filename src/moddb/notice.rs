@@ -34,10 +34,7 @@ impl<'r> Notices<'r> {
     }
 
     /// Sends what became of the keys. Does not sleep.
-    pub(crate) fn send<'k>(
-        self,
-        changes: impl Iterator<Item = (Action, &'k [u8], Option<usize>)>,
-    ) {
+    pub(crate) fn send<'k>(self, changes: impl Iterator<Item = (Action, &'k [u8], Option<usize>)>) {
         let Ok(messages) = self.messages else {
             self.request.notification_is_lost(CHANGES);
             return;
@@ -86,12 +83,7 @@ fn message<'r>(request: &'r Request<'_>, room: usize) -> Result<Notification<'r>
     request.notification(CHANGES, command::CHANGED, room)
 }
 
-fn put(
-    to: &mut Attributes<'_>,
-    action: Action,
-    key: &[u8],
-    value_len: Option<usize>,
-) -> Result {
+fn put(to: &mut Attributes<'_>, action: Action, key: &[u8], value_len: Option<usize>) -> Result {
     let begin = to.mark();
     let written = to.nest(message::CHANGE, |to| {
         if action != Action::Flush {

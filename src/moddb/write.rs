@@ -58,11 +58,7 @@ fn write(request: &Request<'_>, namespace: &Namespace, operation: Operation) -> 
     make(request, namespace, operation).map_err(|refused| refuse(request, refused))
 }
 
-fn make(
-    request: &Request<'_>,
-    namespace: &Namespace,
-    operation: Operation,
-) -> Result<(), Refused> {
+fn make(request: &Request<'_>, namespace: &Namespace, operation: Operation) -> Result<(), Refused> {
     let entries = Entries::new(request.payload(), operation);
     let mut ahead = entries.clone();
     if let (Some(only), None) = (ahead.next(), ahead.next()) {

@@ -8,7 +8,7 @@
 //! - [`answers`]: who reads whose answer, in bounded memory;
 //! - [`budget`]: a bound for memory that many hold pieces of;
 //! - [`store`]: keys and values, changed one by one or several at once ([`change`]), under limits
-//!   ([`quota`]), by writers who lock a part of the keys ([`stripes`]).
+//!   ([`quota`], [`backlog`]), by writers who lock a part of the keys ([`stripes`]).
 //!
 //! Written once against the `kernel` crate's API. The modules compile it against the real one, the
 //! loom model in `model/` against a stand-in, from the same files.
@@ -20,6 +20,7 @@
 //! Of the store, stripes in ascending order, then one quota's lock. Nothing sleeps under them.
 
 pub mod answers;
+pub mod backlog;
 pub mod budget;
 pub mod change;
 pub mod combining;

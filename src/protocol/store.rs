@@ -16,7 +16,7 @@
 
 use crate::change::{Change, Condition, Refused, Table};
 use crate::quota::Quota;
-use crate::rcu::{self, Guard, RcuArc, RcuBox, RcuPointer};
+use crate::rcu::{self, GracePeriod, Guard, RcuArc, RcuBox, RcuPointer};
 use crate::stripes::{Credit, Lock, StripeSet, Stripes};
 use kernel::alloc::{AllocError, Flags};
 
@@ -27,7 +27,12 @@ pub struct Limits {
     pub entries: u64,
     /// How many bytes they and their values may have.
     pub bytes: u64,
+    /// How many bytes of a stripe's old entries may wait for a grace period before a writer does.
+    pub backlog: i64,
 }
+
+/// Bytes that an entry takes besides its own, as it waits for a grace period.
+const OVERHEAD: i64 = 128;
 
 /// Entries that a stripe gets at a time.
 const ENTRIES_PORTION: i64 = 32;
@@ -43,6 +48,7 @@ pub struct Store<T: Table, L> {
     stripes: Stripes<L>,
     entries: Quota<L>,
     bytes: Quota<L>,
+    max_backlog: i64,
 }
 
 /// What a batch adds, or takes away.
@@ -50,6 +56,8 @@ pub struct Store<T: Table, L> {
 struct Growth {
     entries: i64,
     bytes: i64,
+    /// Of the entries that are replaced or deleted.
+    retired: i64,
 }
 
 impl<T: Table, L: Lock> Store<T, L> {
@@ -68,6 +76,7 @@ impl<T: Table, L: Lock> Store<T, L> {
             stripes,
             entries: Quota::new(limits.entries, ENTRIES_PORTION),
             bytes: Quota::new(limits.bytes, BYTES_PORTION),
+            max_backlog: limits.backlog,
         })
     }
 
@@ -142,29 +151,34 @@ impl<T: Table, L: Lock> Store<T, L> {
             .map(|change| self.stripe(change.key))
             .fold(StripeSet::default(), StripeSet::with);
         let applied = self.stripes.locked(stripes, flags, || {
-            self.apply_locked(stripes, changes)?;
-            made(changes);
-            Ok(())
+            let applied = self.apply_locked(stripes, changes);
+            if applied.is_ok() {
+                made(changes);
+            }
+            applied
         });
         for change in changes {
             if let Some(removed) = change.removed.take() {
                 T::free_later(removed);
             }
         }
-        applied?
+        if let Some(grace_period) = applied?? {
+            grace_period.wait();
+        }
+        Ok(())
     }
 
-    /// [`Self::apply`], with the changes' stripes locked.
+    /// [`Self::apply`], with the changes' stripes locked. The result is what to wait for, with no lock.
     fn apply_locked<C: Condition<T::Entry>>(
         &self,
         stripes: StripeSet,
         changes: &mut [Change<'_, T, C>],
-    ) -> Result<(), Refused<C::Refusal>> {
+    ) -> Result<Option<GracePeriod>, Refused<C::Refusal>> {
         let guard = rcu::read_lock();
         // A flush needs the stripes: the table stays.
         let (Some(table), Some(credit)) = (self.table.read(&guard), self.stripes.credit(stripes))
         else {
-            return Ok(());
+            return Ok(None);
         };
         let table = table.get();
         let growth = check(table, changes, &guard)?;
@@ -187,10 +201,12 @@ impl<T: Table, L: Lock> Store<T, L> {
             Growth {
                 entries: growth.entries.min(0).saturating_neg(),
                 bytes: growth.bytes.min(0).saturating_neg(),
+                retired: 0,
             },
             credit,
         );
-        Ok(())
+        let backlog = self.stripes.backlog(stripes);
+        Ok(backlog.and_then(|backlog| backlog.add(growth.retired, self.max_backlog)))
     }
 
     /// Takes what a batch adds from the limits.
@@ -254,6 +270,9 @@ fn check<T: Table, C: Condition<T::Entry>>(
         let new = change.to.as_ref().map(|to| T::unlinked(to).0);
         growth.entries += i64::from(new.is_some()) - i64::from(change.is_there);
         growth.bytes += size::<T>(new) - size::<T>(current);
+        if change.is_there {
+            growth.retired += size::<T>(current) + OVERHEAD;
+        }
     }
     Ok(growth)
 }

@@ -10,6 +10,7 @@
 //!
 //! Stripes in ascending order.
 
+use crate::backlog::Backlog;
 use kernel::alloc::{AllocError, Flags, KVVec, KVec};
 use kernel::sync::atomic::{Acquire, Atomic, Relaxed, Release};
 use kernel::sync::barrier::{smp_rmb, smp_wmb};
@@ -75,12 +76,13 @@ impl StripeSet {
     }
 }
 
-/// Credit and generation have a cache line with the lock: who writes has it already.
+/// All that writers of the same keys change has a cache line with their lock: who has locked it has it.
 #[repr(align(64))]
 struct Stripe<L> {
     lock: L,
     generation: Atomic<u32>,
     credit: Credit,
+    backlog: Backlog,
 }
 
 /// What a stripe has of the store's limits.
@@ -115,6 +117,7 @@ impl<L: Lock> Stripes<L> {
                     entries: Atomic::new(0),
                     bytes: Atomic::new(0),
                 },
+                backlog: Backlog::empty(),
             };
             stripes.push(stripe, flags)?;
         }
@@ -147,6 +150,11 @@ impl<L: Lock> Stripes<L> {
     /// The credit of the first stripe of a set.
     pub(crate) fn credit(&self, set: StripeSet) -> Option<&Credit> {
         self.each(set).map(|stripe| &stripe.credit).next()
+    }
+
+    /// The backlog of the first stripe of a set.
+    pub(crate) fn backlog(&self, set: StripeSet) -> Option<&Backlog> {
+        self.each(set).map(|stripe| &stripe.backlog).next()
     }
 
     /// The credit of all.

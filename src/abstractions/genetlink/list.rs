@@ -58,11 +58,7 @@ impl Page<'_> {
 
     /// Appends a message. False if it does not fit; then nothing is appended, and the next page has room
     /// for a message with `size` bytes of attributes.
-    pub fn put(
-        &mut self,
-        size: usize,
-        write: impl FnOnce(&mut Attributes<'_>) -> Result,
-    ) -> bool {
+    pub fn put(&mut self, size: usize, write: impl FnOnce(&mut Attributes<'_>) -> Result) -> bool {
         if self.append(write) {
             return true;
         }

@@ -51,14 +51,7 @@ impl Attributes<'_> {
     pub fn put(&mut self, attribute: u16, bytes: &[u8]) -> Result {
         let len = c_int::try_from(bytes.len()).map_err(|_| EMSGSIZE)?;
         // SAFETY: by the type's invariants; `bytes` are that long.
-        to_result(unsafe {
-            nla_put(
-                self.skb,
-                c_int::from(attribute),
-                len,
-                bytes.as_ptr().cast(),
-            )
-        })
+        to_result(unsafe { nla_put(self.skb, c_int::from(attribute), len, bytes.as_ptr().cast()) })
     }
 
     /// Appends an attribute that holds those that `write` appends.

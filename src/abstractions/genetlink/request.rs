@@ -102,9 +102,7 @@ impl<'a> Request<'a> {
     /// True if somebody in the namespace listens to the family's group of this number.
     pub fn has_listeners(&self, group: u32) -> bool {
         // SAFETY: the family is registered as long as it has requests, the namespace is alive.
-        unsafe {
-            abstractions_genl_has_listeners((*self.info).family, self.net().as_ptr(), group)
-        }
+        unsafe { abstractions_genl_has_listeners((*self.info).family, self.net().as_ptr(), group) }
     }
 
     /// A message to all who listen to a group, with the request's numbers and room for `size` bytes of
@@ -113,12 +111,7 @@ impl<'a> Request<'a> {
     /// # Errors
     ///
     /// ENOMEM.
-    pub fn notification(
-        &self,
-        group: u32,
-        command: u8,
-        size: usize,
-    ) -> Result<Notification<'_>> {
+    pub fn notification(&self, group: u32, command: u8, size: usize) -> Result<Notification<'_>> {
         // SAFETY: the request stays for longer than the borrow.
         let (portid, seq) = unsafe { ((*self.info).snd_portid, (*self.info).snd_seq) };
         let draft = Draft::new(self, command, portid, seq, size)?;

@@ -175,10 +175,7 @@ impl Block {
     /// The key.
     pub fn key(&self) -> HashedKey<'_> {
         let len = self.key.len as usize;
-        HashedKey::new(
-            self.bytes.get(..len).unwrap_or_default(),
-            self.key.hash,
-        )
+        HashedKey::new(self.bytes.get(..len).unwrap_or_default(), self.key.hash)
     }
 
     /// What comes after the key.

@@ -24,11 +24,7 @@ impl change::Table for StoredTable {
         key.hash()
     }
 
-    fn find<'g>(
-        &'g self,
-        key: HashedKey<'_>,
-        guard: &'g Guard,
-    ) -> Option<(&'g Block, &'g Shown)> {
+    fn find<'g>(&'g self, key: HashedKey<'_>, guard: &'g Guard) -> Option<(&'g Block, &'g Shown)> {
         Table::find(self, key, guard).map(|found| (found.key(), found.value()))
     }
 

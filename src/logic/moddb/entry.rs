@@ -256,11 +256,7 @@ impl<'a> Entries<'a> {
             let Some(next) = self.attribute() else {
                 break;
             };
-            let (next, more) = match next {
-                Ok(next) => next,
-                // The error is the next entry's, if it is one.
-                Err(refused) => return Err(refused),
-            };
+            let (next, more) = next?;
             if more.key.is_some() {
                 self.attributes = before;
                 break;
