@@ -60,6 +60,7 @@ unsigned long abstractions_mm_pgtables_bytes(const struct mm_struct *mm);
 
 /* helpers/net_namespace.c */
 void *abstractions_net_generic(const struct net *net, unsigned int id);
+struct user_namespace *abstractions_net_user_ns(const struct net *net);
 
 /* helpers/page.c */
 void abstractions_get_page(struct page *page);

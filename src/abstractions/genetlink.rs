@@ -114,7 +114,18 @@ impl Group {
             flags: 0,
         })
     }
+
+    /// Who has CAP_NET_ADMIN in the user namespace that owns the network namespace may listen.
+    pub const fn for_net_admins(name: &'static CStr) -> Self {
+        Self(genl_multicast_group {
+            name: name_of(name),
+            flags: GENL_MCAST_CAP_NET_ADMIN,
+        })
+    }
 }
+
+/// `GENL_MCAST_CAP_NET_ADMIN`, a macro that bindgen does not see through.
+const GENL_MCAST_CAP_NET_ADMIN: u8 = 1 << 0;
 
 /// As netlink stores names; what is too long does not compile.
 const fn name_of(name: &CStr) -> [c_char; 16] {

@@ -5,14 +5,15 @@
 //! C headers: `include/net/net_namespace.h`, `include/net/netns/generic.h`.
 
 use crate::bindings::{
-    abstractions_net_generic, pernet_operations, register_pernet_subsys, unregister_pernet_subsys,
+    abstractions_net_generic, abstractions_net_user_ns, pernet_operations, register_pernet_subsys,
+    unregister_pernet_subsys,
 };
 use core::cell::UnsafeCell;
 use core::marker::PhantomData;
 use core::mem::{align_of, size_of};
 use core::ptr;
 use kernel::alloc::Flags;
-use kernel::bindings::net;
+use kernel::bindings::{init_user_ns, net};
 use kernel::error::to_result;
 use kernel::ffi::{c_int, c_uint};
 use kernel::prelude::*;
@@ -26,6 +27,12 @@ pub struct Net<'a> {
 }
 
 impl Net<'_> {
+    /// True if the initial user namespace owns it: capabilities over it are those over the machine.
+    pub fn is_of_initial_user_namespace(self) -> bool {
+        // SAFETY: alive, as the type says; a namespace's owner does not change.
+        unsafe { abstractions_net_user_ns(self.net) == &raw mut init_user_ns }
+    }
+
     /// # Safety
     ///
     /// `net` is alive for as long as the result is used.

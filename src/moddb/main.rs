@@ -62,14 +62,22 @@ static OPERATIONS: [Operation<Namespace>; 6] = [
     Operation::answer::<flush::Flush>(command::FLUSH, &[]),
 ];
 
-static GROUPS: [Group; 1] = [Group::new(c"changes")];
+static FOR_EVERYONE: [Group; 1] = [Group::new(c"changes")];
+static FOR_NET_ADMINS: [Group; 1] = [Group::for_net_admins(c"changes")];
 
-static FAMILY: Description<Namespace> = Description {
-    name: c"moddb",
-    version: 1,
-    operations: &OPERATIONS,
-    groups: &GROUPS,
-};
+/// The family. Changes tell keys: who may not read may not listen. (Netlink can only ask for capabilities
+/// over the network namespace; for more, see [`namespace::may_hear`].)
+fn description(read: u8) -> Description<Namespace> {
+    Description {
+        name: c"moddb",
+        version: 1,
+        operations: &OPERATIONS,
+        groups: match read {
+            0 => &FOR_EVERYONE,
+            _ => &FOR_NET_ADMINS,
+        },
+    }
+}
 
 /// The loaded module. Fields are dropped in this order.
 struct Moddb {
@@ -80,9 +88,10 @@ struct Moddb {
 impl kernel::Module for Moddb {
     fn init(module: &'static ThisModule) -> Result<Self> {
         namespace::check_parameters()?;
+        let description = description(*module_parameters::read.value());
         let callbacks = WaitForCallbacks;
         Ok(Self {
-            _family: Family::register(module, &FAMILY, GFP_KERNEL)?,
+            _family: Family::register(module, &description, GFP_KERNEL)?,
             _callbacks: callbacks,
         })
     }

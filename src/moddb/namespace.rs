@@ -107,3 +107,9 @@ pub(crate) fn check_writer(request: &Request<'_>) -> Result {
     }
     Err(refuse(request, Refusal::MayNotWrite.into()))
 }
+
+/// Whether those who listen in the request's namespace may read what is told there. Listening needs
+/// CAP_NET_ADMIN over it if reading does.
+pub(crate) fn may_hear(request: &Request<'_>) -> bool {
+    *module_parameters::read.value() < 2 || request.net().is_of_initial_user_namespace()
+}

@@ -5,6 +5,7 @@
 //! The messages are allocated before a change is made and sent while its keys are still locked, so that
 //! the last message about a key is about its last change.
 
+use crate::namespace::may_hear;
 use abstractions::genetlink::message::{Attributes, Notification};
 use abstractions::genetlink::request::Request;
 use kernel::prelude::*;
@@ -25,7 +26,7 @@ pub(crate) struct Notices<'r> {
 impl<'r> Notices<'r> {
     /// Room for changes of keys of these lengths. No message if nobody listens. May sleep.
     pub(crate) fn prepare(request: &'r Request<'_>, keys: impl Iterator<Item = usize>) -> Self {
-        let messages = if request.has_listeners(CHANGES) {
+        let messages = if request.has_listeners(CHANGES) && may_hear(request) {
             messages(request, keys)
         } else {
             Ok(KVec::new())
