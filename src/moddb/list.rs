@@ -52,11 +52,12 @@ impl List<Namespace> for All {
         }))
     }
 
-    fn version(namespace: &Namespace, finished: bool) -> u32 {
-        if finished {
+    fn version(position: &Position, namespace: &Namespace, finished: bool) -> u32 {
+        let version = if finished {
             namespace.store.next_version()
         } else {
             namespace.store.version()
-        }
+        };
+        version.wrapping_add(position.walk.resizes())
     }
 }

@@ -33,9 +33,9 @@ pub trait List<D>: 'static {
     /// The list ends with it.
     fn page(position: &mut Self::Position, page: &mut Page<'_>, data: &D) -> Result<bool>;
 
-    /// A number that grows with each change of what is listed. With `finished`, it is the number
-    /// after the changes that are being made.
-    fn version(data: &D, finished: bool) -> u32;
+    /// A number that grows with each change of what is listed, or of its order. With `finished`, it is the
+    /// number after the changes that are being made.
+    fn version(position: &Self::Position, data: &D, finished: bool) -> u32;
 }
 
 /// A buffer for messages.
@@ -159,7 +159,7 @@ pub(super) unsafe extern "C" fn dumpit<D: PerNet, L: List<D>>(
     };
     // SAFETY: one thread at a time writes a page of a list.
     unsafe {
-        (*callback).seq = L::version(data, false).max(1);
+        (*callback).seq = L::version(position, data, false).max(1);
         (*callback).min_dump_alloc = 0;
     }
     // INVARIANT: handed to this function.
@@ -171,7 +171,7 @@ pub(super) unsafe extern "C" fn dumpit<D: PerNet, L: List<D>>(
     };
     let is_done = L::page(position, &mut page, data);
     // SAFETY: as above. The message that ends the list tells of changes during the last page.
-    unsafe { (*callback).seq = L::version(data, true).max(1) };
+    unsafe { (*callback).seq = L::version(position, data, true).max(1) };
     match is_done {
         Ok(true) => 0,
         // SAFETY: as above.

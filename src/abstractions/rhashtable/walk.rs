@@ -26,6 +26,8 @@ use protocol::rcu::RcuArc;
 /// `iter` was entered on the table behind `_table`.
 pub struct Walk<K: Keys, T: Send + Sync + 'static> {
     iter: KBox<Opaque<rhashtable_iter>>,
+    /// How often the table was found to be another one.
+    resizes: u32,
     _table: RcuArc<Table<K, T>>,
 }
 
@@ -45,8 +47,14 @@ impl<K: Keys, T: Send + Sync + 'static> Walk<K, T> {
         // INVARIANT: just entered.
         Ok(Self {
             iter,
+            resizes: 0,
             _table: table,
         })
+    }
+
+    /// How often the walk began anew because the table was resized: values may have been met before.
+    pub fn resizes(&self) -> u32 {
+        self.resizes
     }
 
     /// Calls `visit` for one value after the other until it returns false, or until there is none left:
@@ -55,8 +63,9 @@ impl<K: Keys, T: Send + Sync + 'static> Walk<K, T> {
     pub fn go_on(&mut self, mut visit: impl FnMut(Found<'_, K, T>, &Guard) -> bool) -> bool {
         let iter = self.iter.get();
         let guard = read_lock();
-        // SAFETY: entered, and stopped below. What it returns only says that the walk begins anew.
-        let _ = unsafe { rhashtable_walk_start_check(iter) };
+        // SAFETY: entered, and stopped below.
+        let is_resized = unsafe { rhashtable_walk_start_check(iter) } != 0;
+        self.resizes = self.resizes.wrapping_add(u32::from(is_resized));
         // SAFETY: between start and stop the iterator is this thread's.
         unsafe {
             if (*iter).p.is_null() {
@@ -68,8 +77,8 @@ impl<K: Keys, T: Send + Sync + 'static> Walk<K, T> {
         let mut object = unsafe { rhashtable_walk_peek(iter) };
         let is_done = loop {
             match from_err_ptr(object) {
-                // Resized: the walk goes on in the new table.
-                Err(_) => {}
+                // The walk goes on in the new table.
+                Err(_) => self.resizes = self.resizes.wrapping_add(1),
                 Ok(object) if object.is_null() => break true,
                 Ok(object) => {
                     // SAFETY: an object of the table, alive under the read-side lock.
