@@ -9,6 +9,9 @@
 //! # Lock order
 //!
 //! `mmap_lock` (read), then one page-table lock or `arg_lock`. Nothing sleeps or allocates under the latter two.
+//!
+//! Stripe locks, ascending; then an innermost one of [`stripe_lock`], or a hash table's own, or netlink's where a
+//! notification is sent. Nothing sleeps under them.
 
 #![deny(
     clippy::undocumented_unsafe_blocks,
