@@ -3,6 +3,7 @@
 
 mod case;
 mod cases;
+mod child;
 mod crowd;
 mod fault;
 mod helper;
@@ -11,7 +12,6 @@ mod kernel_memory;
 mod layout;
 mod module;
 mod oracle;
-mod pid;
 mod proc_file;
 mod report;
 mod runner;
