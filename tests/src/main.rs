@@ -11,6 +11,7 @@ mod kernel_log;
 mod kernel_memory;
 mod layout;
 mod module;
+mod netlink;
 mod oracle;
 mod proc_file;
 mod report;
@@ -18,6 +19,7 @@ mod runner;
 mod setting;
 mod shapes;
 mod shell;
+mod store;
 mod tiny_elf;
 mod traced;
 
