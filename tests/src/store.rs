@@ -5,9 +5,10 @@ use crate::netlink::{
     self, attribute, attributes, Family, Message, Refusal, Socket, ACK, DUMP, DUMP_INTERRUPTED,
     NESTED,
 };
-use anyhow::{Context, Result};
+use anyhow::{ensure, Context, Result};
 use nix::errno::Errno;
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 pub const NOOP: u8 = 1;
 pub const GET: u8 = 2;
@@ -154,11 +155,25 @@ impl Store {
         Ok((found, steady))
     }
 
+    /// What a list gives that is not said to have been interrupted. For a while after a change, the table may still be
+    /// resized, which interrupts lists.
+    pub fn steady_list(&mut self, keys_only: bool) -> Result<Vec<Entry>> {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            match self.list_raw(keys_only)? {
+                (found, true) => return Ok(found),
+                _ => ensure!(
+                    Instant::now() < deadline,
+                    "all lists say that the store was changed meanwhile"
+                ),
+            }
+        }
+    }
+
     /// All entries of a store that nobody changes.
     pub fn list(&mut self) -> Result<Pairs> {
-        let (found, steady) = self.list_raw(false)?;
+        let found = self.steady_list(false)?;
         let count = found.len();
-        anyhow::ensure!(steady, "the list says that the store was changed meanwhile");
         let pairs: Pairs = found
             .into_iter()
             .map(|(key, value)| {
@@ -167,7 +182,7 @@ impl Store {
                     .context("an entry without a value")
             })
             .collect::<Result<_>>()?;
-        anyhow::ensure!(
+        ensure!(
             count == pairs.len(),
             "{count} entries of {} keys",
             pairs.len()

@@ -37,7 +37,8 @@ fn no_family() -> Result<()> {
 fn open_sockets() -> Result<()> {
     let module = MODDB.load_with("")?;
     let mut store = Store::open()?;
-    store.join()?;
+    let listener = Store::open()?;
+    listener.join()?;
     store.set(b"k", b"v")?;
     module.unload()?;
     check_eq("a get", errno(store.get(b"k")), Err(Errno::ENOENT))?;

@@ -181,9 +181,8 @@ fn bad_parameters() -> Result<()> {
     module.unload()
 }
 
-/// A cgroup that may have little memory can store little.
+/// Not what happens at the cgroup's limit: that is the kernel's own affair, which kills somebody.
 fn memory_cgroup() -> Result<()> {
-    const LIMIT: u64 = 8 << 20;
     let filesystems = std::fs::read_to_string("/proc/filesystems")?;
     if !filesystems.contains("cgroup2") {
         return skip("this kernel has no cgroups");
@@ -198,12 +197,12 @@ fn memory_cgroup() -> Result<()> {
         none,
     )
     .context("cannot mount cgroup2")?;
-    let tested = in_cgroup(root.path(), LIMIT);
+    let tested = in_cgroup(root.path());
     umount(root.path()).context("cannot unmount cgroup2")?;
     tested
 }
 
-fn in_cgroup(root: &Path, limit: u64) -> Result<()> {
+fn in_cgroup(root: &Path) -> Result<()> {
     let controllers = std::fs::read_to_string(root.join("cgroup.controllers"))?;
     if !controllers.contains("memory") {
         return skip("this kernel has no memory cgroups");
@@ -211,47 +210,35 @@ fn in_cgroup(root: &Path, limit: u64) -> Result<()> {
     std::fs::write(root.join("cgroup.subtree_control"), "+memory")?;
     let group = root.join("writer");
     std::fs::create_dir(&group)?;
-    let tested = charged(&group, limit);
+    let tested = charged(&group);
     // What is in it was charged to it: it goes with the store.
     std::fs::remove_dir(&group).context("cannot remove the cgroup")?;
     tested
 }
 
-fn charged(group: &Path, limit: u64) -> Result<()> {
+fn charged(group: &Path) -> Result<()> {
     let module = MODDB.load_with("")?;
-    std::fs::write(group.join("memory.max"), limit.to_string())?;
     let used = || -> Result<u64> {
         let text = std::fs::read_to_string(group.join("memory.current"))?;
         text.trim().parse().context("memory.current is a number")
     };
     let procs = group.join("cgroup.procs");
-    let write = |count: u32| {
-        child::run(|| {
-            std::fs::write(&procs, "0").map_err(|_| Errno::EIO)?;
-            let mut store = Store::open_in_child()?;
-            for index in 0..count {
-                errno(store.set(&index.to_le_bytes(), &[1; 16_000]))?;
-            }
-            Ok(())
-        })
-    };
-    let before = used()?;
-    check_eq("some 3 MB", write(200)?, Ok(()))?;
-    let grown = used()?.saturating_sub(before);
+    let written = child::run(|| {
+        std::fs::write(&procs, "0").map_err(|_| Errno::EIO)?;
+        let mut store = Store::open_in_child()?;
+        for index in 0..200_u32 {
+            errno(store.set(&index.to_le_bytes(), &[1; 16_000]))?;
+        }
+        Ok(())
+    })?;
+    check_eq("some 3 MB", written, Ok(()))?;
+    let held = used()?;
     ensure!(
-        grown > 200 * 16_000,
-        "the cgroup was charged {grown} bytes for 3,200,000"
+        held > 200 * 16_000,
+        "the cgroup was charged {held} bytes for 3,200,000"
     );
-    check_eq("some 30 MB", write(2_000)?, Err(Errno::ENOMEM))?;
-    let mut store = Store::open()?;
-    let held: usize = store.list()?.values().map(Vec::len).sum();
-    ensure!(
-        held < limit as usize,
-        "{held} bytes for a cgroup of {limit}"
-    );
-    store.flush()?;
     module.unload()?;
     let left = used()?;
-    ensure!(left < grown / 2, "{left} bytes are still charged");
+    ensure!(left < held / 2, "{left} bytes are still charged");
     Ok(())
 }
