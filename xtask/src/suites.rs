@@ -46,6 +46,10 @@ const SUITES: &[Suite] = &[
         run: |session| session.clippy_kernel(),
     },
     Suite {
+        name: "specification",
+        run: |session| session.specification(),
+    },
+    Suite {
         name: "build",
         run: |session| session.build(),
     },

@@ -39,10 +39,8 @@ impl Failure {
     }
 }
 
+/// The module's sentence; where there is none, the kernel's words for the number.
 fn refusal(errno: i32, sentence: Option<&str>) -> String {
-    let kind = io::Error::from_raw_os_error(errno);
-    match sentence {
-        Some(sentence) => format!("{sentence} ({kind})"),
-        None => kind.to_string(),
-    }
+    let number = || io::Error::from_raw_os_error(errno).to_string();
+    sentence.map_or_else(number, str::to_owned)
 }
