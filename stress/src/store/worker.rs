@@ -1,6 +1,6 @@
 //! One program of the run: its own keys, on which every answer is known, and keys that all programs write.
 
-use super::model::Model;
+use super::model::{Model, COUNTER};
 use super::value;
 use super::{check, Verdict};
 use crate::board::{is_whole, Board, Counters};
@@ -178,7 +178,7 @@ impl Worker<'_> {
     /// A counter only grows: no increment is lost or made twice.
     fn increment(&mut self, client: &mut Client) -> Verdict {
         let number = self.rng.u8(..COUNTERS);
-        let key = [b"count ".as_slice(), &[number]].concat();
+        let key = [COUNTER, &[number]].concat();
         let counted = &mut self.counted[usize::from(number)];
         let wanted = Entry {
             optional: true,

@@ -1,5 +1,6 @@
 //! The tests of `moddb`, one file a group. What the store must hold is known from a map in the test.
 
+mod at_random;
 mod batches;
 mod faults;
 mod fuzz;
@@ -18,6 +19,7 @@ use crate::case::Case;
 pub fn cases() -> impl Iterator<Item = &'static Case> {
     [
         operations::CASES,
+        at_random::CASES,
         batches::CASES,
         refusals::CASES,
         watching::CASES,

@@ -3,6 +3,7 @@
 
 use super::operations::errno;
 use crate::case::{check_eq, Case};
+use crate::fault::Faults;
 use crate::module::MODDB;
 use crate::netlink::{attribute, message, Socket, ACK, DUMP, NESTED, REQUEST};
 use crate::store::{entry, pair, with_condition, Store, CHANGED, ENTRY, KEY, VALUE};
@@ -14,13 +15,21 @@ use std::time::{Duration, Instant};
 
 pub const CASES: &[Case] = &[
     Case::slow("moddb::malformed_messages_at_random", 120, || fuzz(15)),
-    Case::slow("faults::moddb_malformed_messages_at_random", 600, || {
-        fuzz(60)
-    }),
+    Case::slow(
+        "faults::moddb_malformed_messages_at_random",
+        600,
+        on_a_debug_kernel,
+    ),
 ];
 
 /// A message more than this is refused by the socket.
 const HUGE: usize = 300_000;
+
+/// Longer where more is noticed.
+fn on_a_debug_kernel() -> Result<()> {
+    Faults::set_up()?;
+    fuzz(60)
+}
 
 fn fuzz(seconds: u64) -> Result<()> {
     let seed = Rng::new().get_seed();
