@@ -20,6 +20,7 @@ pub const CASES: &[Case] = &[
     Case::new("moddb::changes_stay_in_the_namespace", changes_stay),
     Case::new("moddb::everyone_reads_and_root_writes", by_default),
     Case::new("moddb::parameters_say_who_may", parameters),
+    Case::new("moddb::who_may_not_read_hears_nothing", hearing),
     Case::new(
         "moddb::root_of_a_namespace_writes_there",
         root_of_a_namespace,
@@ -162,6 +163,30 @@ fn parameters() -> Result<()> {
         store
             .set(b"k", b"new")
             .with_context(|| format!("root, with {parameters}"))?;
+        module.unload()?;
+    }
+    Ok(())
+}
+
+/// To join the group is refused, or nothing is heard there.
+fn hearing() -> Result<()> {
+    for (parameters, expected) in [("", YES), ("read=1 write=1", NO), ("read=2", NO)] {
+        let module = MODDB.load_with(parameters)?;
+        let (mut ready_from, mut ready_to) = std::io::pipe()?;
+        let listener = child::start(|| {
+            become_nobody()?;
+            let listener = Store::open_in_child()?;
+            listener.socket.patience(1_000)?;
+            let joined = listener.join().is_ok();
+            let _ = ready_to.write_all(&[0]);
+            match (joined, listener.changes(), expected) {
+                (true, Ok(_), YES) | (true, Err(Errno::EAGAIN), NO) | (false, _, NO) => Ok(()),
+                _ => Err(Errno::EBADMSG),
+            }
+        })?;
+        ready_from.read_exact(&mut [0])?;
+        Store::open()?.set(b"k", b"v")?;
+        super::races::join(vec![listener]).with_context(|| format!("with '{parameters}'"))?;
         module.unload()?;
     }
     Ok(())

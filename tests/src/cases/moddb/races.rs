@@ -23,6 +23,7 @@ pub const CASES: &[Case] = &[
         180,
         transfers,
     ),
+    Case::slow("moddb::get_of_several_is_of_one_moment", 180, one_moment),
     Case::slow(
         "moddb::list_beside_writers_and_growth",
         300,
@@ -213,6 +214,50 @@ fn transfers() -> Result<()> {
         sum += number(&value)?;
     }
     check_eq("the sum", sum, EACH * u32::from(ACCOUNTS))
+}
+
+/// Readers see all of a batch, or nothing, also where batches overlap and delete.
+fn one_moment() -> Result<()> {
+    const KEYS: u8 = 5;
+    let _module = MODDB.load_with("")?;
+    let mut store = Store::open()?;
+    let all = |value: &[u8]| -> Vec<u8> { (0..KEYS).flat_map(|key| pair(&[key], value)).collect() };
+    let keys: Vec<u8> = (0..KEYS)
+        .flat_map(|key| entry(&[(KEY, &[key]), (OPTIONAL, &[])]))
+        .collect();
+    store.write(SET, &all(b"first"))?;
+    let writers = start(3, |index| {
+        let mut store = Store::open_in_child()?;
+        let mut rng = Rng::with_seed(index as u64);
+        loop {
+            if index == 0 && rng.u8(..10) == 0 {
+                errno(store.write(crate::store::DEL, &keys))?;
+            }
+            errno(store.write(SET, &all(&whole(rng.u64(..)))))?;
+        }
+    })?;
+    let deadline = Instant::now() + Duration::from_secs(8);
+    let (mut whole_ones, mut none) = (0, 0);
+    while Instant::now() < deadline {
+        let found = store.get_all(&keys)?;
+        let Some((_, first)) = found.first() else {
+            none += 1;
+            continue;
+        };
+        let same = found.iter().all(|(_, value)| value == first);
+        ensure!(
+            same && found.len() == usize::from(KEYS),
+            "a get between two batches: {} of {KEYS} keys, of one value: {same}",
+            found.len()
+        );
+        whole_ones += 1;
+    }
+    end(writers)?;
+    ensure!(
+        whole_ones > 0,
+        "of all gets, none found something, {none} nothing"
+    );
+    Ok(())
 }
 
 /// What stays is listed, whatever comes and goes beside it; what is listed is whole.
