@@ -13,6 +13,8 @@ use tools::moddb::{Client, Entry, Failure};
 
 /// Keys that all programs write.
 const HOT: u8 = 8;
+/// Keys that are only written together.
+const TOGETHER: u8 = 3;
 /// Counters that all programs increment.
 const COUNTERS: u8 = 2;
 /// Complaints that a program sends: one mistake may lead to many.
@@ -110,7 +112,9 @@ impl Worker<'_> {
         match self.rng.u16(..1000) {
             0..500 => self.model.step(client, &mut self.rng),
             500..700 => self.read_hot(client),
-            700..900 => self.write_hot(client),
+            700..850 => self.write_hot(client),
+            850..880 => self.write_together(client),
+            880..900 => self.read_together(client),
             900..990 => self.increment(client),
             // The more programs, the longer a list.
             990..994 => {
@@ -173,6 +177,40 @@ impl Worker<'_> {
         )?;
         self.seen.insert((number, origin.writer), origin.sequence);
         Ok(())
+    }
+
+    fn together() -> impl Iterator<Item = Vec<u8>> {
+        (0..TOGETHER).map(|number| [b"together ".as_slice(), &[number]].concat())
+    }
+
+    fn write_together(&mut self, client: &mut Client) -> Verdict {
+        let origin = self.model.next_origin();
+        let mut entry = |key: Vec<u8>| {
+            let value = value::make(&mut self.rng, &key, origin);
+            Entry::pair(key, value)
+        };
+        let entries: Vec<_> = Self::together().map(&mut entry).collect();
+        check("set of keys together", client.set(&entries), Ok(())).map(drop)
+    }
+
+    /// All of a batch is seen, or nothing.
+    fn read_together(&mut self, client: &mut Client) -> Verdict {
+        let optional = |key: Vec<u8>| Entry {
+            optional: true,
+            ..Entry::key(key)
+        };
+        let wanted: Vec<_> = Self::together().map(optional).collect();
+        let found = check("get of keys together", client.get(&wanted), Ok(()))?.unwrap_or_default();
+        let origins = found.iter().map(|entry| {
+            let value = entry.value.as_deref().unwrap_or_default();
+            value::read(&entry.key, value)
+        });
+        let origins = origins.collect::<Result<Vec<_>, _>>()?;
+        let same = origins.windows(2).all(|pair| pair[0] == pair[1]);
+        match same && [0, wanted.len()].contains(&origins.len()) {
+            true => Ok(()),
+            false => Err(format!("keys that are written together have {origins:?}")),
+        }
     }
 
     /// A counter only grows: no increment is lost or made twice.

@@ -156,10 +156,8 @@ fn namespace() -> Result<()> {
                     return Ok(());
                 }
             }
-            Err(errno) => {
-                failures += 1;
-                check_eq(&format!("allocation {n}"), errno, Errno::ENOMEM)?;
-            }
+            // Other parts of the kernel that have something in each namespace give other numbers.
+            Err(_) => failures += 1,
         }
     }
     bail!("a namespace still allocates after {MANY} allocations")
