@@ -3,6 +3,10 @@
 //!
 //! C headers: `linux/netlink.h`, `linux/genetlink.h`.
 
+mod attribute;
+
+pub use attribute::{attribute, attributes, NESTED};
+
 use anyhow::{bail, Context, Result};
 use nix::errno::Errno;
 use nix::sys::socket::{
@@ -24,8 +28,6 @@ const ACK_TLVS: u16 = 0x200;
 /// `NLMSG_*`.
 const ERROR: u16 = 2;
 const DONE: u16 = 3;
-/// `NLA_F_NESTED`.
-pub const NESTED: u16 = 0x8000;
 /// Of a netlink message.
 pub const HEADER: usize = 16;
 /// Of a message of the generic families besides.
@@ -155,6 +157,20 @@ impl Socket {
             .ok_or(Errno::EMSGSIZE)
     }
 
+    /// A request of a generic family, and its sequence number.
+    pub fn request(
+        &mut self,
+        family: u16,
+        flags: u16,
+        command: u8,
+        attributes: &[u8],
+    ) -> (u32, Vec<u8>) {
+        self.sequence += 1;
+        let body = [&[command, 1, 0, 0], attributes].concat();
+        let bytes = message(family, REQUEST | flags, self.sequence, &body);
+        (self.sequence, bytes)
+    }
+
     /// Sends a request of a generic family; returns its sequence number.
     pub fn send(
         &mut self,
@@ -163,10 +179,8 @@ impl Socket {
         command: u8,
         attributes: &[u8],
     ) -> Result<u32, Errno> {
-        self.sequence += 1;
-        let body = [&[command, 1, 0, 0], attributes].concat();
-        self.send_bytes(&message(family, REQUEST | flags, self.sequence, &body))?;
-        Ok(self.sequence)
+        let (sequence, bytes) = self.request(family, flags, command, attributes);
+        self.send_bytes(&bytes).map(|()| sequence)
     }
 
     /// The answer to request `sequence`: all messages of it.
@@ -288,30 +302,6 @@ pub fn message(kind: u16, flags: u16, sequence: u32, body: &[u8]) -> Vec<u8> {
     bytes.extend([0; 4]);
     bytes.extend(body);
     bytes
-}
-
-/// An attribute, padded; its length is true as far as 16 bits go.
-pub fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
-    let mut bytes = ((value.len() + 4) as u16).to_ne_bytes().to_vec();
-    bytes.extend(kind.to_ne_bytes());
-    bytes.extend(value);
-    bytes.resize(bytes.len().next_multiple_of(4), 0);
-    bytes
-}
-
-/// The attributes in `bytes`, which they must fill.
-pub fn attributes(mut bytes: &[u8]) -> Result<Vec<(u16, &[u8])>, Errno> {
-    let mut found = Vec::new();
-    while let Some((header, _)) = bytes.split_first_chunk::<4>() {
-        let length = usize::from(u16::from_ne_bytes([header[0], header[1]]));
-        let kind = u16::from_ne_bytes([header[2], header[3]]) & !NESTED;
-        found.push((kind, bytes.get(4..length).ok_or(Errno::EBADMSG)?));
-        bytes = bytes.get(length.next_multiple_of(4)..).unwrap_or_default();
-    }
-    match bytes {
-        [] => Ok(found),
-        _ => Err(Errno::EBADMSG),
-    }
 }
 
 struct Header {

@@ -98,15 +98,15 @@ fn each_allocation(command: u8, flags: u16, request: &[u8]) -> Result<()> {
     store.call(command, flags, &[]).ok();
     for n in 1..MANY {
         let before = fill(&mut store)?;
-        // Whatever it sends is received by another call, in which nothing fails.
-        let tried = faults.at(n, || {
-            store.socket.send(store.family.id, flags, command, request)
-        })?;
-        let outcome = match tried.outcome {
-            // The answer may be what could not be allocated: then the socket says so, or the list goes on when it is read.
-            Ok(sequence) => errno(store.socket.answer(sequence)).map(drop),
-            Err(errno) => Err(errno),
-        };
+        // In memory that is there: nothing else may want some while allocations fail.
+        let (sequence, bytes) = store
+            .socket
+            .request(store.family.id, flags, command, request);
+        let tried = faults.at(n, || store.socket.send_bytes(&bytes))?;
+        // The answer may be what could not be allocated: then the socket says so.
+        let outcome = tried
+            .outcome
+            .and_then(|()| errno(store.socket.answer(sequence)).map(drop));
         let what = format!("allocation {n} of operation {command}");
         let expected = after(command, &before, request)?;
         let found = Store::open()?.list()?;
@@ -175,7 +175,7 @@ fn at_several_rates() -> Result<()> {
     let faults = Faults::set_up()?;
     let _module = MODDB.load_with("")?;
     for every in [1, 7, 50, 500] {
-        for _ in 0..20 {
+        for _ in 0..6 {
             let mut store = Store::open()?;
             store.socket.patience(20_000)?;
             let before = fill(&mut store)?;
@@ -183,13 +183,9 @@ fn at_several_rates() -> Result<()> {
                 .flat_map(|index| pair(&[index], &[index; 500]))
                 .collect();
             let expected = after(SET, &before, &request)?;
-            let set = faults.one_in(every, || {
-                store.socket.send(store.family.id, ACK, SET, &request)
-            })?;
-            let outcome = match set {
-                Ok(sequence) => errno(store.socket.answer(sequence)).map(drop),
-                Err(errno) => Err(errno),
-            };
+            let (sequence, bytes) = store.socket.request(store.family.id, ACK, SET, &request);
+            let set = faults.one_in(every, || store.socket.send_bytes(&bytes))?;
+            let outcome = set.and_then(|()| errno(store.socket.answer(sequence)).map(drop));
             let found = Store::open()?.list()?;
             match outcome {
                 Ok(()) => check_eq("the store", found == expected, true)?,
