@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 pub mod snapshot;
+pub mod table;
 
 /// How often a thread may be preempted where it could have gone on, per execution. Switches that a
 /// thread makes by itself (it waits, or ends) are not counted.

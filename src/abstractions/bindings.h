@@ -14,8 +14,35 @@
 #include <linux/rhashtable.h>
 #include <linux/rwsem.h>
 #include <linux/sched.h>
+#include <linux/siphash.h>
 #include <linux/sort.h>
+#include <linux/spinlock.h>
 #include <linux/workqueue.h>
+#include <net/genetlink.h>
+#include <net/net_namespace.h>
+#include <net/netns/generic.h>
+
+/* helpers/genetlink.c */
+void *abstractions_genl_info_payload(const struct genl_info *info);
+int abstractions_genl_info_payload_len(const struct genl_info *info);
+const struct genl_info *abstractions_genl_info_dump(struct netlink_callback *cb);
+struct net *abstractions_genl_info_net(const struct genl_info *info);
+struct sk_buff *abstractions_genlmsg_new(size_t payload, gfp_t flags);
+void abstractions_genlmsg_end(struct sk_buff *skb, void *header);
+void abstractions_genlmsg_cancel(struct sk_buff *skb, void *header);
+int abstractions_genlmsg_reply(struct sk_buff *skb, struct genl_info *info);
+void abstractions_genl_dump_check_consistent(struct netlink_callback *cb, void *header);
+bool abstractions_genl_has_listeners(const struct genl_family *family, struct net *net,
+				     unsigned int group);
+int abstractions_genlmsg_multicast_netns(const struct genl_family *family, struct net *net,
+					 struct sk_buff *skb, unsigned int group, gfp_t flags);
+int abstractions_genl_set_err(const struct genl_family *family, struct net *net,
+			      unsigned int group, int code);
+void abstractions_nlmsg_free(struct sk_buff *skb);
+void abstractions_nlmsg_trim(struct sk_buff *skb, const void *mark);
+struct nlattr *abstractions_nla_nest_start(struct sk_buff *skb, int attribute);
+void abstractions_nla_nest_end(struct sk_buff *skb, struct nlattr *nest);
+const void *abstractions_skb_tail_pointer(const struct sk_buff *skb);
 
 /* helpers/mm.c */
 struct abstractions_mm_segments {
@@ -30,6 +57,10 @@ void abstractions_mm_segments(struct mm_struct *mm, struct abstractions_mm_segme
 unsigned long abstractions_get_mm_counter_sum(struct mm_struct *mm, int member);
 unsigned long abstractions_get_mm_rss(struct mm_struct *mm);
 unsigned long abstractions_mm_pgtables_bytes(const struct mm_struct *mm);
+
+/* helpers/net_namespace.c */
+void *abstractions_net_generic(const struct net *net, unsigned int id);
+struct user_namespace *abstractions_net_user_ns(const struct net *net);
 
 /* helpers/page.c */
 void abstractions_get_page(struct page *page);
@@ -91,6 +122,40 @@ int abstractions_rhashtable_init(struct rhashtable *ht, const struct rhashtable_
 void *abstractions_rhashtable_lookup(struct rhashtable *ht, const void *key);
 int abstractions_rhashtable_insert(struct rhashtable *ht, struct rhash_head *head);
 int abstractions_rhashtable_remove(struct rhashtable *ht, struct rhash_head *head);
+int abstractions_rhashtable_replace(struct rhashtable *ht, struct rhash_head *old,
+				    struct rhash_head *new);
+
+/*
+ * Keys of any length, hashed by the caller: what is looked for, and, behind its rhash_head, what each
+ * object of such a table begins with.
+ */
+struct abstractions_hashed_key {
+	const u8 *bytes;
+	u32 len;
+	u32 hash;
+};
+struct abstractions_hashed_object {
+	struct rhash_head head;
+	struct abstractions_hashed_key key;
+};
+int abstractions_hashed_init(struct rhashtable *ht);
+void *abstractions_hashed_lookup(struct rhashtable *ht, const struct abstractions_hashed_key *key);
+int abstractions_hashed_insert(struct rhashtable *ht, struct rhash_head *head);
+int abstractions_hashed_remove(struct rhashtable *ht, struct rhash_head *head);
+int abstractions_hashed_replace(struct rhashtable *ht, struct rhash_head *old,
+				struct rhash_head *new);
+
+/* helpers/siphash.c */
+u32 abstractions_hsiphash(const void *data, size_t len, const hsiphash_key_t *key);
+
+/* helpers/stripe_lock.c */
+void abstractions_stripe_lock_init(spinlock_t *lock);
+void abstractions_innermost_lock_init(spinlock_t *lock);
+void abstractions_stripe_lock(spinlock_t *lock);
+void abstractions_stripe_lock_in_order(spinlock_t *lock);
+void abstractions_stripe_unlock(spinlock_t *lock);
+void abstractions_stripe_order_begin(void);
+void abstractions_stripe_order_end(void);
 
 /* helpers/rwsem.c */
 void abstractions_init_rwsem(struct rw_semaphore *sem);

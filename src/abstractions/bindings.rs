@@ -4,6 +4,8 @@
 
 #![allow(
     clippy::all,
+    clippy::cast_lossless,
+    clippy::ptr_as_ptr,
     dead_code,
     missing_docs,
     non_camel_case_types,

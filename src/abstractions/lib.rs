@@ -9,6 +9,9 @@
 //! # Lock order
 //!
 //! `mmap_lock` (read), then one page-table lock or `arg_lock`. Nothing sleeps or allocates under the latter two.
+//!
+//! Stripe locks, ascending; then an innermost one of [`stripe_lock`], or a hash table's own, or netlink's where a
+//! notification is sent. Nothing sleeps under them.
 
 #![deny(
     clippy::undocumented_unsafe_blocks,
@@ -19,9 +22,11 @@
 mod bindings;
 
 pub mod command_file;
+pub mod genetlink;
 pub mod layout;
 pub mod log;
 pub mod mm;
+pub mod net_namespace;
 pub mod page;
 pub mod page_walk;
 pub mod pinned_pages;
@@ -30,7 +35,9 @@ pub mod random;
 pub mod reclaimer;
 pub mod rhashtable;
 pub mod rwsem;
+pub mod siphash;
 pub mod sort;
+pub mod stripe_lock;
 pub mod task;
 #[cfg(not(CONFIG_UML))]
 pub mod top_level;

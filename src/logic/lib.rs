@@ -20,6 +20,7 @@ pub mod counts;
 pub mod frame_set;
 pub mod index;
 pub mod layout;
+pub mod moddb;
 pub mod page_hash;
 pub mod report;
 pub mod text;

@@ -341,6 +341,36 @@ pub fn synchronize() {
     unsafe { bindings::synchronize_rcu() };
 }
 
+/// A grace period that begins after it was asked for.
+#[derive(Clone, Copy)]
+pub struct GracePeriod(usize);
+
+impl GracePeriod {
+    /// The next one. Starts nothing, does not sleep.
+    pub fn next() -> Self {
+        // SAFETY: no requirements.
+        Self(unsafe { bindings::get_state_synchronize_rcu() })
+    }
+
+    /// Its number, to be kept.
+    pub fn into_raw(self) -> usize {
+        self.0
+    }
+
+    /// The one with this number.
+    pub fn from_raw(number: usize) -> Self {
+        Self(number)
+    }
+
+    /// Waits until it is over, if it is not. May sleep.
+    pub fn wait(self) {
+        // SAFETY: no requirements.
+        if !unsafe { bindings::poll_state_synchronize_rcu(self.0) } {
+            synchronize();
+        }
+    }
+}
+
 /// Waits until all that was handed to [`Retired::free_later`] has been dropped. May sleep.
 pub fn barrier() {
     // SAFETY: no requirement but that the caller may sleep.

@@ -4,7 +4,8 @@ use crate::board::Board;
 use crate::child;
 use crate::complaints::Complaints;
 use crate::shells::script::{self, Program};
-use crate::{churn, storm, worker, Options};
+use crate::subject::Subject;
+use crate::{churn, store, storm, worker, Options};
 use anyhow::{Context, Result};
 use fastrand::Rng;
 use nix::errno::Errno;
@@ -26,8 +27,10 @@ struct Place {
     generation: u32,
 }
 
-/// All places: first the shells, then the storm, then the churning processes.
+/// All places: first the shells or programs, then the storm, then the churning processes; on moddb, all but the programs
+/// make namespaces.
 pub struct Crew {
+    subject: Subject,
     board: Board,
     complaints: Complaints,
     shells: usize,
@@ -54,6 +57,7 @@ impl Crew {
         nix::sys::prctl::set_child_subreaper(true).context("cannot adopt orphans")?;
         set_nice(SUPERVISOR_NICE).context("cannot raise this process's priority")?;
         let mut crew = Self {
+            subject: options.module,
             board,
             complaints,
             shells: options.shells.into(),
@@ -85,9 +89,21 @@ impl Crew {
                 return 1;
             }
             board.wait_for_begin();
-            if place == self.shells {
+            let is_shell = place < self.shells;
+            if self.subject == Subject::Moddb && is_shell {
+                let plan = store::Plan {
+                    board,
+                    place,
+                    generation,
+                    prefix: format!("{}{place}.{generation}", self.run),
+                    seed: rng.u64(..),
+                };
+                store::run_worker(&plan, complaints)
+            } else if self.subject == Subject::Moddb {
+                store::run_in_namespaces(board, place, complaints, rng)
+            } else if place == self.shells {
                 storm::run(board, place, complaints, rng)
-            } else if place > self.shells {
+            } else if !is_shell {
                 churn::run(board, rng)
             } else {
                 let plan = worker::Plan {

@@ -3,10 +3,11 @@
 use crate::board::{Board, Totals};
 use crate::complaints::{self, Heard};
 use crate::crew::Crew;
-use crate::{module, Options};
+use crate::Options;
 use anyhow::{ensure, Context, Result};
 use fastrand::Rng;
 use signal_hook::consts::{SIGINT, SIGTERM};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::Arc;
@@ -34,14 +35,15 @@ struct Run {
 pub fn run(options: &Options) -> Result<ExitCode> {
     ensure!(
         nix::unistd::geteuid().is_root(),
-        "only root may open {} and load modules: run this as root",
-        crate::FILE
+        "only root may ask and load modules: run this as root"
     );
     let interrupted = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
         signal_hook::flag::register(signal, interrupted.clone()).context("cannot watch signals")?;
     }
-    module::ensure_loaded(&options.module)?;
+    let file = options.file.clone();
+    let file = file.unwrap_or_else(|| options.module.file());
+    options.module.ensure_loaded(&file)?;
 
     let mut rng = options.seed.map_or_else(Rng::new, Rng::with_seed);
     println!("seed: {}", rng.get_seed());
@@ -58,7 +60,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     };
     let mut crew = Crew::start(options, board, complaints, rng.u64(..))?;
     run.began = Instant::now();
-    let outcome = run.supervise(options, &mut crew, &mut rng, &interrupted);
+    let outcome = run.supervise(options, &file, &mut crew, &mut rng, &interrupted);
     let failures = crew.end()?;
     run.note_failures(failures);
     outcome?;
@@ -70,6 +72,7 @@ impl Run {
     fn supervise(
         &mut self,
         options: &Options,
+        file: &Path,
         crew: &mut Crew,
         rng: &mut Rng,
         interrupted: &AtomicBool,
@@ -90,11 +93,8 @@ impl Run {
                 return Ok(());
             }
             if loads_missing && now >= next_load {
-                module::reload(
-                    self.board,
-                    &options.module,
-                    Duration::from_millis(rng.u64(..20)),
-                )?;
+                let pause = Duration::from_millis(rng.u64(..20));
+                options.module.reload(self.board, file, pause)?;
                 self.loads += 1;
                 // The shells get as much time with the module as the load took them.
                 next_load = load_at(self.loads).max(Instant::now() + now.elapsed());

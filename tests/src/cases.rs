@@ -1,17 +1,18 @@
 //! All tests, one file a group.
 
-mod access;
+pub mod access;
 mod answers;
 mod broken;
 mod descriptor;
 mod errors;
 mod families;
-mod faults;
+pub mod faults;
 mod files;
 mod input;
 mod lifetime;
 mod listing;
 mod memory;
+mod moddb;
 mod names;
 mod scale;
 mod unprivileged;
@@ -42,6 +43,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
     .into_iter()
     .flatten()
     .chain(vm_layout::cases())
+    .chain(moddb::cases())
 }
 
 /// Tests that must not pass, by which the runner is checked.

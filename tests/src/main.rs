@@ -3,6 +3,7 @@
 
 mod case;
 mod cases;
+mod child;
 mod crowd;
 mod fault;
 mod helper;
@@ -10,14 +11,15 @@ mod kernel_log;
 mod kernel_memory;
 mod layout;
 mod module;
+mod netlink;
 mod oracle;
-mod pid;
 mod proc_file;
 mod report;
 mod runner;
 mod setting;
 mod shapes;
 mod shell;
+mod store;
 mod tiny_elf;
 mod traced;
 

@@ -26,8 +26,13 @@ pub const VM_LAYOUT: Module = Module {
     name: "vm_layout",
     needs_x86: true,
 };
+/// `moddb`.
+pub const MODDB: Module = Module {
+    name: "moddb",
+    needs_x86: false,
+};
 /// All of them.
-pub const ALL: [Module; 2] = [MEMORY_INFO, VM_LAYOUT];
+pub const ALL: [Module; 3] = [MEMORY_INFO, VM_LAYOUT, MODDB];
 
 /// A loaded module; it is unloaded when this goes.
 pub struct Loaded(Module);

@@ -1,4 +1,6 @@
-//! What `vm-layout-sample` measures, for who draws it.
+//! What the programs share with others: moddb's protocol, and what `vm-layout-sample` measures.
+
+pub mod moddb;
 
 use serde::{Deserialize, Serialize};
 

@@ -38,6 +38,8 @@ pub fn write(
             archive.program(&format!("{dir}/{name}"), file)?;
         }
     }
+    // The second name, by which its statement calls the program in its own folder.
+    archive.link("root/test", "/usr/bin/moddb")?;
     let mut bytes = fs::read(base).with_context(|| format!("cannot read {}", base.display()))?;
     bytes.extend(archive.finish()?);
     fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))

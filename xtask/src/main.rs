@@ -28,6 +28,7 @@ mod release;
 mod root;
 mod session;
 mod setup;
+mod specification;
 mod stock_kernel;
 mod stress;
 mod suites;

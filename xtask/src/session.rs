@@ -156,6 +156,12 @@ impl<'a> Session<'a> {
         Ok(Outcome::Ok)
     }
 
+    /// moddb's netlink specification, by the kernel's own tools.
+    pub fn specification(&mut self) -> Result<Outcome> {
+        self.setup(self.kernel)?.check_specification()?;
+        Ok(Outcome::Ok)
+    }
+
     /// The modules.
     pub fn build(&mut self) -> Result<Outcome> {
         self.setup(self.kernel)?.make(Job::Build)?;

@@ -15,6 +15,7 @@ use crate::module::{self, Job, Modules};
 use crate::project::Project;
 use crate::redis;
 use crate::root::Root;
+use crate::specification;
 
 const INITRAMFS: &str = "initramfs.cpio";
 
@@ -59,6 +60,13 @@ impl<'a> Setup<'a> {
     /// The kernel.
     pub fn kernel(&self) -> &Kernel {
         &self.kernel
+    }
+
+    /// Checks moddb's netlink specification by the kernel's own tools.
+    pub fn check_specification(&self) -> Result<()> {
+        let Workspace { cache, project } = self.workspace;
+        let chroot = self.kernel.chroot(&self.root);
+        specification::check(cache, &self.root, chroot, &project.dir.join("src/moddb"))
     }
 
     /// Does `job` with the modules' sources for the kernel.

@@ -17,16 +17,39 @@ const PROGRESS: &str = "progress: ";
 
 const CHURN: u32 = 4;
 
+/// What is stressed.
+#[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq)]
+#[value(rename_all = "snake_case")]
+pub enum Subject {
+    /// Shells on `/proc/memory_info`
+    MemoryInfo,
+    /// Programs on the store of keys and values
+    Moddb,
+}
+
+impl Subject {
+    /// The module's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::MemoryInfo => "memory_info",
+            Self::Moddb => "moddb",
+        }
+    }
+}
+
 /// How hard and how long.
 #[derive(clap::Args, Clone, Copy)]
 pub struct Load {
-    /// Concurrent shells, each checking its answers
+    /// Which module
+    #[arg(long, value_enum, default_value = "memory_info")]
+    pub module: Subject,
+    /// Concurrent shells, or programs, each checking its answers
     #[arg(long, default_value_t = 16)]
     pub shells: u32,
     /// How long to run, in seconds of the guest's; goes on until all loads are done
     #[arg(long, default_value_t = 60)]
     pub seconds: u64,
-    /// Processes that fork, exec, remap, rename themselves and die beside the shells
+    /// Processes that fork, exec, remap, rename themselves and die beside the shells, or make network namespaces
     #[arg(long, default_value_t = CHURN)]
     pub churn: u32,
     /// How often to unload and load the module meanwhile
@@ -38,9 +61,10 @@ pub struct Load {
 }
 
 impl Load {
-    /// So many shells for so many seconds, with so many loads meanwhile.
-    pub const fn of(shells: u32, seconds: u64, loads: u64) -> Self {
+    /// So many shells on a module for so many seconds, with so many loads meanwhile.
+    pub const fn of(module: Subject, shells: u32, seconds: u64, loads: u64) -> Self {
         Self {
+            module,
             shells,
             seconds,
             churn: CHURN,
@@ -51,6 +75,7 @@ impl Load {
 
     fn arguments(&self) -> Vec<String> {
         let mut words = vec![
+            format!("--module={}", self.module.name()),
             format!("--shells={}", self.shells),
             format!("--seconds={}", self.seconds),
             format!("--churn={}", self.churn),
@@ -89,8 +114,9 @@ impl Run {
             Some(_) => "FAILED",
         };
         let text = format!(
-            "# A stress run of memory_info: {verdict}\n\n\
+            "# A stress run of {}: {verdict}\n\n\
              Kernel: {}. Source: {source}. Load: `{}`.\n\n```\n{}\n```\n",
+            load.module.name(),
             guest.kernel(),
             load.arguments().join(" "),
             self.summary.join("\n")

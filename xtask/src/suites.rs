@@ -7,7 +7,10 @@ use crate::kernel::STOCK;
 use crate::own_kernel::{DEBUG, KCSAN, NATIVE, NATIVE_KASAN};
 use crate::session::Session;
 use crate::setup::Workspace;
-use crate::stress::Load;
+use crate::stress::{
+    Load,
+    Subject::{MemoryInfo, Moddb},
+};
 use crate::summary::{Outcome, Summary};
 use crate::vm_suite::Part;
 
@@ -41,6 +44,10 @@ const SUITES: &[Suite] = &[
     Suite {
         name: "clippy-kernel",
         run: |session| session.clippy_kernel(),
+    },
+    Suite {
+        name: "specification",
+        run: |session| session.specification(),
     },
     Suite {
         name: "build",
@@ -89,27 +96,52 @@ struct StressRun {
 const STRESS: &[StressRun] = &[
     StressRun {
         kernel: STOCK,
-        load: Load::of(16, 60, 3),
+        load: Load::of(MemoryInfo, 16, 60, 3),
         always: true,
     },
     StressRun {
         kernel: DEBUG,
-        load: Load::of(8, 60, 2),
+        load: Load::of(MemoryInfo, 8, 60, 2),
         always: true,
     },
     StressRun {
         kernel: NATIVE,
-        load: Load::of(32, 90, 20),
+        load: Load::of(MemoryInfo, 32, 90, 20),
         always: true,
     },
     StressRun {
         kernel: NATIVE_KASAN,
-        load: Load::of(16, 90, 10),
+        load: Load::of(MemoryInfo, 16, 90, 10),
         always: false,
     },
     StressRun {
         kernel: KCSAN,
-        load: Load::of(8, 60, 2),
+        load: Load::of(MemoryInfo, 8, 60, 2),
+        always: false,
+    },
+    StressRun {
+        kernel: STOCK,
+        load: Load::of(Moddb, 64, 40, 2),
+        always: true,
+    },
+    StressRun {
+        kernel: DEBUG,
+        load: Load::of(Moddb, 32, 40, 2),
+        always: true,
+    },
+    StressRun {
+        kernel: NATIVE,
+        load: Load::of(Moddb, 64, 50, 20),
+        always: true,
+    },
+    StressRun {
+        kernel: NATIVE_KASAN,
+        load: Load::of(Moddb, 32, 60, 10),
+        always: false,
+    },
+    StressRun {
+        kernel: KCSAN,
+        load: Load::of(Moddb, 16, 60, 2),
         always: false,
     },
 ];
@@ -179,19 +211,17 @@ pub fn run(filter: Option<&str>, list: bool, kernel: Option<&str>) -> Result<boo
 
 /// The stress runs for `kernel`, else those that always run, with their names.
 fn stress_runs(kernel: Option<&str>) -> Vec<(String, &'static StressRun)> {
-    let name = |kernel: &str| format!("{STRESS_PREFIX}{kernel}");
-    let runs = STRESS.iter();
-    match kernel {
-        None => runs
-            .filter(|run| run.always)
-            .map(|run| (name(run.kernel), run))
-            .collect(),
-        // A release of Debian's is stressed as the stock kernel is.
-        Some(kernel) => runs
-            .filter(|run| run.kernel == kernel)
-            .chain(STRESS)
-            .take(1)
-            .map(|run| (name(kernel), run))
-            .collect(),
-    }
+    let name = |run: &StressRun, kernel: &str| match run.load.module {
+        MemoryInfo => format!("{STRESS_PREFIX}{kernel}"),
+        Moddb => format!("{STRESS_PREFIX}moddb-{kernel}"),
+    };
+    let Some(kernel) = kernel else {
+        let always = STRESS.iter().filter(|run| run.always);
+        return always.map(|run| (name(run, run.kernel), run)).collect();
+    };
+    // A release of Debian's is stressed as the stock kernel is.
+    let own = STRESS.iter().any(|run| run.kernel == kernel);
+    let like = if own { kernel } else { STOCK };
+    let runs = STRESS.iter().filter(|run| run.kernel == like);
+    runs.map(|run| (name(run, kernel), run)).collect()
 }

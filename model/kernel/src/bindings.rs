@@ -59,3 +59,21 @@ pub unsafe fn rcu_barrier() {
 pub unsafe fn synchronize_rcu() {
     grace_period::synchronize();
 }
+
+/// The number of the next grace period; here all have the same. C header: `include/linux/rcutree.h`.
+///
+/// # Safety
+///
+/// None here. `unsafe` as in the kernel.
+pub unsafe fn get_state_synchronize_rcu() -> usize {
+    0
+}
+
+/// Whether this grace period is known to be over; here it never is. C header: `include/linux/rcutree.h`.
+///
+/// # Safety
+///
+/// None here. `unsafe` as in the kernel.
+pub unsafe fn poll_state_synchronize_rcu(_oldstate: usize) -> bool {
+    false
+}

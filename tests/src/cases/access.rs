@@ -1,13 +1,13 @@
 //! Who gets in.
 
 use crate::case::{check_eq, Case};
+use crate::child::{self, Outcome};
 use crate::proc_file::CommandFile;
 use crate::{module, proc_file};
-use anyhow::{bail, Context, Result};
+use anyhow::Result;
 use nix::errno::Errno;
 use nix::sched::{unshare, CloneFlags};
-use nix::sys::wait::{waitpid, WaitStatus};
-use nix::unistd::{fork, setgid, setgroups, setuid, ForkResult, Gid, Uid};
+use nix::unistd::{setgid, setgroups, setuid, Gid, Uid};
 use std::os::unix::fs::MetadataExt;
 
 pub const CASES: &[Case] = &[
@@ -19,49 +19,32 @@ pub const CASES: &[Case] = &[
 
 const NOBODY: u32 = 65534;
 
-/// What `then` gives in a child process.
-pub fn in_child(then: impl FnOnce() -> Errno) -> Result<Errno> {
-    // SAFETY: this process has one thread, so the child may do what it could do.
-    match unsafe { fork() }.context("cannot fork")? {
-        ForkResult::Child => std::process::exit(then() as i32),
-        ForkResult::Parent { child } => match waitpid(child, None)? {
-            WaitStatus::Exited(_, code) => Ok(Errno::from_raw(code)),
-            status => bail!("the child failed: {status:?}"),
-        },
-    }
-}
-
-/// 0 ([`Errno::UnknownErrno`]) if the file can be opened.
-fn try_open(file: &CommandFile) -> Errno {
-    match std::fs::OpenOptions::new()
+fn try_open(file: &CommandFile) -> Outcome {
+    let opened = std::fs::OpenOptions::new()
         .read(true)
         .write(true)
-        .open(file.path())
-    {
-        Ok(_) => Errno::UnknownErrno,
-        Err(error) => Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)),
-    }
+        .open(file.path());
+    let errno = |error: std::io::Error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO));
+    opened.map(drop).map_err(errno)
 }
 
 /// From now on this process has no privileges.
-pub fn become_nobody() -> Result<(), Errno> {
+pub fn become_nobody() -> Outcome {
     setgroups(&[])?;
     setgid(Gid::from_raw(NOBODY))?;
     setuid(Uid::from_raw(NOBODY))
 }
 
 /// What opening the file leads to without privileges.
-pub fn open_as_nobody(file: &CommandFile) -> Result<Errno> {
-    in_child(|| become_nobody().err().unwrap_or_else(|| try_open(file)))
+pub fn open_as_nobody(file: &CommandFile) -> Result<Outcome> {
+    child::run(|| become_nobody().and_then(|()| try_open(file)))
 }
 
 /// What opening the file leads to in another pid namespace.
-pub fn open_in_other_pid_namespace(file: &CommandFile) -> Result<Errno> {
-    in_child(|| {
-        if let Err(errno) = unshare(CloneFlags::CLONE_NEWPID) {
-            return errno;
-        }
-        in_child(|| try_open(file)).unwrap_or(Errno::EPROTO)
+pub fn open_in_other_pid_namespace(file: &CommandFile) -> Result<Outcome> {
+    child::run(|| {
+        unshare(CloneFlags::CLONE_NEWPID)?;
+        child::run(|| try_open(file)).unwrap_or(Err(Errno::EPROTO))
     })
 }
 
@@ -69,13 +52,13 @@ fn root_only_by_default() -> Result<()> {
     let _module = module::load()?;
     check_eq(
         "root opens the file",
-        in_child(|| try_open(&proc_file::MEMORY_INFO))?,
-        Errno::UnknownErrno,
+        child::run(|| try_open(&proc_file::MEMORY_INFO))?,
+        Ok(()),
     )?;
     check_eq(
         "nobody opens the file",
         open_as_nobody(&proc_file::MEMORY_INFO)?,
-        Errno::EACCES,
+        Err(Errno::EACCES),
     )
 }
 
@@ -84,23 +67,27 @@ fn mode_lets_others_in() -> Result<()> {
     check_eq(
         "nobody opens the file",
         open_as_nobody(&proc_file::MEMORY_INFO)?,
-        Errno::UnknownErrno,
+        Ok(()),
     )?;
-    let asked = in_child(|| match become_nobody() {
-        Err(errno) => errno,
-        Ok(()) => match proc_file::all() {
-            Ok(lines) if !lines.is_empty() => Errno::UnknownErrno,
-            _ => Errno::EPROTO,
-        },
+    let asked = child::run(|| {
+        become_nobody()?;
+        match proc_file::all() {
+            Ok(lines) if !lines.is_empty() => Ok(()),
+            _ => Err(Errno::EPROTO),
+        }
     })?;
-    check_eq("nobody asks ALL", asked, Errno::UnknownErrno)
+    check_eq("nobody asks ALL", asked, Ok(()))
 }
 
 /// The pids in the answers mean nothing in another pid namespace.
 fn other_pid_namespace() -> Result<()> {
     let _module = module::load()?;
     let opened = open_in_other_pid_namespace(&proc_file::MEMORY_INFO)?;
-    check_eq("opening in another pid namespace", opened, Errno::EPERM)
+    check_eq(
+        "opening in another pid namespace",
+        opened,
+        Err(Errno::EPERM),
+    )
 }
 
 fn mode_of_the_file() -> Result<()> {

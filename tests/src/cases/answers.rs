@@ -3,7 +3,7 @@
 use crate::case::{check_eq, check_text, Case};
 use crate::helper::Helper;
 use crate::shell::{bash, Session};
-use crate::{module, pid, proc_file};
+use crate::{child, module, proc_file};
 use anyhow::{bail, ensure, Context, Result};
 use nix::errno::Errno;
 use nix::sys::wait::{waitpid, WaitStatus};
@@ -138,9 +138,10 @@ fn a_dead_shells_pid_used_again() -> Result<()> {
         dead = Some(pid);
         bash("echo 'FILTER|nobody' > /proc/memory_info")?;
         let (mut from, mut to) = std::io::pipe()?;
-        let reader = pid::fork_as(Pid::from_raw(pid.cast_signed()), || {
+        let reader = child::start_as(Pid::from_raw(pid.cast_signed()), || {
             let read = proc_file::read().map_err(std::io::Error::other);
-            read.and_then(|text| to.write_all(&text)).is_ok()
+            read.and_then(|text| to.write_all(&text))
+                .map_err(|_| Errno::EIO)
         });
         let reader = match reader {
             // Somebody else was faster.

@@ -4,12 +4,11 @@ use crate::case::{check_eq, check_text, Case};
 use crate::crowd::crowd;
 use crate::helper::Helper;
 use crate::kernel_log::KernelLog;
-use crate::{module, proc_file};
+use crate::{child, module, proc_file};
 use anyhow::{ensure, Context, Result};
 use nix::errno::Errno;
 use nix::sys::signal::{kill, sigaction, SaFlags, SigAction, SigHandler, SigSet, Signal};
 use nix::sys::wait::{waitpid, WaitStatus};
-use nix::unistd::{fork, ForkResult};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -214,25 +213,20 @@ fn killed_reset_keeps_the_data() -> Result<()> {
 fn kill_in_reset(delay: Duration) -> Result<WaitStatus> {
     let file = proc_file::open()?;
     let (ready, signal_ready) = std::io::pipe()?;
-    // SAFETY: this process has one thread, so the child may do what it could do.
-    match unsafe { fork() }.context("cannot fork")? {
-        ForkResult::Child => {
-            drop(signal_ready);
-            let written = proc_file::write(&file, b"RESET\n");
-            std::process::exit(if written == Ok(6) { 0 } else { 1 })
-        }
-        ForkResult::Parent { child } => {
-            drop(signal_ready);
-            // The child closes its end right before it writes.
-            let _ = std::io::Read::read(&mut &ready, &mut [0])?;
-            std::thread::sleep(delay);
-            kill(child, Signal::SIGKILL)?;
-            let status = waitpid(child, None)?;
-            ensure!(
-                !matches!(status, WaitStatus::Exited(_, code) if code != 0),
-                "the RESET failed by itself: {status:?}"
-            );
-            Ok(status)
-        }
-    }
+    let mut signal_ready = Some(signal_ready);
+    let child = child::start(|| {
+        drop(signal_ready.take());
+        proc_file::write(&file, b"RESET\n").map(drop)
+    })?;
+    drop(signal_ready);
+    // The child closes its end right before it writes.
+    let _ = std::io::Read::read(&mut &ready, &mut [0])?;
+    std::thread::sleep(delay);
+    kill(child, Signal::SIGKILL)?;
+    let status = waitpid(child, None)?;
+    ensure!(
+        !matches!(status, WaitStatus::Exited(_, code) if code != 0),
+        "the RESET failed by itself: {status:?}"
+    );
+    Ok(status)
 }

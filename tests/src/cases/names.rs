@@ -2,11 +2,12 @@
 
 use crate::case::{check_eq, check_text, Case};
 use crate::helper::Helper;
-use crate::{module, proc_file, report, shapes};
+use crate::{child, module, proc_file, report, shapes};
 use anyhow::{ensure, Context, Result};
+use nix::errno::Errno;
 use nix::sys::signal::Signal;
 use nix::sys::wait::{waitpid, WaitPidFlag};
-use nix::unistd::{fork, ForkResult, Pid};
+use nix::unistd::Pid;
 
 pub const CASES: &[Case] = &[
     Case::new("names::longest", longest),
@@ -20,18 +21,13 @@ pub const CASES: &[Case] = &[
 
 /// A stopped process with this name of any bytes; the runner ends it with the test.
 fn named(name: &[u8]) -> Result<Pid> {
-    // SAFETY: this process has one thread, so the child may do what it could do.
-    match unsafe { fork() }.context("cannot fork")? {
-        ForkResult::Child => {
-            nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
-            shapes::rename(name)?;
-            shapes::hold()
-        }
-        ForkResult::Parent { child } => {
-            waitpid(child, Some(WaitPidFlag::WUNTRACED))?;
-            Ok(child)
-        }
-    }
+    let child = child::start(|| {
+        nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
+        shapes::rename(name).map_err(|_| Errno::EINVAL)?;
+        shapes::hold()
+    })?;
+    waitpid(child, Some(WaitPidFlag::WUNTRACED))?;
+    Ok(child)
 }
 
 fn listed_as(name: &[u8], pid: Pid) -> Result<()> {

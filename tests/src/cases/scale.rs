@@ -5,10 +5,10 @@ use crate::case::{check_eq, check_text, Case};
 use crate::crowd::crowd;
 use crate::helper::Helper;
 use crate::report::Line;
-use crate::{module, oracle, proc_file};
-use anyhow::{ensure, Context, Result};
+use crate::{child, module, oracle, proc_file};
+use anyhow::{ensure, Result};
+use nix::errno::Errno;
 use nix::sys::wait::{waitpid, WaitStatus};
-use nix::unistd::{fork, ForkResult};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::time::{Duration, Instant};
@@ -108,15 +108,10 @@ fn resets_at_once_share_scans() -> Result<()> {
     let mut children = Vec::new();
     for _ in 0..AT_ONCE {
         let file = proc_file::open()?;
-        // SAFETY: this process has one thread, so the child may do what it could do.
-        match unsafe { fork() }.context("cannot fork")? {
-            ForkResult::Child => {
-                let waited = wait.read_exact(&mut [0]).is_ok();
-                let written = proc_file::write(&file, b"RESET\n");
-                std::process::exit(if waited && written == Ok(6) { 0 } else { 1 })
-            }
-            ForkResult::Parent { child } => children.push(child),
-        }
+        children.push(child::start(|| {
+            wait.read_exact(&mut [0]).map_err(|_| Errno::EPIPE)?;
+            proc_file::write(&file, b"RESET\n").map(drop)
+        })?);
     }
     let start = Instant::now();
     go.write_all(&[0; AT_ONCE as usize])?;

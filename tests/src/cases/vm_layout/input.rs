@@ -171,14 +171,14 @@ fn mode_of_the_file() -> Result<()> {
 fn who_may_open() -> Result<()> {
     let file = proc_file::VM_LAYOUT;
     let module = VM_LAYOUT.load_with("")?;
-    check_eq("without privileges", open_as_nobody(&file)?, Errno::EACCES)?;
+    check_eq(
+        "without privileges",
+        open_as_nobody(&file)?,
+        Err(Errno::EACCES),
+    )?;
     let elsewhere = open_in_other_pid_namespace(&file)?;
-    check_eq("in another pid namespace", elsewhere, Errno::EPERM)?;
+    check_eq("in another pid namespace", elsewhere, Err(Errno::EPERM))?;
     module.unload()?;
     let _module = VM_LAYOUT.load_with("mode=0666")?;
-    check_eq(
-        "with mode=0666",
-        open_as_nobody(&file)?,
-        Errno::UnknownErrno,
-    )
+    check_eq("with mode=0666", open_as_nobody(&file)?, Ok(()))
 }

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A hash table as the table of a store: blocks under their keys, shown to readers or not.
+
+use super::keys::{Block, HashedKey, HashedKeys};
+use super::{Removed, Table, Unlinked};
+use kernel::prelude::*;
+use kernel::sync::rcu::Guard;
+use protocol::change;
+use protocol::change::Shown;
+
+/// The table.
+pub type StoredTable = Table<HashedKeys, Shown>;
+/// A block that is in no table.
+pub type UnlinkedBlock = Unlinked<HashedKeys, Shown>;
+
+impl change::Table for StoredTable {
+    type Key<'k> = HashedKey<'k>;
+    type Entry = Block;
+    type Unlinked = UnlinkedBlock;
+    type Removed = Removed<HashedKeys, Shown>;
+
+    fn hash(key: HashedKey<'_>) -> u32 {
+        key.hash()
+    }
+
+    fn find<'g>(&'g self, key: HashedKey<'_>, guard: &'g Guard) -> Option<(&'g Block, &'g Shown)> {
+        Table::find(self, key, guard).map(|found| (found.key(), found.value()))
+    }
+
+    fn unlinked(entry: &UnlinkedBlock) -> (&Block, &Shown) {
+        (entry.key(), entry.value())
+    }
+
+    fn size(entry: &Block) -> usize {
+        entry.len()
+    }
+
+    fn link(&self, entry: UnlinkedBlock) -> Result<(), (Error, UnlinkedBlock)> {
+        Table::link(self, entry)
+    }
+
+    fn replace(
+        &self,
+        key: HashedKey<'_>,
+        entry: UnlinkedBlock,
+    ) -> Result<Self::Removed, UnlinkedBlock> {
+        Table::replace(self, key, entry)
+    }
+
+    fn remove(&self, key: HashedKey<'_>) -> Option<Self::Removed> {
+        Table::remove(self, key)
+    }
+
+    fn free_later(removed: Self::Removed) {
+        removed.free_later();
+    }
+}

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What listeners are told.
+//!
+//! The messages are allocated before a change is made and sent while its keys are still locked, so that
+//! the last message about a key is about its last change.
+
+use crate::namespace::may_hear;
+use abstractions::genetlink::message::{Attributes, Notification};
+use abstractions::genetlink::request::Request;
+use kernel::prelude::*;
+use logic::moddb::{change, command, message, size, Action, NOTIFICATION_MAX};
+
+/// The number of the group of listeners.
+const CHANGES: u32 = 0;
+/// Room for attributes in one message.
+const MAX: usize = NOTIFICATION_MAX - size::MESSAGE_HEADERS;
+
+/// Messages to be sent.
+pub(crate) struct Notices<'r> {
+    request: &'r Request<'r>,
+    /// Without memory, listeners are told that they missed something.
+    messages: Result<KVec<Notification<'r>>>,
+}
+
+impl<'r> Notices<'r> {
+    /// Room for changes of keys of these lengths. No message if nobody listens. May sleep.
+    pub(crate) fn prepare(request: &'r Request<'_>, keys: impl Iterator<Item = usize>) -> Self {
+        let messages = if request.has_listeners(CHANGES) && may_hear(request) {
+            messages(request, keys)
+        } else {
+            Ok(KVec::new())
+        };
+        Self { request, messages }
+    }
+
+    /// Sends what became of the keys. Does not sleep.
+    pub(crate) fn send<'k>(self, changes: impl Iterator<Item = (Action, &'k [u8], Option<usize>)>) {
+        let Ok(messages) = self.messages else {
+            self.request.notification_is_lost(CHANGES);
+            return;
+        };
+        let mut messages = messages.into_iter();
+        let Some(mut current) = messages.next() else {
+            return;
+        };
+        let mut is_empty = true;
+        for (action, key, value_len) in changes {
+            if put(&mut current.attributes(), action, key, value_len).is_err() {
+                let Some(next) = messages.next() else {
+                    break;
+                };
+                core::mem::replace(&mut current, next).send();
+                // As large as the first that did not fit, at least.
+                let _ = put(&mut current.attributes(), action, key, value_len);
+            }
+            is_empty = false;
+        }
+        if !is_empty {
+            current.send();
+        }
+    }
+}
+
+fn messages<'r>(
+    request: &'r Request<'_>,
+    keys: impl Iterator<Item = usize>,
+) -> Result<KVec<Notification<'r>>> {
+    let mut messages = KVec::new();
+    let mut room = 0_usize;
+    for key in keys {
+        let needed = size::change(key);
+        if room.saturating_add(needed) > MAX {
+            messages.push(message(request, room)?, GFP_KERNEL)?;
+            room = 0;
+        }
+        room = room.saturating_add(needed);
+    }
+    messages.push(message(request, room)?, GFP_KERNEL)?;
+    Ok(messages)
+}
+
+fn message<'r>(request: &'r Request<'_>, room: usize) -> Result<Notification<'r>> {
+    request.notification(CHANGES, command::CHANGED, room)
+}
+
+fn put(to: &mut Attributes<'_>, action: Action, key: &[u8], value_len: Option<usize>) -> Result {
+    let begin = to.mark();
+    let written = to.nest(message::CHANGE, |to| {
+        if action != Action::Flush {
+            to.put(change::KEY, key)?;
+        }
+        to.put(change::ACTION, &(action as u32).to_ne_bytes())?;
+        match value_len.and_then(|len| u32::try_from(len).ok()) {
+            Some(len) => to.put(change::VALUE_LEN, &len.to_ne_bytes()),
+            None => Ok(()),
+        }
+    });
+    if written.is_err() {
+        to.trim(begin);
+    }
+    written
+}

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Setting and deleting keys, one or several at once.
+
+use crate::namespace::{check_writer, Namespace};
+use crate::notice::Notices;
+use crate::refuse::refuse;
+use abstractions::genetlink::request::Request;
+use abstractions::genetlink::Answer;
+use abstractions::rhashtable::keys::{Block, HashedKey};
+use abstractions::rhashtable::stored::{StoredTable, UnlinkedBlock};
+use abstractions::sort::sort_by_key;
+use core::slice;
+use kernel::prelude::*;
+use logic::moddb::entry::{Entries, Entry};
+use logic::moddb::refusal::{Refusal, Refused};
+use logic::moddb::{Action, Operation};
+use protocol::change;
+use protocol::change::{Change, Condition, Shown};
+
+/// Gives keys new values.
+pub(crate) struct Set;
+
+impl Answer<Namespace> for Set {
+    fn answer(request: &Request<'_>, namespace: &Namespace) -> Result {
+        write(request, namespace, Operation::Set)
+    }
+}
+
+/// Deletes keys.
+pub(crate) struct Del;
+
+impl Answer<Namespace> for Del {
+    fn answer(request: &Request<'_>, namespace: &Namespace) -> Result {
+        write(request, namespace, Operation::Del)
+    }
+}
+
+/// What an entry of a request asks for.
+struct Asked<'a> {
+    entry: Entry<'a>,
+    operation: Operation,
+}
+
+impl Condition<Block> for Asked<'_> {
+    type Refusal = Refused;
+
+    fn check(&self, current: Option<&Block>) -> Result<(), Refused> {
+        self.entry
+            .check(self.operation, current.map(|block| block.content()))
+    }
+}
+
+type AskedChange<'a> = Change<'a, StoredTable, Asked<'a>>;
+
+fn write(request: &Request<'_>, namespace: &Namespace, operation: Operation) -> Result {
+    check_writer(request)?;
+    make(request, namespace, operation).map_err(|refused| refuse(request, refused))
+}
+
+fn make(request: &Request<'_>, namespace: &Namespace, operation: Operation) -> Result<(), Refused> {
+    let entries = Entries::new(request.payload(), operation);
+    let mut ahead = entries.clone();
+    if let (Some(only), None) = (ahead.next(), ahead.next()) {
+        let mut only = planned(namespace, operation, only?)?;
+        return apply(request, namespace, slice::from_mut(&mut only));
+    }
+    let mut changes = KVec::new();
+    for entry in entries {
+        let entry = entry?;
+        let change = planned(namespace, operation, entry)?;
+        changes
+            .push(change, GFP_KERNEL)
+            .map_err(|_| Refusal::NoMemory.at(entry.key_at))?;
+    }
+    check_distinct(&changes)?;
+    apply(request, namespace, &mut changes)
+}
+
+/// A change, with the memory that it needs.
+fn planned<'a>(
+    namespace: &Namespace,
+    operation: Operation,
+    entry: Entry<'a>,
+) -> Result<AskedChange<'a>, Refused> {
+    let key = namespace.key(entry.key);
+    let block = match entry.value {
+        Some(value) => {
+            let made = block(key, value.len(), value.parts());
+            Some(made.map_err(|_| Refusal::NoMemory.at(entry.key_at))?)
+        }
+        None => None,
+    };
+    Ok(Change::new(key, block, Asked { entry, operation }))
+}
+
+/// A key and its value, charged to the memory cgroup of this thread.
+fn block<'a>(
+    key: HashedKey<'_>,
+    len: usize,
+    parts: impl Iterator<Item = &'a [u8]>,
+) -> Result<UnlinkedBlock> {
+    let mut bytes = KVVec::with_capacity(key.bytes().len() + len, GFP_KERNEL_ACCOUNT)?;
+    bytes.extend_from_slice(key.bytes(), GFP_KERNEL_ACCOUNT)?;
+    for part in parts {
+        bytes.extend_from_slice(part, GFP_KERNEL_ACCOUNT)?;
+    }
+    let block = Block::new(bytes, key.bytes().len(), key.hash()).ok_or(EINVAL)?;
+    UnlinkedBlock::new(block, Shown::yes(), GFP_KERNEL_ACCOUNT)
+}
+
+/// Refuses a key that comes twice.
+fn check_distinct(changes: &[AskedChange<'_>]) -> Result<(), Refused> {
+    let mut keys = KVec::with_capacity(changes.len(), GFP_KERNEL).map_err(|_| Refusal::NoMemory)?;
+    for change in changes {
+        let entry = &change.condition.entry;
+        keys.push((change.key.hash(), entry.key, entry.key_at), GFP_KERNEL)
+            .map_err(|_| Refusal::NoMemory)?;
+    }
+    sort_by_key(&mut keys, |key| *key);
+    for (first, second) in keys.iter().zip(keys.iter().skip(1)) {
+        if first.1 == second.1 {
+            return Err(Refusal::KeyTwice.at(second.2));
+        }
+    }
+    Ok(())
+}
+
+fn apply<'a>(
+    request: &Request<'_>,
+    namespace: &Namespace,
+    changes: &mut [AskedChange<'a>],
+) -> Result<(), Refused> {
+    let first_at = changes.first().map(|change| change.condition.entry.key_at);
+    let notices = Notices::prepare(
+        request,
+        changes.iter().map(|change| change.key.bytes().len()),
+    );
+    let made = |changes: &[AskedChange<'a>]| {
+        notices.send(changes.iter().filter_map(told));
+    };
+    namespace
+        .store
+        .apply(changes, GFP_KERNEL, made)
+        .map_err(|refused| {
+            let why = match refused {
+                change::Refused::Condition(_, refused) => return refused,
+                change::Refused::Entries => Refusal::TooManyEntries,
+                change::Refused::Bytes => Refusal::TooManyBytes,
+                change::Refused::Table(_) | change::Refused::NoMemory => Refusal::NoMemory,
+            };
+            Refused { why, at: first_at }
+        })
+}
+
+/// What listeners are told of a change that was made.
+fn told<'a>(change: &AskedChange<'a>) -> Option<(Action, &'a [u8], Option<usize>)> {
+    let Asked { entry, operation } = &change.condition;
+    match operation {
+        Operation::Set => Some((Action::Set, entry.key, entry.value.map(|value| value.len()))),
+        _ if change.was_there() => Some((Action::Del, entry.key, None)),
+        _ => None,
+    }
+}

@@ -1,0 +1,223 @@
+//! Several keys in one message: all of them, or none.
+
+use super::operations::errno;
+use crate::case::{check_eq, Case};
+use crate::module::MODDB;
+use crate::store::{
+    entry, pair, with_condition, Pairs, Store, BATCH_MAX, DEL, IF_ABSENT, KEY, REPLY_MAX, SET,
+};
+use anyhow::{ensure, Context, Result};
+use nix::errno::Errno;
+
+pub const CASES: &[Case] = &[
+    Case::new("moddb::batch_is_set_and_deleted", whole),
+    Case::new("moddb::batch_fails_as_a_whole", fails_as_a_whole),
+    Case::new("moddb::batch_of_too_many", too_many),
+    Case::new("moddb::batch_with_a_key_twice", key_twice),
+    Case::new("moddb::answer_that_is_too_long", answer_too_long),
+];
+
+fn key_of(index: usize) -> Vec<u8> {
+    format!("key {index}").into_bytes()
+}
+
+fn keys(indices: impl Iterator<Item = usize>) -> Vec<u8> {
+    indices
+        .flat_map(|index| entry(&[(KEY, &key_of(index))]))
+        .collect()
+}
+
+fn whole() -> Result<()> {
+    let _module = MODDB.load_with("")?;
+    let mut store = Store::open()?;
+    let mut model = Pairs::new();
+    for (round, count) in [1, 2, 64, BATCH_MAX].into_iter().enumerate() {
+        let mut request = Vec::new();
+        for index in 0..count {
+            let value = vec![round as u8; index % 7];
+            request.extend(pair(&key_of(index), &value));
+            model.insert(key_of(index), value);
+        }
+        store.write(SET, &request)?;
+        check_eq("the store", store.list()?, model.clone())?;
+        let found: Pairs = store
+            .get_all(&keys(0..count))?
+            .into_iter()
+            .map(|(key, value)| (key, value.unwrap_or_default()))
+            .collect();
+        check_eq("what a get gives", found, model.clone())?;
+    }
+    store.write(DEL, &keys((0..BATCH_MAX).step_by(2)))?;
+    let left = model
+        .into_iter()
+        .filter(|(key, _)| key.last().is_some_and(|last| last % 2 == 1));
+    check_eq("what is left", store.list()?, left.collect())
+}
+
+/// What is wrong with one entry keeps all others from being applied, wherever it stands.
+fn fails_as_a_whole() -> Result<()> {
+    const COUNT: usize = 50;
+    let _module = MODDB.load_with("")?;
+    let mut store = Store::open()?;
+    let old: Pairs = (0..COUNT)
+        .step_by(2)
+        .map(|index| (key_of(index), vec![1]))
+        .collect();
+    for (key, value) in &old {
+        store.set(key, value)?;
+    }
+    let absent = key_of(1001);
+    let bad: [(u8, Vec<u8>, Errno); 7] = [
+        (
+            SET,
+            with_condition(b"nobody", Some(b"x"), Some(b"y")),
+            Errno::ENOENT,
+        ),
+        (
+            SET,
+            with_condition(&key_of(COUNT), Some(b"x"), Some(b"y")),
+            Errno::ENOENT,
+        ),
+        (SET, entry(&[(KEY, b"no value")]), Errno::EINVAL),
+        (SET, pair(&[b'x'; 256], b""), Errno::E2BIG),
+        (SET, pair(b"x", &[0; 65_536]), Errno::E2BIG),
+        (DEL, entry(&[(KEY, &absent)]), Errno::ENOENT),
+        (
+            DEL,
+            entry(&[(KEY, &absent), (IF_ABSENT, &[])]),
+            Errno::EINVAL,
+        ),
+    ];
+    for (command, bad, expected) in &bad {
+        for place in [0, 1, COUNT / 2, COUNT - 1, COUNT] {
+            let mut request = Vec::new();
+            for index in 0..=COUNT {
+                if index == place {
+                    request.extend(bad);
+                }
+                if index < COUNT {
+                    match *command {
+                        SET => request.extend(pair(&key_of(index), b"new")),
+                        _ if index % 2 == 0 => request.extend(entry(&[(KEY, &key_of(index))])),
+                        _ => {}
+                    }
+                }
+            }
+            let answer = errno(store.write(*command, &request));
+            check_eq(
+                &format!("place {place}: the answer"),
+                answer,
+                Err(*expected),
+            )?;
+            check_eq(
+                &format!("place {place}: the store"),
+                store.list()?,
+                old.clone(),
+            )?;
+        }
+    }
+    // And the same with conditions that name a value, or none.
+    for place in [0, COUNT / 2, COUNT - 1] {
+        let request: Vec<u8> = (0..COUNT)
+            .flat_map(|index| match index == place {
+                true if index % 2 == 0 => {
+                    with_condition(&key_of(index), Some(b"new"), Some(b"other"))
+                }
+                true => with_condition(&key_of(index), Some(b"new"), Some(b"")),
+                false => pair(&key_of(index), b"new"),
+            })
+            .collect();
+        ensure!(
+            store.write(SET, &request).is_err(),
+            "a condition that does not hold is ignored"
+        );
+        check_eq("the store", store.list()?, old.clone())?;
+    }
+    Ok(())
+}
+
+fn too_many() -> Result<()> {
+    let _module = MODDB.load_with("")?;
+    let mut store = Store::open()?;
+    let sets = |count: usize| -> Vec<u8> {
+        (0..count)
+            .flat_map(|index| pair(&key_of(index), b""))
+            .collect()
+    };
+    for count in [BATCH_MAX + 1, 4 * BATCH_MAX] {
+        check_eq(
+            "a set",
+            errno(store.write(SET, &sets(count))),
+            Err(Errno::E2BIG),
+        )?;
+        check_eq(
+            "a get",
+            errno(store.get_all(&keys(0..count))),
+            Err(Errno::E2BIG),
+        )?;
+        check_eq(
+            "a del",
+            errno(store.write(DEL, &keys(0..count))),
+            Err(Errno::E2BIG),
+        )?;
+    }
+    check_eq("the store", store.list()?, Pairs::new())?;
+    store
+        .write(SET, &sets(BATCH_MAX))
+        .context("as many as may be")?;
+    check_eq("entries", store.list()?.len(), BATCH_MAX)
+}
+
+fn key_twice() -> Result<()> {
+    let _module = MODDB.load_with("")?;
+    let mut store = Store::open()?;
+    store.set(b"a", b"old")?;
+    for between in [0, 1, 100] {
+        let others = || (0..between).flat_map(|index| pair(&key_of(index), b""));
+        let request: Vec<u8> = pair(b"a", b"1")
+            .into_iter()
+            .chain(others())
+            .chain(pair(b"a", b"2"))
+            .collect();
+        check_eq(
+            "a set",
+            errno(store.write(SET, &request)),
+            Err(Errno::EINVAL),
+        )?;
+    }
+    let request = [entry(&[(KEY, b"a")]), entry(&[(KEY, b"a")])].concat();
+    check_eq(
+        "a del",
+        errno(store.write(DEL, &request)),
+        Err(Errno::EINVAL),
+    )?;
+    check_eq(
+        "the store",
+        store.list()?,
+        Pairs::from([(b"a".to_vec(), b"old".to_vec())]),
+    )
+}
+
+fn answer_too_long() -> Result<()> {
+    let _module = MODDB.load_with("")?;
+    let mut store = Store::open()?;
+    let count = REPLY_MAX / 65_535 + 1;
+    for index in 0..count {
+        store.set(&key_of(index), &[index as u8; 65_535])?;
+    }
+    check_eq(
+        "all of them",
+        errno(store.get_all(&keys(0..count)).map(drop)),
+        Err(Errno::EMSGSIZE),
+    )?;
+    let found = store.get_all(&keys(0..count - 2))?;
+    for (index, (key, value)) in found.into_iter().enumerate() {
+        check_eq("a key", key, key_of(index))?;
+        check_eq(
+            "its value is right",
+            value == Some(vec![index as u8; 65_535]),
+            true,
+        )?;
+    }
+    Ok(())
+}

@@ -1,0 +1,201 @@
+//! Messages that are wrong in every way. Any answer will do but silence and a complaint in the kernel's log; and the
+//! store must be what a map says at the end, for what was well formed.
+
+use super::operations::errno;
+use crate::case::{check_eq, Case};
+use crate::fault::Faults;
+use crate::module::MODDB;
+use crate::netlink::{attribute, message, Socket, ACK, DUMP, NESTED, REQUEST};
+use crate::store::{entry, pair, with_condition, Store, CHANGED, ENTRY, KEY, VALUE};
+use anyhow::{Context, Result};
+use fastrand::Rng;
+use nix::errno::Errno;
+use nix::sys::socket::MsgFlags;
+use std::time::{Duration, Instant};
+
+pub const CASES: &[Case] = &[
+    Case::slow("moddb::malformed_messages_at_random", 120, || fuzz(15)),
+    Case::slow(
+        "faults::moddb_malformed_messages_at_random",
+        600,
+        on_a_debug_kernel,
+    ),
+];
+
+/// A message more than this is refused by the socket.
+const HUGE: usize = 300_000;
+
+/// Longer where more is noticed.
+fn on_a_debug_kernel() -> Result<()> {
+    Faults::set_up()?;
+    fuzz(60)
+}
+
+fn fuzz(seconds: u64) -> Result<()> {
+    let seed = Rng::new().get_seed();
+    run(seed, Duration::from_secs(seconds)).with_context(|| format!("with seed {seed}"))
+}
+
+fn run(seed: u64, time: Duration) -> Result<()> {
+    let mut rng = Rng::with_seed(seed);
+    let _module = MODDB.load_with("max_entries=2000 max_bytes=4000000")?;
+    let mut store = Store::open()?;
+    let mut victim = Store::open()?;
+    let watcher = Store::open()?;
+    watcher.join()?;
+    let end = Instant::now() + time;
+    let mut sent = 0_u64;
+    while Instant::now() < end {
+        let bytes = one(&mut rng, victim.family.id);
+        // A socket that is in mid-list refuses others; a new one now and then.
+        if sent % 50 == 49 {
+            victim = Store::open()?;
+        }
+        match victim.socket.send_bytes(&bytes) {
+            Ok(()) | Err(Errno::EMSGSIZE | Errno::ENODATA | Errno::ENOBUFS) => {}
+            Err(errno) => return Err(errno).context("sending"),
+        }
+        sent += 1;
+        drain(&victim.socket)?;
+        drain(&watcher.socket)?;
+        if matches!(sent % 100, 0) {
+            // The store goes on as it should.
+            let key = [b"good ", &sent.to_le_bytes()[..]].concat();
+            let value = vec![sent as u8; rng.usize(..70) * 10];
+            match errno(store.set(&key, &value)) {
+                Ok(()) => {
+                    check_eq("a value", errno(store.get(&key)), Ok(value))?;
+                    store.del(&key)?;
+                }
+                Err(Errno::ENOSPC) => store.flush()?,
+                Err(errno) => return Err(errno).context("a set that is well formed"),
+            }
+        }
+        if matches!(sent % 1000, 0) {
+            store.list()?;
+        }
+    }
+    store.flush()?;
+    check_eq("entries after a flush", store.list()?.len(), 0)
+}
+
+/// Takes what has come.
+fn drain(socket: &Socket) -> Result<()> {
+    loop {
+        match socket.receive_bytes(MsgFlags::MSG_DONTWAIT) {
+            Ok(_) | Err(Errno::ENOBUFS) => {}
+            Err(Errno::EAGAIN) => return Ok(()),
+            Err(errno) => return Err(errno).context("receiving"),
+        }
+    }
+}
+
+/// A message, mostly near to a good one.
+fn one(rng: &mut Rng, family: u16) -> Vec<u8> {
+    let command = rng.u8(..CHANGED + 2);
+    let attributes = match rng.u8(..8) {
+        0 => Vec::new(),
+        1 => random_attributes(rng, 0),
+        2 => {
+            let mut bytes = vec![0; rng.usize(..200)];
+            rng.fill(&mut bytes);
+            bytes
+        }
+        _ => (0..rng.usize(1..6)).flat_map(|_| near_entry(rng)).collect(),
+    };
+    let flags = REQUEST | [0, ACK, DUMP, DUMP | ACK, rng.u16(..)][rng.usize(..5)];
+    let family = if rng.u8(..50) == 0 {
+        rng.u16(..)
+    } else {
+        family
+    };
+    let version = if rng.u8(..10) == 0 { rng.u8(..) } else { 1 };
+    let mut bytes = message(
+        family,
+        flags,
+        rng.u32(..),
+        &[&[command, version, 0, 0], attributes.as_slice()].concat(),
+    );
+    match rng.u8(..12) {
+        0 => bytes.truncate(rng.usize(..bytes.len())),
+        1 => {
+            let length = rng.usize(..HUGE);
+            bytes.resize(bytes.len() + length, rng.u8(..));
+        }
+        2 => {
+            // A length in the header that is not true.
+            let length = rng.u32(..bytes.len() as u32 * 2);
+            bytes[..4].copy_from_slice(&length.to_ne_bytes());
+        }
+        3 => {
+            // A second message behind the first.
+            let second = message(
+                family,
+                REQUEST | ACK,
+                rng.u32(..),
+                &[&[rng.u8(1..8), 1, 0, 0], near_entry(rng).as_slice()].concat(),
+            );
+            bytes.extend(second);
+        }
+        4..8 => {
+            for _ in 0..rng.usize(1..5) {
+                let place = rng.usize(..bytes.len());
+                bytes[place] = match rng.u8(..4) {
+                    0 => 0,
+                    1 => 0xff,
+                    2 => bytes[place] ^ (1 << rng.u8(..8)),
+                    _ => rng.u8(..),
+                };
+            }
+        }
+        _ => {}
+    }
+    bytes
+}
+
+/// An entry that is well formed, or nearly.
+fn near_entry(rng: &mut Rng) -> Vec<u8> {
+    let key = vec![rng.u8(b'a'..b'f'); length(rng, 260)];
+    let value = vec![rng.u8(..); length(rng, 66_000)];
+    match rng.u8(..7) {
+        0 => pair(&key, &value),
+        1 => with_condition(&key, Some(&value), Some(&key)),
+        2 => entry(&[(KEY, &key)]),
+        3 => entry(&[(VALUE, &value[..value.len().min(40_000)])]),
+        4 => entry(&[
+            (rng.u16(..9), &key),
+            (rng.u16(..9), &value[..value.len().min(30_000)]),
+            (rng.u16(..9), &[]),
+        ]),
+        5 => attribute(rng.u16(..5) | NESTED, &random_attributes(rng, 1)),
+        _ => attribute(ENTRY, &attribute(KEY, &key)),
+    }
+}
+
+/// Mostly short, sometimes around `most`.
+fn length(rng: &mut Rng, most: usize) -> usize {
+    match rng.u8(..10) {
+        0 => rng.usize(..=most),
+        1 => most - rng.usize(..most.min(10)),
+        _ => rng.usize(..8),
+    }
+}
+
+fn random_attributes(rng: &mut Rng, depth: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for _ in 0..rng.usize(..5) {
+        let kind = rng.u16(..8) | if rng.bool() { NESTED } else { 0 };
+        let inner = if depth < 6 && rng.bool() {
+            random_attributes(rng, depth + 1)
+        } else {
+            vec![rng.u8(..); rng.usize(..20)]
+        };
+        let mut one = attribute(kind, &inner);
+        if rng.u8(..8) == 0 {
+            let length = rng.u16(..64);
+            one[..2].copy_from_slice(&length.to_ne_bytes());
+        }
+        bytes.extend(one);
+    }
+    bytes
+}

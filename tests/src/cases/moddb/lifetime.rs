@@ -1,0 +1,143 @@
+//! Loading and unloading beside sockets, lists and writers.
+
+use super::operations::errno;
+use super::races::{end, start};
+use crate::case::{check_eq, Case};
+use crate::kernel_memory::keeps_nothing;
+use crate::module::{self, MEMORY_INFO, MODDB};
+use crate::netlink::{Socket, DUMP};
+use crate::store::{pair, Store, LIST, SET};
+use anyhow::{ensure, Result};
+use nix::errno::Errno;
+use nix::kmod::{delete_module, DeleteModuleFlags};
+use nix::sys::socket::MsgFlags;
+use std::time::{Duration, Instant};
+
+pub const CASES: &[Case] = &[
+    Case::new("moddb::no_family_without_the_module", no_family),
+    Case::new("moddb::unload_with_open_sockets", open_sockets),
+    Case::new("moddb::unload_in_mid_list", mid_list),
+    Case::slow("moddb::unload_beside_requests", 180, beside_requests),
+    Case::slow("moddb::fifty_times_without_a_leak", 300, without_a_leak),
+    Case::new("moddb::beside_memory_info", beside_memory_info),
+];
+
+fn no_family() -> Result<()> {
+    let mut socket = Socket::open()?;
+    check_eq("the family", socket.family("moddb")?.is_none(), true)?;
+    MODDB.load_with("")?.unload()?;
+    check_eq(
+        "the family afterwards",
+        socket.family("moddb")?.is_none(),
+        true,
+    )
+}
+
+/// A socket is nobody's: it holds no module, and the next one answers through it under the family's new number.
+fn open_sockets() -> Result<()> {
+    let module = MODDB.load_with("")?;
+    let mut store = Store::open()?;
+    let listener = Store::open()?;
+    listener.join()?;
+    store.set(b"k", b"v")?;
+    module.unload()?;
+    check_eq("a get", errno(store.get(b"k")), Err(Errno::ENOENT))?;
+    check_eq("the family", store.socket.family("moddb")?.is_none(), true)?;
+    let _module = MODDB.load_with("")?;
+    let mut store = Store::open()?;
+    check_eq(
+        "what was there before",
+        errno(store.get(b"k")),
+        Err(Errno::ENOENT),
+    )?;
+    check_eq("entries", store.list()?.len(), 0)
+}
+
+/// A list under way holds the module, until it is read or its socket is closed.
+fn mid_list() -> Result<()> {
+    let module = MODDB.load_with("")?;
+    let mut store = Store::open()?;
+    for index in 0..2_000_u32 {
+        store.set(&index.to_le_bytes(), &[1; 1000])?;
+    }
+    let mut lister = Store::open()?;
+    // Two messages wait at most; the rest is made when these are read.
+    lister.socket.receive_buffer(4096)?;
+    lister.socket.send(lister.family.id, DUMP, LIST, &[])?;
+    lister.socket.receive_bytes(MsgFlags::empty())?;
+    let unloaded = delete_module(c"moddb", DeleteModuleFlags::O_NONBLOCK);
+    check_eq("unloading in mid-list", unloaded, Err(Errno::EWOULDBLOCK))?;
+    store.flush()?;
+    lister.socket.receive_bytes(MsgFlags::empty())?;
+    drop(lister);
+    module.unload()
+}
+
+fn beside_requests() -> Result<()> {
+    let askers = start(4, |index| loop {
+        // The module, and with it the family, may go at any moment; any answer will do but silence.
+        let Ok(mut store) = Store::open() else {
+            std::thread::sleep(Duration::from_millis(1));
+            continue;
+        };
+        store.socket.patience(20_000)?;
+        for round in 0..200_u32 {
+            let key = (round % 50).to_le_bytes();
+            let outcome = match index {
+                0 => errno(store.set(&key, &[1; 3000])),
+                1 => errno(store.get(&key)).map(drop),
+                2 => errno(store.list_raw(false)).map(drop),
+                _ => errno(store.write(SET, &[pair(&key, b"1"), pair(b"other", b"2")].concat())),
+            };
+            match outcome {
+                Ok(()) | Err(Errno::ENOENT) => {}
+                Err(Errno::EAGAIN) => return Err(Errno::ETIME),
+                // Another family, or none, has the number now.
+                Err(_) => break,
+            }
+        }
+    })?;
+    let deadline = Instant::now() + Duration::from_secs(12);
+    let mut unloads = 0;
+    while Instant::now() < deadline || unloads < 3 {
+        std::mem::forget(MODDB.load_with("")?);
+        std::thread::sleep(Duration::from_millis(150));
+        let limit = Instant::now() + Duration::from_secs(60);
+        // A list under way holds it for a moment.
+        while let Err(errno) = delete_module(c"moddb", DeleteModuleFlags::O_NONBLOCK) {
+            check_eq("unloading", errno, Errno::EWOULDBLOCK)?;
+            ensure!(Instant::now() < limit, "moddb cannot be unloaded");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        unloads += 1;
+    }
+    end(askers)
+}
+
+fn without_a_leak() -> Result<()> {
+    keeps_nothing(|| {
+        let module = MODDB.load_with("")?;
+        let mut store = Store::open()?;
+        for index in 0..100_u32 {
+            store.set(&index.to_le_bytes(), &[1; 10_000])?;
+            store.set(&(index / 2).to_le_bytes(), &[2; 1_000])?;
+        }
+        store.list()?;
+        module.unload()
+    })
+}
+
+fn beside_memory_info() -> Result<()> {
+    let other = MEMORY_INFO.load_with("")?;
+    let module = MODDB.load_with("")?;
+    Store::open()?.set(b"k", b"v")?;
+    other.unload()?;
+    check_eq(
+        "the value",
+        errno(Store::open()?.get(b"k")),
+        Ok(b"v".to_vec()),
+    )?;
+    let other = module::load()?;
+    module.unload()?;
+    other.unload()
+}

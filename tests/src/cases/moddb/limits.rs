@@ -1,0 +1,244 @@
+//! What the parameters bound, and who pays for the memory.
+
+use super::operations::errno;
+use super::races::{join, start};
+use crate::case::{check_eq, skip, Case};
+use crate::child;
+use crate::module::MODDB;
+use crate::store::{entry, pair, Pairs, Store, DEL, KEY, SET};
+use anyhow::{ensure, Context, Result};
+use nix::errno::Errno;
+use nix::mount::{mount, umount, MsFlags};
+use nix::sched::{unshare, CloneFlags};
+use std::path::Path;
+
+pub const CASES: &[Case] = &[
+    Case::new("moddb::entries_are_bounded", entries),
+    Case::new("moddb::bytes_are_bounded", bytes),
+    Case::slow("moddb::limits_hold_beside_each_other", 180, at_once),
+    Case::new("moddb::each_namespace_has_its_limits", each_namespace),
+    Case::new("moddb::bad_parameters", bad_parameters),
+    Case::slow("moddb::memory_is_the_writers_cgroups", 180, memory_cgroup),
+];
+
+fn entries() -> Result<()> {
+    let _module = MODDB.load_with("max_entries=10")?;
+    let mut store = Store::open()?;
+    for key in 0..10_u8 {
+        store.set(&[key], b"old")?;
+    }
+    let refusal = store
+        .set(&[10], b"")
+        .err()
+        .context("one more than the limit")?;
+    check_eq("one more", refusal.errno, Errno::ENOSPC)?;
+    ensure!(
+        refusal.sentence.contains("max_entries") || refusal.sentence.contains("entries"),
+        "{refusal}"
+    );
+    store.set(&[3], b"new").context("a key that is there")?;
+    let batch = |keys: std::ops::Range<u8>| -> Vec<u8> {
+        keys.flat_map(|key| pair(&[key], b"batch")).collect()
+    };
+    check_eq(
+        "a batch that ends beyond it",
+        errno(store.write(SET, &batch(5..12))),
+        Err(Errno::ENOSPC),
+    )?;
+    check_eq(
+        "a key of the batch",
+        errno(store.get(&[5])),
+        Ok(b"old".to_vec()),
+    )?;
+    store.del(&[0])?;
+    store.del(&[1])?;
+    store.write(SET, &batch(5..12)).context("after two went")?;
+    check_eq("entries", store.list()?.len(), 10)?;
+    store.flush()?;
+    store.write(SET, &batch(20..30)).context("after a flush")
+}
+
+fn bytes() -> Result<()> {
+    let _module = MODDB.load_with("max_bytes=1000")?;
+    let mut store = Store::open()?;
+    store.set(b"a", &[1; 499])?;
+    store.set(b"b", &[2; 499])?;
+    for (key, length) in [(&b"c"[..], 0), (b"a", 500), (b"a", 65_535)] {
+        let refusal = store
+            .set(key, &vec![3; length])
+            .err()
+            .context("beyond the limit")?;
+        check_eq("the error", refusal.errno, Errno::ENOSPC)?;
+        ensure!(refusal.sentence.contains("bytes"), "{refusal}");
+    }
+    store.set(b"a", &[4; 498])?;
+    store
+        .set(b"c", b"")
+        .context("what a shorter value left room for")?;
+    store
+        .write(SET, &[pair(b"a", &[5; 1]), pair(b"b", &[5; 990])].concat())
+        .context("one shrinks by what the other grows")?;
+    store.del(b"b")?;
+    store.set(b"d", &[6; 900]).context("after a del")?;
+    let held: usize = store
+        .list()?
+        .iter()
+        .map(|(key, value)| key.len() + value.len())
+        .sum();
+    ensure!(held <= 1000, "{held} bytes");
+    Ok(())
+}
+
+/// Many writers together get no further than one, and as far.
+fn at_once() -> Result<()> {
+    const LIMIT: usize = 300;
+    let _module = MODDB.load_with("max_entries=300")?;
+    let mut store = Store::open()?;
+    for round in 0..5_u8 {
+        join(start(8, |index| {
+            let mut store = Store::open_in_child()?;
+            let mut own = 0_u32;
+            for key in 0..200_u32 {
+                match errno(store.set(
+                    &[&[round, index as u8][..], &key.to_le_bytes()].concat(),
+                    b"v",
+                )) {
+                    Ok(()) => own += 1,
+                    Err(Errno::ENOSPC) => {}
+                    Err(errno) => return Err(errno),
+                }
+                if key % 10 == 9 && own > 0 {
+                    let key = [&[round, index as u8][..], &(key - 5).to_le_bytes()].concat();
+                    own -= u32::from(errno(store.del(&key)).is_ok());
+                }
+            }
+            Ok(())
+        })?)?;
+        let held = store.list()?.len();
+        ensure!(held <= LIMIT, "{held} entries");
+        // What is free, one can have.
+        for key in 0..(LIMIT - held) as u32 {
+            store.set(&[&b"fill"[..], &key.to_le_bytes()].concat(), b"")?;
+        }
+        check_eq(
+            "one more",
+            errno(store.set(b"one more", b"")),
+            Err(Errno::ENOSPC),
+        )?;
+        let all: Vec<_> = store.list()?.into_keys().collect();
+        check_eq("entries", all.len(), LIMIT)?;
+        for keys in all.chunks(100) {
+            let request: Vec<u8> = keys.iter().flat_map(|key| entry(&[(KEY, key)])).collect();
+            store.write(DEL, &request)?;
+        }
+    }
+    Ok(())
+}
+
+fn each_namespace() -> Result<()> {
+    let _module = MODDB.load_with("max_entries=2")?;
+    let mut store = Store::open()?;
+    store.write(SET, &[pair(b"a", b""), pair(b"b", b"")].concat())?;
+    let outcome = child::run(|| {
+        unshare(CloneFlags::CLONE_NEWNET)?;
+        let mut inside = Store::open_in_child()?;
+        errno(inside.write(SET, &[pair(b"a", b""), pair(b"b", b"")].concat()))?;
+        errno(inside.set(b"c", b""))
+    })?;
+    check_eq("a third in another namespace", outcome, Err(Errno::ENOSPC))?;
+    check_eq("entries here", store.list()?.len(), 2)
+}
+
+fn bad_parameters() -> Result<()> {
+    for parameters in [
+        "read=3",
+        "write=3",
+        "read=-1",
+        "write=no",
+        "max_entries=-1",
+        "max_bytes=many",
+        "max_entries=",
+    ] {
+        let loaded = MODDB.try_load(parameters)?.map(drop);
+        check_eq(
+            &format!("loading with '{parameters}'"),
+            loaded,
+            Err(Errno::EINVAL),
+        )?;
+        check_eq(
+            "the family",
+            crate::netlink::Socket::open()?.family("moddb")?.is_none(),
+            true,
+        )?;
+    }
+    let module = MODDB.load_with("max_entries=0 max_bytes=0")?;
+    check_eq(
+        "with no room at all",
+        errno(Store::open()?.set(b"k", b"")),
+        Err(Errno::ENOSPC),
+    )?;
+    check_eq("the store", Store::open()?.list()?, Pairs::new())?;
+    module.unload()
+}
+
+/// Not what happens at the cgroup's limit: that is the kernel's own affair, which kills somebody.
+fn memory_cgroup() -> Result<()> {
+    let filesystems = std::fs::read_to_string("/proc/filesystems")?;
+    if !filesystems.contains("cgroup2") {
+        return skip("this kernel has no cgroups");
+    }
+    let root = tempfile::tempdir()?;
+    let none: Option<&str> = None;
+    mount(
+        Some("none"),
+        root.path(),
+        Some("cgroup2"),
+        MsFlags::empty(),
+        none,
+    )
+    .context("cannot mount cgroup2")?;
+    let tested = in_cgroup(root.path());
+    umount(root.path()).context("cannot unmount cgroup2")?;
+    tested
+}
+
+fn in_cgroup(root: &Path) -> Result<()> {
+    let controllers = std::fs::read_to_string(root.join("cgroup.controllers"))?;
+    if !controllers.contains("memory") {
+        return skip("this kernel has no memory cgroups");
+    }
+    std::fs::write(root.join("cgroup.subtree_control"), "+memory")?;
+    let group = root.join("writer");
+    std::fs::create_dir(&group)?;
+    let tested = charged(&group);
+    // What is in it was charged to it: it goes with the store.
+    std::fs::remove_dir(&group).context("cannot remove the cgroup")?;
+    tested
+}
+
+fn charged(group: &Path) -> Result<()> {
+    let module = MODDB.load_with("")?;
+    let used = || -> Result<u64> {
+        let text = std::fs::read_to_string(group.join("memory.current"))?;
+        text.trim().parse().context("memory.current is a number")
+    };
+    let procs = group.join("cgroup.procs");
+    let written = child::run(|| {
+        std::fs::write(&procs, "0").map_err(|_| Errno::EIO)?;
+        let mut store = Store::open_in_child()?;
+        for index in 0..200_u32 {
+            errno(store.set(&index.to_le_bytes(), &[1; 16_000]))?;
+        }
+        Ok(())
+    })?;
+    check_eq("some 3 MB", written, Ok(()))?;
+    let held = used()?;
+    ensure!(
+        held > 200 * 16_000,
+        "the cgroup was charged {held} bytes for 3,200,000"
+    );
+    module.unload()?;
+    let left = used()?;
+    ensure!(left < held / 2, "{left} bytes are still charged");
+    Ok(())
+}

@@ -1,0 +1,242 @@
+//! The program `moddb`, as shells call it.
+
+use crate::case::{check_eq, check_text, Case};
+use crate::module::MODDB;
+use crate::store::{Pairs, Store};
+use anyhow::{ensure, Context, Result};
+use std::io::Write;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Output, Stdio};
+
+pub const CASES: &[Case] = &[
+    Case::new("moddb::program_sets_and_gets", sets_and_gets),
+    Case::new("moddb::program_under_the_name_test", under_the_name_test),
+    Case::new("moddb::program_exit_statuses", exit_statuses),
+    Case::new("moddb::program_takes_any_bytes", any_bytes),
+    Case::new("moddb::program_dumps_and_restores", dumps_and_restores),
+    Case::new("moddb::program_watches", watches),
+];
+
+fn run(words: &[&str], input: &[u8]) -> Result<Output> {
+    let mut child = Command::new("moddb")
+        .args(words)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .context("cannot run moddb")?;
+    child
+        .stdin
+        .take()
+        .context("moddb has an input")?
+        .write_all(input)?;
+    child.wait_with_output().context("cannot wait for moddb")
+}
+
+/// What it prints; it must end well.
+fn printed(words: &[&str]) -> Result<Vec<u8>> {
+    let output = run(words, b"")?;
+    ensure!(
+        output.status.success(),
+        "moddb {words:?} ended with {}: {}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Ok(output.stdout)
+}
+
+fn sets_and_gets() -> Result<()> {
+    let _module = MODDB.load_with("")?;
+    check_text("noop", printed(&["noop"])?, "")?;
+    check_text("set", printed(&["set", "key", "value"])?, "")?;
+    check_text("get", printed(&["get", "key"])?, "value\n")?;
+    check_text("raw", printed(&["get", "--raw", "key"])?, "value")?;
+    printed(&["set", "a", "1", "b", "two words"])?;
+    check_text(
+        "several",
+        printed(&["get", "b", "a"])?,
+        "b\ttwo words\na\t1\n",
+    )?;
+    check_text(
+        "JSON",
+        printed(&["get", "a", "--json"])?,
+        "{\"key\":\"a\",\"value\":\"1\"}\n",
+    )?;
+    check_text("some", printed(&["get", "-f", "x", "a"])?, "a\t1\n")?;
+    printed(&["set", "--if-value", "1", "a", "2"])?;
+    printed(&["set", "--if-absent", "c", "3"])?;
+    printed(&["del", "-f", "key", "nobody"])?;
+    printed(&["del", "--if-value", "3", "c"])?;
+    let mut lines: Vec<_> = String::from_utf8(printed(&["list"])?)?
+        .lines()
+        .map(str::to_owned)
+        .collect();
+    lines.sort();
+    check_eq(
+        "list",
+        lines,
+        vec!["a\t2".to_owned(), "b\ttwo words".to_owned()],
+    )?;
+    check_eq("keys", printed(&["list", "--keys"])?.len(), 4)?;
+    printed(&["flush"])?;
+    check_text("list of nothing", printed(&["list"])?, "")
+}
+
+/// As in the statement: `./test set key value`, `./test get key`.
+fn under_the_name_test() -> Result<()> {
+    let _module = MODDB.load_with("")?;
+    let script = "cd /root && ./test set key value && ./test get key";
+    check_text("what test prints", crate::shell::bash(script)?, "value\n")
+}
+
+fn exit_statuses() -> Result<()> {
+    let status = |words: &[&str]| -> Result<(Option<i32>, String)> {
+        let output = run(words, b"")?;
+        Ok((output.status.code(), String::from_utf8(output.stderr)?))
+    };
+    let (code, said) = status(&["get", "k"])?;
+    check_eq("without the module", code, Some(6))?;
+    ensure!(said.contains("insmod"), "{said}");
+    let module = MODDB.load_with("max_entries=1")?;
+    printed(&["set", "k", "v"])?;
+    let long = "x".repeat(256);
+    for (words, code, word) in [
+        (&["get", "nobody"][..], 1, "key"),
+        (&["del", "nobody"], 1, "key"),
+        (&["set", "k"], 2, "Usage"),
+        (&["set", "k", "v", "l"], 2, "no value"),
+        (&["get", ""], 2, "1 to 255"),
+        (&["get", &long], 2, "1 to 255"),
+        (&["nonsense"], 2, "Usage"),
+        (&["set", "--if-absent", "k", "v"], 3, "if-absent"),
+        (&["set", "--if-value", "x", "k", "v"], 3, "if-value"),
+        (&["set", "l", "v"], 5, "entries"),
+        (&["restore", "/nowhere"], 7, "/nowhere"),
+        (&["dump", "/nowhere/x"], 7, "/nowhere/x"),
+    ] {
+        let (status, said) = status(words)?;
+        check_eq(
+            &format!("moddb {words:?}, which says {said}"),
+            status,
+            Some(code),
+        )?;
+        ensure!(said.contains(word), "moddb {words:?} says: {said}");
+    }
+    let mut as_nobody = Command::new("moddb");
+    as_nobody.args(["set", "k", "v"]).uid(65534).gid(65534);
+    let status = as_nobody.stderr(Stdio::null()).status()?;
+    check_eq("without privileges", status.code(), Some(4))?;
+    for words in [
+        &["--help"][..],
+        &["set", "--help"],
+        &["get", "--help"],
+        &["watch", "--help"],
+    ] {
+        ensure!(!printed(words)?.is_empty(), "{words:?} prints nothing");
+    }
+    module.unload()
+}
+
+fn any_bytes() -> Result<()> {
+    let _module = MODDB.load_with("")?;
+    let all: Vec<u8> = (0..=255).collect();
+    let huge: Vec<u8> = all.iter().copied().cycle().take(65_535).collect();
+    for value in [&[][..], &all, &huge] {
+        let set = run(&["set", "-e", r"\x00\xff", "-"], value)?;
+        ensure!(
+            set.status.success(),
+            "{}",
+            String::from_utf8_lossy(&set.stderr)
+        );
+        check_eq(
+            "the value is right",
+            printed(&["get", "--raw", "-e", r"\x00\xff"])? == value,
+            true,
+        )?;
+        check_eq(
+            "in the store",
+            Store::open()?.get(&[0, 0xff])? == value,
+            true,
+        )?;
+    }
+    let too_long = run(&["set", "k", "-"], &[0; 65_536])?;
+    check_eq("a value that is too long", too_long.status.code(), Some(2))?;
+    Store::open()?.set(&[0, 0xff], b"\x01\\\n")?;
+    check_text(
+        "listed",
+        printed(&["list"])?,
+        "\\x00\\xff\t\\x01\\\\\\x0a\n",
+    )?;
+    let json = printed(&["list", "--json"])?;
+    check_text(
+        "as JSON",
+        json,
+        "{\"key_base64\":\"AP8=\",\"value\":\"\\u0001\\\\\\n\"}\n",
+    )
+}
+
+fn dumps_and_restores() -> Result<()> {
+    let _module = MODDB.load_with("")?;
+    let mut store = Store::open()?;
+    let mut model = Pairs::new();
+    for index in 0..1500_u32 {
+        let value = vec![index as u8; (index * 37 % 2000) as usize];
+        store.set(&index.to_be_bytes(), &value)?;
+        model.insert(index.to_be_bytes().to_vec(), value);
+    }
+    store.set(&[0xff; 255], &[7; 65_535])?;
+    model.insert(vec![0xff; 255], vec![7; 65_535]);
+    let dir = tempfile::tempdir()?;
+    let file = dir.path().join("dump");
+    let name = file.to_str().context("a path of ASCII")?;
+    printed(&["dump", name])?;
+    store.flush()?;
+    printed(&["restore", name])?;
+    check_eq("restored", store.list()? == model, true)?;
+    store.set(b"another", b"")?;
+    printed(&["restore", "--flush", name])?;
+    check_eq("restored after a flush", store.list()? == model, true)?;
+    let piped =
+        crate::shell::bash("moddb dump - | moddb restore --flush - && moddb list --keys | wc -l")?;
+    check_eq("entries through a pipe", piped.trim(), "1501")?;
+    // What is cut short sets nothing.
+    let mut bytes = std::fs::read(&file)?;
+    bytes.truncate(bytes.len() - 1);
+    std::fs::write(&file, bytes)?;
+    store.flush()?;
+    check_eq(
+        "a damaged file",
+        run(&["restore", name], b"")?.status.code(),
+        Some(7),
+    )?;
+    check_eq("entries", store.list()?.len(), 0)?;
+    let left = std::fs::read_dir(dir.path())?.count();
+    check_eq("files beside the dump", left, 1)
+}
+
+fn watches() -> Result<()> {
+    let _module = MODDB.load_with("")?;
+    let mut store = Store::open()?;
+    let mut child = Command::new("moddb")
+        .args(["watch", "--count", "3"])
+        .stdout(Stdio::piped())
+        .spawn()?;
+    // It prints nothing until it is told something: until it listens, it is told again.
+    let mut printed = child.stdout.take().context("moddb has an output")?;
+    let text = std::thread::scope(|scope| -> Result<String> {
+        let reader = scope.spawn(move || {
+            let mut text = String::new();
+            std::io::Read::read_to_string(&mut printed, &mut text).map(|_| text)
+        });
+        while !reader.is_finished() {
+            store.set(b"k", b"value")?;
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+        reader
+            .join()
+            .map_err(|_| anyhow::anyhow!("the reader panicked"))?
+            .context("cannot read")
+    })?;
+    check_text("what is printed", text, "set\tk\t5\n".repeat(3))?;
+    check_eq("its end", child.wait()?.success(), true)
+}

@@ -1,0 +1,123 @@
+//! The notifications of changes.
+
+use crate::case::{check_eq, Case};
+use crate::module::MODDB;
+use crate::store::{entry, pair, with_condition, Change, Store, DEL, KEY, OPTIONAL, SET};
+use anyhow::{ensure, Context, Result};
+use nix::errno::Errno;
+
+pub const CASES: &[Case] = &[
+    Case::new("moddb::changes_are_told", changes_are_told),
+    Case::new("moddb::changes_of_a_large_batch", large_batch),
+    Case::new("moddb::a_slow_listener_holds_nobody_up", slow_listener),
+];
+
+/// How long a notification that must not come is waited for.
+const PATIENCE: i64 = 300;
+
+fn listener() -> Result<Store> {
+    let listener = Store::open()?;
+    listener.join()?;
+    listener.socket.patience(PATIENCE)?;
+    Ok(listener)
+}
+
+/// All that was told until now.
+fn told(listener: &Store) -> Result<Vec<Change>> {
+    let mut all = Vec::new();
+    loop {
+        match listener.changes() {
+            Err(Errno::EAGAIN) => return Ok(all),
+            changes => all.extend(changes?.into_iter().map(|(change, _, _)| change)),
+        }
+    }
+}
+
+fn changes_are_told() -> Result<()> {
+    let _module = MODDB.load_with("")?;
+    let mut store = Store::open()?;
+    store.set(b"before", b"")?;
+    let (one, other) = (listener()?, listener()?);
+    store.set(b"k", b"")?;
+    store.set(b"k", &[1; 65_535])?;
+    store.write(SET, &[pair(b"a", b"1"), pair(b"b", b"22")].concat())?;
+    store.del(b"k")?;
+    // What changes nothing is not told.
+    let _ = store.del(b"k");
+    store.write(DEL, &entry(&[(KEY, b"k"), (OPTIONAL, &[])]))?;
+    let _ = store.write(SET, &with_condition(b"a", Some(b"x"), Some(b"y")));
+    store.get(b"a")?;
+    store.list()?;
+    store.flush()?;
+    let expected = vec![
+        Change::Set(b"k".to_vec(), 0),
+        Change::Set(b"k".to_vec(), 65_535),
+        Change::Set(b"a".to_vec(), 1),
+        Change::Set(b"b".to_vec(), 2),
+        Change::Del(b"k".to_vec()),
+        Change::Flush,
+    ];
+    check_eq("what is told", told(&one)?, expected.clone())?;
+    check_eq("what others are told", told(&other)?, expected)?;
+    // Whose request it was.
+    let sequence =
+        store
+            .socket
+            .send(store.family.id, crate::netlink::ACK, SET, &pair(b"x", b""))?;
+    let changes = one.changes()?;
+    check_eq("changes", changes.len(), 1)?;
+    check_eq("the request's sequence number", changes[0].2, sequence)?;
+    ensure!(changes[0].1 != 0, "the request's port is not told");
+    store
+        .socket
+        .answer(sequence)
+        .map(drop)
+        .context("the set itself")
+}
+
+fn large_batch() -> Result<()> {
+    let _module = MODDB.load_with("")?;
+    let mut store = Store::open()?;
+    let listener = listener()?;
+    listener.socket.receive_buffer(4 << 20)?;
+    let keys: Vec<Vec<u8>> = (0..1024_u32)
+        .map(|index| [&index.to_be_bytes()[..], &[b'k'; 251]].concat())
+        .collect();
+    let request: Vec<u8> = keys.iter().flat_map(|key| pair(key, b"v")).collect();
+    store.write(SET, &request)?;
+    let expected: Vec<_> = keys.into_iter().map(|key| Change::Set(key, 1)).collect();
+    check_eq("all are told in order", told(&listener)? == expected, true)
+}
+
+fn slow_listener() -> Result<()> {
+    const COUNT: u32 = 5_000;
+    let _module = MODDB.load_with("")?;
+    let mut store = Store::open()?;
+    let listener = listener()?;
+    listener.socket.receive_buffer(4096)?;
+    for index in 0..COUNT {
+        store.set(&index.to_le_bytes(), b"value")?;
+    }
+    let mut heard = 0;
+    let mut overruns = 0;
+    loop {
+        match listener.changes() {
+            Ok(changes) => heard += changes.len(),
+            Err(Errno::ENOBUFS) => overruns += 1,
+            Err(Errno::EAGAIN) => break,
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+    ensure!(
+        overruns > 0,
+        "{heard} of {COUNT} changes were heard, and no ENOBUFS"
+    );
+    check_eq("entries", store.list()?.len(), COUNT as usize)?;
+    store.set(b"after", b"")?;
+    let changes = listener.changes()?;
+    check_eq(
+        "what is told afterwards",
+        &changes[0].0,
+        &Change::Set(b"after".to_vec(), 0),
+    )
+}

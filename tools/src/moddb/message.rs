@@ -1,0 +1,46 @@
+//! Messages to and from the family, for the crates that carry them.
+
+use super::attribute::Attribute;
+use super::protocol::FAMILY_NAME;
+use netlink_packet_core::{DecodeError, Emitable, ParseableParametrized};
+use netlink_packet_generic::{GenlFamily, GenlHeader};
+
+/// A request or, with its attributes as they came, an answer.
+#[derive(Debug, Clone)]
+pub struct Message<A> {
+    pub command: u32,
+    pub attributes: A,
+}
+
+impl<A> GenlFamily for Message<A> {
+    fn family_name() -> &'static str {
+        FAMILY_NAME
+    }
+
+    fn command(&self) -> u8 {
+        self.command as u8
+    }
+
+    fn version(&self) -> u8 {
+        1
+    }
+}
+
+impl Emitable for Message<Vec<Attribute>> {
+    fn buffer_len(&self) -> usize {
+        self.attributes.as_slice().buffer_len()
+    }
+
+    fn emit(&self, buffer: &mut [u8]) {
+        self.attributes.as_slice().emit(buffer);
+    }
+}
+
+impl ParseableParametrized<[u8], GenlHeader> for Message<Vec<u8>> {
+    fn parse_with_param(bytes: &[u8], header: GenlHeader) -> Result<Self, DecodeError> {
+        Ok(Self {
+            command: header.cmd.into(),
+            attributes: bytes.to_vec(),
+        })
+    }
+}
