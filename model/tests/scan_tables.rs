@@ -6,7 +6,7 @@ use kernel::alloc::flags::GFP_KERNEL;
 use kernel::sync::atomic::{Atomic, Relaxed};
 use kernel::testing::spawn;
 use logic::content_table::{ContentTable, Pages, Pfn};
-use logic::frame_set::{FrameSet, Inserted, Near, Tally};
+use logic::frame_set::{FrameSet, Inserted, Near, Tally, SHARDS};
 use model::explore;
 use std::sync::Arc;
 
@@ -104,7 +104,12 @@ fn neighbours_do_not_lose_each_other() {
     explore(|| {
         let tables = Tables::new(|_| 0);
         two_workers(&tables, &[0], &[1]);
-        assert_eq!(tables.frames.frames().collect::<Vec<_>>(), [0, 1]);
+        assert_eq!(
+            (0..SHARDS)
+                .flat_map(|shard| tables.frames.frames_of_shard(shard))
+                .collect::<Vec<_>>(),
+            [0, 1]
+        );
         assert_eq!(tables.filled.load(Relaxed), 1, "one word for both");
         let joined = Tally {
             classes: 1,

@@ -184,6 +184,7 @@ const char *abstractions_anon_vma_name(const struct vm_area_struct *vma);
 
 /* helpers/workqueue.c */
 void abstractions_init_work(struct work_struct *work, work_func_t func);
+void abstractions_init_inner_work(struct work_struct *work, work_func_t func);
 bool abstractions_queue_unbound(struct work_struct *work);
 bool abstractions_queue_work(struct workqueue_struct *wq, struct work_struct *work);
 struct workqueue_struct *abstractions_alloc_unbound(const char *name);

@@ -92,7 +92,16 @@ impl Texts {
     ///
     /// No memory.
     pub fn reply(&self, printed: &impl Print) -> Result<Reply, Failure> {
-        let mut text = self.with_room(printed.printed_len())?;
+        self.reply_within(printed.printed_len(), printed)
+    }
+
+    /// As [`Self::reply`], for a text of which it is known that it has `len` bytes at most.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::reply`].
+    pub fn reply_within(&self, len: usize, printed: &impl Print) -> Result<Reply, Failure> {
+        let mut text = self.with_room(len)?;
         printed
             .append_to(text.as_mut())
             .map_err(|_| Failure::NoMemory)?;

@@ -4,15 +4,21 @@
 
 use crate::bindings;
 use crate::page::{Frame, PinnedPage};
+use crate::workers::{run_together, Level};
 use core::iter::repeat;
+use kernel::alloc::flags::GFP_KERNEL;
 use kernel::alloc::{AllocError, Flags};
+use kernel::sync::atomic::{Atomic, Relaxed};
 use logic::content_table::Pfn;
-use logic::frame_set::{FrameSet, Inserted, Tally};
+use logic::frame_set::{FrameSet, Inserted, Tally, SHARDS};
 
 pub use logic::frame_set::Near;
 
 /// How far ahead of giving pages up their `struct page` is fetched from memory.
 const FRAMES_AHEAD: usize = 32;
+
+/// From 4096 to 32768 pages: giving up fewer is not worth waking a worker.
+const LARGE: usize = 4096;
 
 /// The pages, each referenced once.
 ///
@@ -111,18 +117,38 @@ impl PinnedPages {
         self.0.tally()
     }
 
-    /// Gives all pages up; keeps memory for the next set. May sleep.
-    pub fn clear(&mut self) {
-        let ahead = self.0.frames().skip(FRAMES_AHEAD).map(Some);
-        for (pfn, next) in self.0.frames().zip(ahead.chain(repeat(None))) {
+    /// Gives all pages up, many of them on several of so many `workers` at once; keeps memory for the
+    /// next set. May sleep.
+    pub fn clear(&mut self, workers: usize) {
+        let is_large = self.0.filled() >= LARGE;
+        let next = Atomic::new(0);
+        let workers = if is_large { workers } else { 1 };
+        run_together(workers, Level::Inner, GFP_KERNEL, &|_| loop {
+            let shard = next.fetch_add(1, Relaxed);
+            if shard >= SHARDS {
+                return;
+            }
+            // SAFETY: each shard is taken once; the set, borrowed mutably, forgets it below.
+            unsafe { self.give_up(shard) };
+        });
+        self.0.clear();
+    }
+
+    /// # Safety
+    ///
+    /// Called once, and then the set forgets the shard's frames.
+    unsafe fn give_up(&self, shard: usize) {
+        let frames = || self.0.frames_of_shard(shard);
+        let ahead = frames().skip(FRAMES_AHEAD).map(Some);
+        for (pfn, next) in frames().zip(ahead.chain(repeat(None))) {
             if let Some(next) = next {
                 // SAFETY: only an address is computed.
                 unsafe { bindings::abstractions_prefetch_struct_page(next) };
             }
-            // SAFETY: by the type's invariants the reference is the set's, which forgets the frame.
+            // SAFETY: by the type's invariants the reference is the set's, and by this function's own
+            // requirement moves here once.
             drop(unsafe { PinnedPage::from_pfn(pfn) });
         }
-        self.0.clear();
     }
 }
 
@@ -134,6 +160,6 @@ impl Default for PinnedPages {
 
 impl Drop for PinnedPages {
     fn drop(&mut self) {
-        self.clear();
+        self.clear(1);
     }
 }

@@ -28,10 +28,19 @@ struct Item<'a> {
     number: usize,
 }
 
+/// Whether a worker may wait for others of the same kind.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    /// Called by tasks.
+    Outer,
+    /// Called by what runs at [`Level::Outer`], too.
+    Inner,
+}
+
 /// Calls `body(0)` here and, on workers, as many of `body(1)`, ... as there are in all `calls`; fewer
 /// if memory for them is short or no worker gets to it before `body(0)` has returned. Returns once all
 /// calls have. May sleep.
-pub fn run_together(calls: usize, flags: Flags, body: &(dyn Fn(usize) + Sync)) {
+pub fn run_together(calls: usize, level: Level, flags: Flags, body: &(dyn Fn(usize) + Sync)) {
     let mut items = KVVec::new();
     // Without memory, the caller does it all.
     let _ = items.reserve(calls.saturating_sub(1), flags);
@@ -48,8 +57,12 @@ pub fn run_together(calls: usize, flags: Flags, body: &(dyn Fn(usize) + Sync)) {
     for item in items.iter_mut() {
         // SAFETY: memory for a work item; INVARIANT: `items` stays as it is until the end.
         unsafe {
-            bindings::abstractions_init_work(item.work.as_mut_ptr(), Some(run));
-            bindings::abstractions_queue_unbound(item.work.as_mut_ptr());
+            let work = item.work.as_mut_ptr();
+            match level {
+                Level::Outer => bindings::abstractions_init_work(work, Some(run)),
+                Level::Inner => bindings::abstractions_init_inner_work(work, Some(run)),
+            }
+            bindings::abstractions_queue_unbound(work);
         }
     }
     body(0);

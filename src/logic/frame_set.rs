@@ -18,6 +18,8 @@ use crate::index::hash_number;
 use crate::word_table::{Lookup, NoRoom, Place, WordTable};
 use kernel::alloc::{AllocError, Flags};
 
+pub use crate::word_table::SHARDS;
+
 const FRAMES_PER_WORD: usize = 8;
 const SHARED_SHIFT: u32 = 8;
 const LEADER_SHIFT: u32 = 16;
@@ -67,6 +69,11 @@ impl FrameSet {
     /// How many frames it surely takes before it should grow.
     pub fn room(&self) -> usize {
         self.table.room()
+    }
+
+    /// How many frames there may be: no fewer than this, no more than eight times as many.
+    pub fn filled(&self) -> usize {
+        self.table.filled()
     }
 
     /// Counts places that insertions have filled.
@@ -159,9 +166,9 @@ impl FrameSet {
         tally
     }
 
-    /// All frames, by eights in their order.
-    pub fn frames(&self) -> impl Iterator<Item = Pfn> + '_ {
-        self.table.words().flat_map(|word| {
+    /// The frames of one of [`SHARDS`] parts, by eights in their order. Each frame is in one part.
+    pub fn frames_of_shard(&self, shard: usize) -> impl Iterator<Item = Pfn> + '_ {
+        self.table.words_of_shard(shard).flat_map(|word| {
             let first = (word >> GROUP_SHIFT) as usize * FRAMES_PER_WORD;
             let frames = first..first + FRAMES_PER_WORD;
             frames.filter(move |pfn| word & bit(*pfn) != 0)

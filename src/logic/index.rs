@@ -95,7 +95,7 @@ impl Index {
     /// is neither a match nor room for one.
     pub fn find(&self, hash: u64, mut matches: impl FnMut(u32) -> bool) -> Option<Entry> {
         let mask = self.slots.len().checked_sub(1)?;
-        // The high half: xxh3 and the multiplicative hash are both best there.
+        // The high half: the multiplicative hash is best there.
         let mut at = (hash >> 32) as usize & mask;
         loop {
             let record = *self.slots.get(at)?;

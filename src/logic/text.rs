@@ -79,22 +79,22 @@ impl Sink for Length {
 /// Digits of the largest number in base 8.
 const MAX_DIGITS: usize = 22;
 
-/// A number in a base from 8 to 16, with at least `width` digits.
-fn put_in_base(
+/// A number in a base from 8 to 16, which the compiler divides by faster than by any, with at least
+/// `width` digits.
+fn put_in_base<const BASE: u64>(
     out: &mut impl Sink,
     mut number: u64,
-    base: u64,
     width: usize,
 ) -> Result<(), NoRoom> {
     let mut digits = [b'0'; MAX_DIGITS];
     let mut start = MAX_DIGITS;
     for slot in digits.iter_mut().rev() {
-        let digit = (number % base) as u8;
+        let digit = (number % BASE) as u8;
         *slot = match digit {
             0..=9 => b'0' + digit,
             _ => b'a' + digit - 10,
         };
-        number /= base;
+        number /= BASE;
         start -= 1;
         if number == 0 {
             break;
@@ -105,18 +105,18 @@ fn put_in_base(
 }
 
 pub(crate) fn put_decimal(out: &mut impl Sink, number: u64) -> Result<(), NoRoom> {
-    put_in_base(out, number, 10, 1)
+    put_in_base::<10>(out, number, 1)
 }
 
 /// Hexadecimal without prefix, at least `width` digits.
 pub(crate) fn put_hex(out: &mut impl Sink, number: u64, width: usize) -> Result<(), NoRoom> {
-    put_in_base(out, number, 16, width)
+    put_in_base::<16>(out, number, width)
 }
 
 /// `\ooo`.
 pub(crate) fn put_octal_escape(out: &mut impl Sink, byte: u8) -> Result<(), NoRoom> {
     out.put(b"\\")?;
-    put_in_base(out, u64::from(byte), 8, 3)
+    put_in_base::<8>(out, u64::from(byte), 3)
 }
 
 /// The bytes of `text`, those that `is_raw` refuses as `\ooo`.

@@ -18,7 +18,7 @@ pub const VACANT: u64 = 0;
 const WORDS_PER_LINE: usize = 8;
 const SHARD_BITS: u32 = 4;
 /// Parts of the table that grow by themselves, by the top bits of a word's home.
-const SHARDS: usize = 1 << SHARD_BITS;
+pub const SHARDS: usize = 1 << SHARD_BITS;
 /// Lines that one probe sequence looks at; beyond them the table counts as full.
 const MAX_PROBED_LINES: usize = 16;
 /// A table is called full when this part of its places is taken.
@@ -110,6 +110,11 @@ impl WordTable {
     /// How many more words it takes before it should grow.
     pub fn room(&self) -> usize {
         self.usable.saturating_sub(self.filled.load(Relaxed))
+    }
+
+    /// Words in it, as far as [`Self::count_filled`] was told.
+    pub fn filled(&self) -> usize {
+        self.filled.load(Relaxed)
     }
 
     /// Counts places that the caller has filled. Not done at each one, since all would meet here.
@@ -204,7 +209,12 @@ impl WordTable {
 
     /// All words. Vacant places are left out.
     pub fn words(&self) -> impl Iterator<Item = u64> + '_ {
-        let words = self.shards.iter().flat_map(words_of);
+        (0..SHARDS).flat_map(|shard| self.words_of_shard(shard))
+    }
+
+    /// The words of one shard.
+    pub fn words_of_shard(&self, shard: usize) -> impl Iterator<Item = u64> + '_ {
+        let words = self.shards.get(shard).into_iter().flat_map(words_of);
         words.filter(|word| *word != VACANT)
     }
 

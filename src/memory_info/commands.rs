@@ -89,8 +89,7 @@ impl Commands {
     /// it; all of one snapshot.
     fn all(&self, texts: &Texts) -> Result<Reply, Failure> {
         match self.database.snapshot() {
-            // Sets do not grow while they are printed.
-            Some(snapshot) => texts.reply(&AllSets(&snapshot)),
+            Some(snapshot) => texts.reply_within(snapshot.printed_len(), &AllSets(&snapshot)),
             None => Ok(Reply::Text(texts.with_room(0)?)),
         }
     }

@@ -154,12 +154,13 @@ impl<'a> Desk<'a> {
         }
     }
 
-    /// Waits for the helpers, notes what was found, and clears the desk. For its owner. May sleep.
+    /// Waits for the helpers, notes what was found, and clears the desk, on so many `workers`. For its
+    /// owner. May sleep.
     ///
     /// # Errors
     ///
     /// Those of `result`; else no memory.
-    pub(crate) fn close(&self, result: Result<(), Failure>) -> Result<(), Failure> {
+    pub(crate) fn close(&self, result: Result<(), Failure>, workers: usize) -> Result<(), Failure> {
         let mut state = self.state.lock();
         state.processes = &[];
         state.current = None;
@@ -171,7 +172,7 @@ impl<'a> Desk<'a> {
         let pids = take(&mut state.pids);
         let mut tables = self.tables.write();
         let tally = tables.pages.tally();
-        tables.pages.clear();
+        tables.pages.clear(workers);
         tables.contents.clear();
         result?;
         let counts = Counts {

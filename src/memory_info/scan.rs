@@ -13,7 +13,7 @@ use crate::desk::Desk;
 use crate::snapshot::{Group, Snapshot};
 use abstractions::sort::sort_by_key;
 use abstractions::task::{fatal_signal_pending, thread_groups, ThreadGroup};
-use abstractions::workers::{num_online_cpus, run_together};
+use abstractions::workers::{num_online_cpus, run_together, Level};
 use core::pin::Pin;
 use kernel::prelude::*;
 use kernel::sync::atomic::{Atomic, Relaxed};
@@ -47,7 +47,9 @@ pub(crate) fn scan(
         workers => workers,
     };
     let scan = Scan::new(&sets, workers, sampling, stop)?;
-    run_together(workers, GFP_KERNEL, &|number| scan.work(number));
+    run_together(workers, Level::Outer, GFP_KERNEL, &|number| {
+        scan.work(number)
+    });
     let found = scan.into_found()?;
     let snapshot = Snapshot::new(found).map_err(|_| Failure::NoMemory)?;
     RcuBox::new(snapshot, GFP_KERNEL).map_err(no_memory)
@@ -162,7 +164,7 @@ impl<'a> Scan<'a> {
                 break;
             }
         }
-        desk.close(result)
+        desk.close(result, self.desks.len())
     }
 
     /// Takes chunks from other desks until there will be none any more.

@@ -9,6 +9,7 @@ use kernel::sync::rcu::Guard;
 use logic::comm::{Comm, TASK_COMM_LEN};
 use logic::counts::Counts;
 use logic::report::Set;
+use logic::text::Print;
 use protocol::database::Groups;
 
 /// The processes of one name. Does not change.
@@ -39,6 +40,8 @@ pub(crate) struct Snapshot {
     groups: RhashTable<TASK_COMM_LEN, Group>,
     /// Names of all groups that the scan found, in the order of their lowest pids.
     order: KVVec<Comm>,
+    /// Bytes of the lines of all groups, so that ALL need not print them twice.
+    printed_len: usize,
 }
 
 impl Snapshot {
@@ -51,16 +54,27 @@ impl Snapshot {
         sort_by_key(&mut found, |(_, group)| group.lowest_pid());
         let groups = RhashTable::new(found.len(), GFP_KERNEL)?;
         let mut order = KVVec::with_capacity(found.len(), GFP_KERNEL)?;
+        let mut printed_len = 0;
         for (comm, group) in found {
+            printed_len += group.as_set(&comm).printed_len();
             order.push(comm, GFP_KERNEL)?;
             groups.insert(*comm.as_field(), group, GFP_KERNEL)?;
         }
-        Ok(Self { groups, order })
+        Ok(Self {
+            groups,
+            order,
+            printed_len,
+        })
     }
 
     /// Names in the order of output. A name may have been deleted since.
     pub(crate) fn order(&self) -> &[Comm] {
         &self.order
+    }
+
+    /// Bytes of the lines of all groups: at least what those are that were not deleted since.
+    pub(crate) fn printed_len(&self) -> usize {
+        self.printed_len
     }
 
     /// The group of this name, if it was found and not deleted.

@@ -10,6 +10,12 @@ void abstractions_init_work(struct work_struct *work, work_func_t func)
 	INIT_WORK(work, func);
 }
 
+/* For work that other work waits for: lockdep must tell the two apart. */
+void abstractions_init_inner_work(struct work_struct *work, work_func_t func)
+{
+	INIT_WORK(work, func);
+}
+
 bool abstractions_queue_unbound(struct work_struct *work)
 {
 	return queue_work(system_dfl_wq, work);

@@ -6,7 +6,7 @@
 use kernel::alloc::flags::GFP_KERNEL;
 use kernel::testing::fail_allocations_after;
 use logic::content_table::{ContentTable, Pages, Pfn};
-use logic::frame_set::{FrameSet, Inserted, Near};
+use logic::frame_set::{FrameSet, Inserted, Near, SHARDS};
 use logic::word_table::NoRoom;
 use proptest::prelude::*;
 use std::collections::{BTreeSet, HashMap};
@@ -126,7 +126,9 @@ impl Checked {
         let tally = self.frames.tally();
         assert_eq!(self.mapped - tally.lone, shared.clone().sum::<u64>());
         assert_eq!(tally.classes - tally.lone, shared.count() as u64);
-        let frames: BTreeSet<Pfn> = self.frames.frames().collect();
+        let frames: BTreeSet<Pfn> = (0..SHARDS)
+            .flat_map(|shard| self.frames.frames_of_shard(shard))
+            .collect();
         assert_eq!(frames, self.known);
     }
 
