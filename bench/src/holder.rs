@@ -25,16 +25,28 @@ impl Holder {
         prepare: impl FnOnce() -> Result<T>,
         serve: impl FnMut(&mut T, u8) -> Result<u64>,
     ) -> Result<Self> {
+        let mut serve = serve;
+        Self::start_telling(name, prepare, move |held, command| {
+            Ok(serve(held, command)?.to_le_bytes().into())
+        })
+    }
+
+    /// The same with answers of any bytes.
+    pub fn start_telling<T>(
+        name: &CStr,
+        prepare: impl FnOnce() -> Result<T>,
+        serve: impl FnMut(&mut T, u8) -> Result<Vec<u8>>,
+    ) -> Result<Self> {
         let mut holder = Self::begin(name, prepare, serve)?;
-        holder.wait_for_answer()?;
+        holder.wait_for_bytes()?;
         Ok(holder)
     }
 
-    /// As [`Self::start`], without waiting: the first answer is for the preparation.
-    pub fn begin<T>(
+    /// Starts it without waiting: the first answer is for the preparation.
+    fn begin<T>(
         name: &CStr,
         prepare: impl FnOnce() -> Result<T>,
-        serve: impl FnMut(&mut T, u8) -> Result<u64>,
+        serve: impl FnMut(&mut T, u8) -> Result<Vec<u8>>,
     ) -> Result<Self> {
         let (commands, to) = pipe2(OFlag::O_CLOEXEC)?;
         let (from, answers) = pipe2(OFlag::O_CLOEXEC)?;
@@ -77,11 +89,23 @@ impl Holder {
 
     /// Waits until it did what it was told; returns its answer.
     pub fn wait_for_answer(&mut self) -> Result<u64> {
-        let mut answer = [0; 8];
+        let bytes = self.wait_for_bytes()?;
+        let bytes = bytes.try_into().ok().context("an answer is a number")?;
+        Ok(u64::from_le_bytes(bytes))
+    }
+
+    /// The same for an answer of any bytes.
+    pub fn wait_for_bytes(&mut self) -> Result<Vec<u8>> {
+        let mut length = [0; 4];
+        let mut bytes = Vec::new();
         self.from
-            .read_exact(&mut answer)
+            .read_exact(&mut length)
+            .and_then(|()| {
+                bytes.resize(u32::from_le_bytes(length) as usize, 0);
+                self.from.read_exact(&mut bytes)
+            })
             .context("a process of the bench failed or died")?;
-        Ok(u64::from_le_bytes(answer))
+        Ok(bytes)
     }
 
     /// Has it do something; returns its answer.
@@ -105,7 +129,7 @@ fn be_holder<T>(
     mut commands: File,
     mut answers: File,
     prepare: impl FnOnce() -> Result<T>,
-    mut serve: impl FnMut(&mut T, u8) -> Result<u64>,
+    mut serve: impl FnMut(&mut T, u8) -> Result<Vec<u8>>,
 ) -> Result<()> {
     prctl::set_pdeathsig(Signal::SIGKILL)?;
     if getppid() != parent {
@@ -113,11 +137,14 @@ fn be_holder<T>(
     }
     prctl::set_name(name)?;
     let mut held = prepare()?;
-    answers.write_all(&[0; 8])?;
+    let mut answer = |bytes: &[u8]| {
+        let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        answers.write_all(&[&length.to_le_bytes(), bytes].concat())
+    };
+    answer(&[])?;
     let mut command = [0];
     while commands.read(&mut command)? == 1 {
-        let answer = serve(&mut held, command[0])?;
-        answers.write_all(&answer.to_le_bytes())?;
+        answer(&serve(&mut held, command[0])?)?;
     }
     Ok(())
 }

@@ -1,10 +1,11 @@
 //! How long calls take that are made again and again.
 
 use crate::experiment::Log;
+use crate::flag::Flag;
+use crate::holder::Holder;
 use crate::processors;
-use anyhow::{Context, Result};
+use anyhow::Result;
 use hdrhistogram::Histogram;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// Three significant digits.
@@ -36,29 +37,39 @@ impl Latencies {
         }
     }
 
-    /// Those of all of `threads` threads, each calling what `caller` makes for it, for `time`. A single one has a
-    /// processor to itself.
-    pub fn of_threads<C: FnMut() -> Result<()>>(
-        threads: usize,
+    /// Those of all of `processes` processes, each calling what `caller` makes for it, for `time`. A single one has a
+    /// processor to itself. They are no threads, since User-mode Linux lets threads of one process wait for each other.
+    pub fn of_processes<C: FnMut() -> Result<()>>(
+        processes: usize,
         time: Duration,
-        caller: impl Fn() -> Result<C> + Sync,
+        caller: impl Fn() -> Result<C>,
     ) -> Result<Self> {
-        let work = || {
-            if threads == 1 {
+        let prepare = || {
+            if processes == 1 {
                 processors::pin(1)?;
             }
-            let call = caller()?;
-            Self::of_calls(time, call)
+            caller()
         };
-        std::thread::scope(|scope| {
-            let handles: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-            let mut all = Histogram::new(DIGITS)?;
-            for handle in handles {
-                let latencies = handle.join().ok().context("a thread panicked")??;
-                all.add(latencies.0)?;
-            }
-            Ok(Self(all))
-        })
+        let mut holders: Vec<Holder> = (0..processes)
+            .map(|_| {
+                Holder::start_telling(c"bench-reader", prepare, |call, _| {
+                    Ok(Self::of_calls(time, call)?.to_bytes())
+                })
+            })
+            .collect::<Result<_>>()?;
+        holders.iter_mut().try_for_each(|holder| holder.tell(0))?;
+        let mut all = Histogram::new(DIGITS)?;
+        for holder in &mut holders {
+            add_bytes(&mut all, &holder.wait_for_bytes()?)?;
+        }
+        Ok(Self(all))
+    }
+
+    /// Values and how many there are of each.
+    fn to_bytes(&self) -> Vec<u8> {
+        let values = self.0.iter_recorded();
+        let pairs = values.map(|one| [one.value_iterated_to(), one.count_at_value()]);
+        pairs.flatten().flat_map(u64::to_le_bytes).collect()
     }
 
     /// The least that a part of the calls took at most.
@@ -89,23 +100,52 @@ impl Latencies {
     }
 }
 
-/// Does `again` in a thread on the first processor, again and again, while `what` is done.
-pub fn while_repeating<T>(
-    mut again: impl FnMut() -> Result<()> + Send,
+fn add_bytes(all: &mut Histogram<u64>, bytes: &[u8]) -> Result<()> {
+    let number = |bytes: &[u8]| bytes.try_into().map(u64::from_le_bytes);
+    for pair in bytes.chunks_exact(16) {
+        let (value, count) = pair.split_at(8);
+        all.record_n(number(value)?, number(count)?)?;
+    }
+    Ok(())
+}
+
+/// Has another process, on the first processor, do `again` with what it prepares, again and again, while `what` is done.
+pub fn while_repeating<P, T>(
+    prepare: impl FnOnce() -> Result<P>,
+    mut again: impl FnMut(&mut P) -> Result<()>,
     what: impl FnOnce() -> Result<T>,
 ) -> Result<T> {
-    let done = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        let thread = scope.spawn(|| {
-            processors::pin(0)?;
-            while !done.load(Ordering::Relaxed) {
-                again()?;
-            }
-            anyhow::Ok(())
-        });
-        let result = what();
-        done.store(true, Ordering::Relaxed);
-        thread.join().ok().context("a thread panicked")??;
-        result
-    })
+    let done = Flag::new()?;
+    let prepare = || {
+        processors::pin(0)?;
+        prepare()
+    };
+    let mut other = Holder::start(c"bench-beside", prepare, |prepared, _| {
+        while !done.is_up() {
+            again(prepared)?;
+        }
+        Ok(0)
+    })?;
+    other.tell(0)?;
+    let result = what();
+    done.set(true);
+    other.wait_for_answer()?;
+    result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{add_bytes, Latencies};
+    use hdrhistogram::Histogram;
+
+    #[test]
+    fn latencies_come_through_a_pipe_as_they_were() {
+        let mut some = Histogram::new(3).unwrap();
+        for value in [1, 1, 700, 123_456_789] {
+            some.record(value).unwrap();
+        }
+        let mut copy = Histogram::new(3).unwrap();
+        add_bytes(&mut copy, &Latencies(some.clone()).to_bytes()).unwrap();
+        assert_eq!(copy, some);
+    }
 }

@@ -52,14 +52,14 @@ fn compare(log: &Log) -> Result<()> {
     if processors::count()? < 2 {
         return log.skip("there is one processor");
     }
-    let bytes = [vec![1; HASHED], vec![2; HASHED]];
+    let mut workers = [worker(0)?, worker(1)?];
     if load_with_workers(1)?.is_none() {
         log.skip("the module has no parameter workers: two processors are not compared with one")?;
     }
     for round in 0..log.rounds {
         // What this machine has in all: two that share nothing but memory may be slower than one.
-        let one = timed(|| hash(&bytes[..1]))?;
-        let two = timed(|| hash(&bytes))?;
+        let one = timed(|| work(&mut workers[..1]))?;
+        let two = timed(|| work(&mut workers))?;
         log.time(round, "a job", one)?;
         log.time(round, "half of two jobs at once", two / 2)?;
         for (measure, workers) in [("one worker", 1), ("all workers", 0)] {
@@ -74,15 +74,21 @@ fn compare(log: &Log) -> Result<()> {
     Ok(())
 }
 
-/// Reads all of these, each in a thread of its own.
-fn hash(all: &[Vec<u8>]) -> Result<()> {
-    std::thread::scope(|scope| {
-        for (number, bytes) in all.iter().enumerate() {
-            scope.spawn(move || {
-                let pinned = processors::pin(number);
-                (pinned, std::hint::black_box(xxh3_64(bytes)))
-            });
-        }
-    });
+/// A process on a processor of its own, which reads memory when it is told to. No thread, since User-mode Linux lets
+/// threads of one process wait for each other.
+fn worker(number: usize) -> Result<Holder> {
+    let prepare = || {
+        processors::pin(number)?;
+        Ok(vec![1; HASHED])
+    };
+    Holder::start(c"bench-worker", prepare, |bytes, _| Ok(xxh3_64(bytes)))
+}
+
+/// Has all of them work at once.
+fn work(workers: &mut [Holder]) -> Result<()> {
+    workers.iter_mut().try_for_each(|worker| worker.tell(0))?;
+    for worker in workers {
+        worker.wait_for_answer()?;
+    }
     Ok(())
 }

@@ -45,7 +45,7 @@ pub const EXPERIMENTS: &[Experiment] = &[
 ];
 
 /// Makes calls of `command`, each write and read through a file of its own.
-fn asker(command: &'static str) -> impl Fn() -> Result<Box<dyn FnMut() -> Result<()>>> + Sync {
+fn asker(command: &'static str) -> impl Fn() -> Result<Box<dyn FnMut() -> Result<()>>> {
     move || {
         let mut file = MemoryInfo::open()?;
         let mut answer = Vec::with_capacity(1 << 16);
@@ -61,18 +61,17 @@ fn asker(command: &'static str) -> impl Fn() -> Result<Box<dyn FnMut() -> Result
 fn during_reset(log: &Log) -> Result<()> {
     let _module = memory_info::load_with_one_worker()?;
     let holders = hold(Content::Different, PAGES)?;
-    let mut resets = MemoryInfo::open()?;
-    resets.reset()?;
+    MemoryInfo::open()?.reset()?;
     let rollup = format!("/proc/{}/smaps_rollup", holders[0].pid());
     for round in 0..log.rounds {
         for (name, command) in [("FILTER", FILTER), ("ALL", "ALL")] {
             let ask = asker(command);
-            let measure = || Latencies::of_threads(1, TIME, &ask);
+            let measure = || Latencies::of_processes(1, TIME, &ask);
             let alone = measure()?;
             // Work elsewhere that has nothing to do with the module may cost something too: on a machine that has
             // other work, a guest with two busy processors has to wait more often than one with a single one.
-            let busy = while_repeating(stay_busy, measure)?;
-            let during = while_repeating(|| resets.reset(), measure)?;
+            let busy = while_repeating(|| Ok(()), stay_busy, measure)?;
+            let during = while_repeating(MemoryInfo::open, MemoryInfo::reset, measure)?;
             alone.log(log, round, &format!("{name} alone"))?;
             busy.log(log, round, &format!("{name} beside a loop"))?;
             during.log(log, round, &format!("{name} during RESETs"))?;
@@ -86,7 +85,7 @@ fn during_reset(log: &Log) -> Result<()> {
     Ok(())
 }
 
-fn stay_busy() -> Result<()> {
+fn stay_busy(_: &mut ()) -> Result<()> {
     for number in 0..100_000 {
         black_box(number);
     }
@@ -97,17 +96,14 @@ fn stay_busy() -> Result<()> {
 fn many(log: &Log) -> Result<()> {
     let _module = memory_info::load()?;
     let _holders = hold(Content::Different, PAGES)?;
-    let mut resets = MemoryInfo::open()?;
-    resets.reset()?;
+    MemoryInfo::open()?.reset()?;
     for round in 0..log.rounds.min(3) {
         for readers in READERS {
             for (name, command) in [("FILTER", FILTER), ("ALL", "ALL")] {
                 let ask = asker(command);
-                let alone = Latencies::of_threads(readers, TIME, &ask)?;
-                let during = while_repeating(
-                    || resets.reset(),
-                    || Latencies::of_threads(readers, TIME, &ask),
-                )?;
+                let measure = || Latencies::of_processes(readers, TIME, &ask);
+                let alone = measure()?;
+                let during = while_repeating(MemoryInfo::open, MemoryInfo::reset, measure)?;
                 for (latencies, when) in [(alone, ""), (during, " during RESETs")] {
                     let measure = format!("{name} of {readers}{when}");
                     latencies.log(log, round, &measure)?;
@@ -133,7 +129,7 @@ fn sets(log: &Log) -> Result<()> {
                 .transpose()?;
             memory_info.reset()?;
             system_memory::settle()?;
-            let filter = Latencies::of_threads(1, TIME / 2, asker(FILTER))?;
+            let filter = Latencies::of_processes(1, TIME / 2, asker(FILTER))?;
             filter.log(log, round, &format!("FILTER, {name}"))?;
             if count > 0 {
                 all(log, round, name, &mut memory_info)?;
