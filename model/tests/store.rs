@@ -317,13 +317,15 @@ fn a_flush_comes_before_or_after() {
 fn a_list_that_is_unchanged_is_of_one_moment() {
     explore(|| {
         let store = with(&[(A, 1), (C, 1)], 10);
-        let writer = beside!(store, set(&store, &[(A, Some(2)), (C, Some(2))]));
-        let before = store.version();
-        let (a, c) = (get(&store, A), get(&store, C));
-        if store.next_version() == before {
-            assert_eq!(a, c, "half of a batch, and nobody says so");
-        }
-        assert_eq!(writer.join(), Ok(()));
+        let reader = beside!(store, {
+            let before = store.version();
+            let (a, c) = (get(&store, A), get(&store, C));
+            if store.next_version() == before {
+                assert_eq!(a, c, "half of a batch, and nobody says so");
+            }
+        });
+        assert_eq!(set(&store, &[(A, Some(2)), (C, Some(2))]), Ok(()));
+        reader.join();
         rcu::barrier();
     });
 }

@@ -293,10 +293,10 @@ pub const MUTANTS: &[Mutant] = &[
         finds: "linked over another value",
     },
     Mutant {
-        name: "a batch does not say that it has begun",
+        name: "a batch says that it has begun when it is over",
         file: "stripes.rs",
-        from: "            stripe.generation.store(generation.wrapping_add(1), Relaxed);\n",
-        to: "            stripe.generation.store(generation, Relaxed);\n",
+        from: "            stripe.generation.store(generation.wrapping_add(1), Relaxed);\n        }\n        // The marks before the changes: who sees one of these sees the marks too.\n        smp_wmb();\n        let result = change();\n",
+        to: "            let _ = generation;\n        }\n        smp_wmb();\n        let result = change();\n        for stripe in self.each(set) {\n            let generation = stripe.generation.load(Relaxed);\n            stripe.generation.store(generation.wrapping_add(1), Relaxed);\n        }\n",
         test: ("store", "a_reader_of_several_keys_sees_a_batch_whole"),
         finds: "half of a batch",
     },
