@@ -6,11 +6,11 @@
 //! into the set's tables, and hand in what they counted. When nothing is left to claim and all have
 //! handed in, the owner closes the desk.
 //!
-//! Lock order: the desk's state, then `mmap_lock`; apart from that, the tables, then `mmap_lock`.
+//! Lock order: the desk's state, then the tables, then `mmap_lock`.
 
 use crate::seen_mms::SeenMms;
 use crate::snapshot::Group;
-use abstractions::mm::{resident_pages, MmapRead};
+use abstractions::mm::{is_read_only, resident_pages, MmapRead};
 use abstractions::page_walk::{walk, Enter, MappedPage, Visitor};
 use abstractions::pinned_pages::PinnedPages;
 use abstractions::rwsem::{ReadGuard, RwSemaphore};
@@ -29,7 +29,9 @@ use logic::counts::Counts;
 /// Last-level tables in a chunk: 32 MiB of memory that is there.
 const CHUNK_TABLES: usize = 16;
 /// Pages below which an address space is one chunk.
-const CHUNK_PAGES: usize = CHUNK_TABLES * 512;
+const CHUNK_PAGES: usize = CHUNK_TABLES * PTES_PER_TABLE;
+/// Pages that a last-level table maps.
+const PTES_PER_TABLE: usize = 512;
 /// Entries above the last level that are looked at for the end of a chunk: some 0.1 ms.
 const CHUNK_ENTRIES: usize = 16384;
 
@@ -67,6 +69,14 @@ impl Tables {
         pinned.and(contents).map_err(|_| Failure::NoMemory)
     }
 
+    /// Makes room for the first large address space of the set, so that nobody has to wait while the
+    /// tables grow little by little. Frames come in runs of their words' eight, more or less.
+    fn expect(&mut self, pages: usize) -> Result<(), Failure> {
+        let pinned = self.pages.reserve(pages / 4, GFP_KERNEL);
+        let contents = self.contents.reserve(pages, GFP_KERNEL);
+        pinned.and(contents).map_err(|_| Failure::NoMemory)
+    }
+
     fn grow(&mut self) -> Result<(), Failure> {
         let pinned = self.pages.grow(GFP_KERNEL);
         let contents = self.contents.grow(GFP_KERNEL);
@@ -80,6 +90,8 @@ struct State<'a> {
     processes: &'a [ThreadGroup],
     /// The address space that is handed out in several chunks, and where the next begins.
     current: Option<(ARef<MmWithUser>, usize)>,
+    /// Read-only pages of the first such address space, at most; `None` before.
+    expected: Option<usize>,
     /// Chunks that are being scanned.
     claimed: usize,
     comm: Option<Comm>,
@@ -119,6 +131,7 @@ impl<'a> Desk<'a> {
         let pids = KVVec::with_capacity(set.len(), GFP_KERNEL).map_err(|_| Failure::NoMemory)?;
         let mut state = self.state.lock();
         state.comm = set.first().map(|process| process.comm);
+        state.expected = None;
         state.pids = pids;
         state.processes = set;
         Ok(())
@@ -131,7 +144,12 @@ impl<'a> Desk<'a> {
     /// No memory, or a fatal signal.
     pub(crate) fn claim(&self) -> Result<Option<Chunk>, Failure> {
         let mut state = self.state.lock();
+        let was_expected = state.expected.is_some();
         let chunk = state.next_chunk()?;
+        if let Some(pages) = state.expected.filter(|_| !was_expected) {
+            // Nobody else has a chunk of it yet.
+            self.tables.write().expect(pages)?;
+        }
         state.claimed += usize::from(chunk.is_some());
         Ok(chunk)
     }
@@ -246,16 +264,38 @@ impl State<'_> {
             if !self.seen.insert(&mm).map_err(|_| Failure::NoMemory)? {
                 continue;
             }
-            if resident_pages(&mm) <= CHUNK_PAGES {
+            let resident = resident_pages(&mm);
+            if resident <= CHUNK_PAGES {
                 return Ok(Some(Chunk {
                     mm,
                     start: 0,
                     end: usize::MAX,
                 }));
             }
+            if self.expected.is_none() {
+                let guard = MmapRead::lock_killable(&mm).map_err(|_| Failure::Interrupted)?;
+                self.expected = Some(read_only_pages(&guard).min(resident));
+            }
             self.current = Some((mm, 0));
         }
     }
+}
+
+/// How many read-only pages there are at most, by a short look at the upper tables: of an address space of
+/// many gigabytes, it ends early.
+fn read_only_pages(guard: &MmapRead<'_>) -> usize {
+    let mut at = 0;
+    let mut entries = 0;
+    let mut tables = TableBudget(usize::MAX);
+    while let Some(vma) = guard.find_vma(at).filter(|_| entries < CHUNK_ENTRIES) {
+        at = vma.end();
+        entries += 1;
+        if is_read_only(vma) {
+            let budget = CHUNK_ENTRIES - entries + 1;
+            entries += walk(guard, vma, vma.start(), at, budget, &mut tables).entries;
+        }
+    }
+    (usize::MAX - tables.0).saturating_mul(PTES_PER_TABLE)
 }
 
 /// Where a chunk that begins at `start` ends: behind so many tables, or where addresses do.
