@@ -20,7 +20,7 @@ const SHARD_BITS: u32 = 4;
 /// Parts of the table that grow by themselves, by the top bits of a word's home.
 pub const SHARDS: usize = 1 << SHARD_BITS;
 /// Lines that one probe sequence looks at; beyond them the table counts as full.
-const MAX_PROBED_LINES: usize = 16;
+const MAX_PROBED_LINES: usize = 32;
 /// A table is called full when this part of its places is taken.
 const MAX_LOAD: (usize, usize) = (3, 4);
 /// At least by how much it grows.

@@ -73,7 +73,8 @@ impl Tables {
     /// tables grow little by little. Frames come in runs of their words' eight, more or less.
     fn expect(&mut self, pages: usize) -> Result<(), Failure> {
         let pinned = self.pages.reserve(pages / 4, GFP_KERNEL);
-        let contents = self.contents.reserve(pages, GFP_KERNEL);
+        // A fourth more than that: the fuller the table, the longer the probe sequences.
+        let contents = self.contents.reserve(pages + pages / 4, GFP_KERNEL);
         pinned.and(contents).map_err(|_| Failure::NoMemory)
     }
 
