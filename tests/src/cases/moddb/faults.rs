@@ -30,7 +30,7 @@ pub const CASES: &[Case] = &[
         "faults::moddb_each_allocation_of_a_large_batch",
         600,
         || {
-            let request: Vec<u8> = (0..200)
+            let request: Vec<u8> = (0..32)
                 .flat_map(|index| pair(&[b'n', index], &[index; 100]))
                 .collect();
             each_allocation(SET, ACK, &request)
