@@ -5,8 +5,7 @@
 //! The seeds should be secret: whoever knows them can craft pages that collide. Equal hashes are a
 //! hint, never proof of equal pages.
 //!
-//! XXH64 rather than the newer XXH3, which is the faster one with vector registers only, and modules
-//! have none: without, it takes twice the time (`cargo bench -p logic`).
+//! XXH64 rather than the newer XXH3, which is made for vector registers; modules have none.
 
 use xxhash_rust::xxh64::xxh64;
 
