@@ -1,7 +1,7 @@
 //! What experiments have in common: which are wanted, and where their results go.
 
-use anyhow::{Context, Result};
-use bench::{Message, Sample, MESSAGE};
+use anyhow::Result;
+use bench::{available_memory, Message, Sample, MESSAGE};
 use std::time::{Duration, Instant};
 
 /// Bytes that the kernel, the bench and its helpers need besides what an experiment maps.
@@ -132,14 +132,4 @@ pub fn timed(what: impl FnOnce() -> Result<()>) -> Result<Duration> {
     let start = Instant::now();
     what()?;
     Ok(start.elapsed())
-}
-
-fn available_memory() -> Result<u64> {
-    let meminfo = std::fs::read_to_string("/proc/meminfo").context("cannot read /proc/meminfo")?;
-    let kib = meminfo
-        .lines()
-        .find_map(|line| line.strip_prefix("MemAvailable:"))
-        .and_then(|rest| rest.split_whitespace().next())
-        .context("/proc/meminfo has no MemAvailable")?;
-    Ok(kib.parse::<u64>()? << 10)
 }

@@ -1,5 +1,6 @@
-//! What `guest-bench` says, for who makes tables of it.
+//! What `guest-bench` says, for who makes tables of it, and what both sides ask of their machine.
 
+use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 /// How a line begins that holds a [`Message`] as JSON.
@@ -40,4 +41,19 @@ pub struct Sample {
     pub value: f64,
     /// Of what.
     pub unit: String,
+}
+
+/// Bytes of memory that this machine could give to whoever asks now.
+///
+/// # Errors
+///
+/// `/proc/meminfo` cannot be read, or does not say.
+pub fn available_memory() -> Result<u64> {
+    let meminfo = std::fs::read_to_string("/proc/meminfo").context("cannot read /proc/meminfo")?;
+    let kib = meminfo
+        .lines()
+        .find_map(|line| line.strip_prefix("MemAvailable:"))
+        .and_then(|rest| rest.split_whitespace().next())
+        .context("/proc/meminfo has no MemAvailable")?;
+    Ok(kib.parse::<u64>()? << 10)
 }

@@ -23,11 +23,6 @@ pub const SAMPLE_PARTS: usize = 2;
 /// A private copy of the sampled bytes of one page.
 pub type Sample = [u8; SAMPLE_PART * SAMPLE_PARTS];
 
-/// XXH64 of a page.
-pub fn page_hash(page: &PageCopy, seed: u64) -> u64 {
-    xxh64(page, seed)
-}
-
 /// How one scan samples and hashes: not to be foreseen by who fills the pages.
 #[derive(Clone, Copy, Debug)]
 pub struct Sampling {
@@ -59,6 +54,6 @@ impl Sampling {
 
     /// XXH64 of a whole page.
     pub fn page_hash(&self, page: &PageCopy) -> u64 {
-        page_hash(page, self.seed)
+        xxh64(page, self.seed)
     }
 }

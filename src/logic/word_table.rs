@@ -109,7 +109,7 @@ impl WordTable {
 
     /// How many more words it takes before it should grow.
     pub fn room(&self) -> usize {
-        self.usable.saturating_sub(self.filled.load(Relaxed))
+        self.usable.saturating_sub(self.filled())
     }
 
     /// Words in it, as far as [`Self::count_filled`] was told.
@@ -137,7 +137,7 @@ impl WordTable {
         if self.room() >= additional {
             return Ok(());
         }
-        let filled = self.filled.load(Relaxed);
+        let filled = self.filled();
         let words = filled.checked_add(additional).ok_or(AllocError)?;
         self.resize(words.max(filled.saturating_mul(GROWTH)), flags, home_of)
     }
@@ -163,12 +163,11 @@ impl WordTable {
         for shard in &mut self.shards {
             if shard.len() < lines {
                 let mut grown = Shard::with_capacity(lines, flags)?;
-                while grown.push_within_capacity(Line::vacant()).is_ok() {
-                    if grown.len() == lines {
-                        break;
-                    }
+                for _ in 0..lines {
+                    let pushed = grown.push_within_capacity(Line::vacant());
+                    pushed.map_err(|_| AllocError)?;
                 }
-                for word in words_of(shard).filter(|word| *word != VACANT) {
+                for word in words_of(shard) {
                     match find_in(&grown, home_of(word), lines, |_| false) {
                         Some(Lookup::Vacant(place)) => place.place.store(word, Relaxed),
                         _ => return Err(AllocError),
@@ -214,14 +213,13 @@ impl WordTable {
 
     /// The words of one shard.
     pub fn words_of_shard(&self, shard: usize) -> impl Iterator<Item = u64> + '_ {
-        let words = self.shards.get(shard).into_iter().flat_map(words_of);
-        words.filter(|word| *word != VACANT)
+        self.shards.get(shard).into_iter().flat_map(words_of)
     }
 
     /// Forgets all words. Keeps the memory, unless it is far more than they needed: one large set must
     /// not make every small one after it pay for wiping the large one's places.
     pub fn clear(&mut self) {
-        let filled = self.filled.load(Relaxed);
+        let filled = self.filled();
         if self.usable
             > filled
                 .saturating_mul(16)
@@ -252,7 +250,8 @@ impl Default for WordTable {
 fn words_of(shard: &Shard) -> impl Iterator<Item = u64> + '_ {
     // No order: whoever goes through all words has seen those who filled them end.
     let places = shard.iter().flat_map(|line| &line.0);
-    places.map(|word| word.load(Relaxed))
+    let words = places.map(|place| place.load(Relaxed));
+    words.filter(|word| *word != VACANT)
 }
 
 fn find_in(

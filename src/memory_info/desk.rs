@@ -148,7 +148,6 @@ impl<'a> Desk<'a> {
         let was_expected = state.expected.is_some();
         let chunk = state.next_chunk()?;
         if let Some(pages) = state.expected.filter(|_| !was_expected) {
-            // Nobody else has a chunk of it yet.
             self.tables.write().expect(pages)?;
         }
         state.claimed += usize::from(chunk.is_some());
@@ -178,8 +177,8 @@ impl<'a> Desk<'a> {
     ///
     /// # Errors
     ///
-    /// Those of `result`; else no memory.
-    pub(crate) fn close(&self, result: Result<(), Failure>, workers: usize) -> Result<(), Failure> {
+    /// No memory.
+    pub(crate) fn close(&self, workers: usize) -> Result<(), Failure> {
         let mut state = self.state.lock();
         state.processes = &[];
         state.current = None;
@@ -193,7 +192,6 @@ impl<'a> Desk<'a> {
         let tally = tables.pages.tally();
         tables.pages.clear(workers);
         tables.contents.clear();
-        result?;
         let counts = Counts {
             total: scanned.total,
             valid: scanned.valid,

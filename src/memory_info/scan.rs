@@ -9,7 +9,7 @@
 //! set are filled without a lock.
 
 use crate::chunk::Workspace;
-use crate::desk::Desk;
+use crate::desk::{Desk, Scanned};
 use crate::snapshot::{Group, Snapshot};
 use abstractions::sort::sort_by_key;
 use abstractions::task::{fatal_signal_pending, thread_groups, ThreadGroup};
@@ -135,7 +135,8 @@ impl<'a> Scan<'a> {
             let Some(set) = self.sets.get(next) else {
                 return;
             };
-            if let Err(failure) = self.scan_set(number, set, desk, workspace) {
+            let scanned = self.scan_set(number, set, desk, workspace);
+            if let Err(failure) = scanned {
                 self.fail(failure);
             }
         }
@@ -150,21 +151,14 @@ impl<'a> Scan<'a> {
     ) -> Result<(), Failure> {
         desk.open(set)?;
         let mut put_up = false;
-        let mut result = Ok(());
-        while let Some(chunk) = desk.claim()? {
+        self.work_at(number, desk, workspace, || {
             if !put_up && desk.has_more() {
                 put_up = true;
                 self.hall.lock().put_up += 1;
                 self.hall_changed.notify_all();
             }
-            let scanned = workspace.scan(self, number, desk, &chunk);
-            result = scanned.as_ref().map(|_| ()).map_err(|failure| *failure);
-            desk.hand_in(scanned.unwrap_or_default());
-            if result.is_err() {
-                break;
-            }
-        }
-        desk.close(result, self.desks.len())
+        });
+        desk.close(self.desks.len())
     }
 
     /// Takes chunks from other desks until there will be none any more.
@@ -172,7 +166,7 @@ impl<'a> Scan<'a> {
         loop {
             let put_up = self.hall.lock().put_up;
             for desk in &self.desks {
-                self.help_at(number, desk, workspace);
+                self.work_at(number, desk, workspace, || {});
             }
             let mut hall = self.hall.lock();
             if hall.put_up == put_up {
@@ -184,16 +178,24 @@ impl<'a> Scan<'a> {
         }
     }
 
-    fn help_at(&self, number: usize, desk: &Desk<'a>, workspace: &mut Workspace) {
+    /// Scans what is left on a desk, chunk by chunk. `claimed` is called with each.
+    fn work_at(
+        &self,
+        number: usize,
+        desk: &Desk<'a>,
+        workspace: &mut Workspace,
+        mut claimed: impl FnMut(),
+    ) {
         while self.check(number).is_ok() {
             match desk.claim() {
                 Ok(None) => return,
                 Ok(Some(chunk)) => {
+                    claimed();
                     let scanned = workspace.scan(self, number, desk, &chunk);
-                    if let Err(failure) = &scanned {
-                        self.fail(*failure);
-                    }
-                    desk.hand_in(scanned.unwrap_or_default());
+                    desk.hand_in(scanned.unwrap_or_else(|failure| {
+                        self.fail(failure);
+                        Scanned::default()
+                    }));
                 }
                 Err(failure) => self.fail(failure),
             }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{ensure, Context, Result};
-use bench::{Message, MESSAGE};
+use bench::{available_memory, Message, MESSAGE};
 
 use crate::guest::{Limits, Mode};
 use crate::kernel::STOCK;
@@ -186,14 +186,4 @@ fn memory_for(native: bool) -> Result<&'static str> {
     let free = files.blocks_available() * files.fragment_size();
     let enough = free.min(available_memory()?) >= bytes + RESERVE;
     Ok(if enough { name } else { LITTLE })
-}
-
-fn available_memory() -> Result<u64> {
-    let meminfo = std::fs::read_to_string("/proc/meminfo").context("cannot read /proc/meminfo")?;
-    let kib = meminfo
-        .lines()
-        .find_map(|line| line.strip_prefix("MemAvailable:"))
-        .and_then(|rest| rest.split_whitespace().next())
-        .context("/proc/meminfo has no MemAvailable")?;
-    Ok(kib.parse::<u64>()? << 10)
 }

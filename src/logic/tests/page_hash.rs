@@ -2,8 +2,12 @@
 
 //! The hashes of a page and of a sample.
 
-use logic::page_hash::{page_hash, Sampling, PAGE_SIZE, SAMPLE_PART};
+use logic::page_hash::{PageCopy, Sampling, PAGE_SIZE, SAMPLE_PART};
 use std::collections::BTreeSet;
+
+fn page_hash(page: &PageCopy, seed: u64) -> u64 {
+    Sampling::new(seed).page_hash(page)
+}
 
 #[test]
 fn every_byte_and_the_seed_count() {
