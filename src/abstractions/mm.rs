@@ -78,10 +78,14 @@ pub fn is_anonymous(vma: &VmaRef) -> bool {
     unsafe { (*vma.as_ptr()).vm_ops.is_null() }
 }
 
-/// True if the kernel may read what the area's pages hold: no device memory, and nothing that was
-/// taken out of the kernel's own mapping, where a look at it would be a fault.
+/// Returns whether the area maps ordinary memory that the kernel may read.
+///
+/// Excludes what a driver or the kernel itself puts into a process: device memory (VM_IO), bare frames
+/// (VM_PFNMAP), and pages inserted one by one (VM_MIXEDMAP: ring buffers, `[vvar]`). `[vvar]` is VM_IO up
+/// to 7.2 and VM_MIXEDMAP alone from 7.3 (`lib/vdso/datastore.c`). Excludes also memory that is not in
+/// the kernel's direct map, where a read would be a fault (`memfd_secret`).
 pub fn has_readable_pages(vma: &VmaRef) -> bool {
-    vma.flags() & (flags::IO | flags::PFNMAP) == 0 && !is_secretmem(vma)
+    vma.flags() & (flags::IO | flags::PFNMAP | flags::MIXEDMAP) == 0 && !is_secretmem(vma)
 }
 
 /// `vma_is_secretmem()` is not exported; the filesystem of `memfd_secret` files is as telling.

@@ -11,6 +11,7 @@
 use abstractions::command_file::{CommandEntry, WaitForCallbacks};
 use abstractions::procfs::MODE_MASK;
 use commands::Commands;
+use compat::value_of;
 use kernel::prelude::*;
 
 mod chunk;
@@ -50,7 +51,7 @@ struct MemoryInfo {
 
 impl kernel::Module for MemoryInfo {
     fn init(_module: &'static ThisModule) -> Result<Self> {
-        let strict = match *module_parameters::strict.value() {
+        let strict = match value_of(module_parameters::strict.value()) {
             0 => false,
             1 => true,
             other => {
@@ -58,13 +59,13 @@ impl kernel::Module for MemoryInfo {
                 return Err(EINVAL);
             }
         };
-        let mode = *module_parameters::mode.value();
+        let mode = value_of(module_parameters::mode.value());
         if mode & !MODE_MASK != 0 {
             pr_err!("mode={mode:#o}: only bits of {MODE_MASK:#o} make sense\n");
             return Err(EINVAL);
         }
         let callbacks = WaitForCallbacks;
-        let commands = Commands::new(strict, *module_parameters::workers.value() as usize)?;
+        let commands = Commands::new(strict, value_of(module_parameters::workers.value()) as usize)?;
         commands.populate()?;
         Ok(Self {
             _file: CommandEntry::create(c"memory_info", mode, commands, GFP_KERNEL)?,

@@ -10,6 +10,7 @@
 
 use abstractions::command_file::WaitForCallbacks;
 use abstractions::genetlink::{Description, Family, Group, Operation, Policy};
+use compat::value_of;
 use kernel::prelude::*;
 use logic::moddb::command;
 use namespace::Namespace;
@@ -88,7 +89,7 @@ struct Moddb {
 impl kernel::Module for Moddb {
     fn init(module: &'static ThisModule) -> Result<Self> {
         namespace::check_parameters()?;
-        let description = description(*module_parameters::read.value());
+        let description = description(value_of(module_parameters::read.value()));
         let callbacks = WaitForCallbacks;
         Ok(Self {
             _family: Family::register(module, &description, GFP_KERNEL)?,

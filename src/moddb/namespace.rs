@@ -10,6 +10,7 @@ use abstractions::rhashtable::keys::HashedKey;
 use abstractions::rhashtable::stored::StoredTable;
 use abstractions::siphash::Secret;
 use abstractions::stripe_lock::StripeLock;
+use compat::value_of;
 use kernel::prelude::*;
 use logic::moddb::refusal::Refusal;
 use protocol::store::{Limits, Store};
@@ -43,8 +44,8 @@ impl PerNet for Namespace {
 
     fn new() -> Result<Self> {
         let limits = Limits {
-            entries: *module_parameters::max_entries.value(),
-            bytes: *module_parameters::max_bytes.value(),
+            entries: value_of(module_parameters::max_entries.value()),
+            bytes: value_of(module_parameters::max_bytes.value()),
             backlog: BACKLOG,
         };
         let cpus = usize::try_from(kernel::cpu::nr_cpu_ids())?;
@@ -64,8 +65,8 @@ impl PerNet for Namespace {
 /// EINVAL, with a line in the log.
 pub(crate) fn check_parameters() -> Result {
     for (name, value) in [
-        ("read", *module_parameters::read.value()),
-        ("write", *module_parameters::write.value()),
+        ("read", value_of(module_parameters::read.value())),
+        ("write", value_of(module_parameters::write.value())),
     ] {
         if value > 2 {
             pr_err!("{name}={value}: must be 0, 1 or 2\n");
@@ -90,7 +91,7 @@ fn may(request: &Request<'_>, parameter: u8) -> bool {
 ///
 /// EPERM.
 pub(crate) fn check_reader(request: &Request<'_>) -> Result {
-    if may(request, *module_parameters::read.value()) {
+    if may(request, value_of(module_parameters::read.value())) {
         return Ok(());
     }
     Err(refuse(request, Refusal::MayNotRead.into()))
@@ -102,7 +103,7 @@ pub(crate) fn check_reader(request: &Request<'_>) -> Result {
 ///
 /// EPERM.
 pub(crate) fn check_writer(request: &Request<'_>) -> Result {
-    if may(request, *module_parameters::write.value()) {
+    if may(request, value_of(module_parameters::write.value())) {
         return Ok(());
     }
     Err(refuse(request, Refusal::MayNotWrite.into()))
@@ -111,5 +112,5 @@ pub(crate) fn check_writer(request: &Request<'_>) -> Result {
 /// Whether those who listen in the request's namespace may read what is told there. Listening needs
 /// CAP_NET_ADMIN over it if reading does.
 pub(crate) fn may_hear(request: &Request<'_>) -> bool {
-    *module_parameters::read.value() < 2 || request.net().is_of_initial_user_namespace()
+    value_of(module_parameters::read.value()) < 2 || request.net().is_of_initial_user_namespace()
 }

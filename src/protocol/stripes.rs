@@ -11,9 +11,9 @@
 //! Stripes in ascending order.
 
 use crate::backlog::Backlog;
+use compat::barrier::{smp_mb, Read, Write};
 use kernel::alloc::{AllocError, Flags, KVVec, KVec};
 use kernel::sync::atomic::{Acquire, Atomic, Relaxed, Release};
-use kernel::sync::barrier::{smp_rmb, smp_wmb};
 
 /// A lock that does not sleep, of which a thread may hold many.
 pub trait Lock: Send + Sync + Sized + 'static {
@@ -199,7 +199,7 @@ impl<L: Lock> Stripes<L> {
             stripe.generation.store(generation.wrapping_add(1), Relaxed);
         }
         // The marks before the changes: who sees one of these sees the marks too.
-        smp_wmb();
+        smp_mb(Write);
         let result = change();
         for stripe in self.each(set) {
             let generation = stripe.generation.load(Relaxed);
@@ -237,7 +237,7 @@ impl<L: Lock> Stripes<L> {
             };
             let seen = look();
             // What was seen comes before the generations of afterwards. Pairs with the barrier in `change`.
-            smp_rmb();
+            smp_mb(Read);
             if self.generations(set) == Some(before) {
                 return Some(seen);
             }
@@ -254,7 +254,7 @@ impl<L: Lock> Stripes<L> {
     /// of before, nothing that was looked at between the two has changed meanwhile.
     pub fn next_version(&self) -> u32 {
         // What was looked at comes before. Pairs with the barrier in `change`.
-        smp_rmb();
+        smp_mb(Read);
         self.sum_of_generations(|generation| generation.wrapping_add(generation % 2))
     }
 

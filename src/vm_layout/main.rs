@@ -10,6 +10,7 @@
 use abstractions::command_file::{errno, CommandEntry, WaitForCallbacks};
 use abstractions::procfs::MODE_MASK;
 use commands::Commands;
+use compat::value_of;
 use kernel::prelude::*;
 use logic::answer::Failure;
 use logic::layout::request::pid_of_parameter;
@@ -49,12 +50,12 @@ struct VmLayout {
 
 impl kernel::Module for VmLayout {
     fn init(_module: &'static ThisModule) -> Result<Self> {
-        let mode = *module_parameters::mode.value();
+        let mode = value_of(module_parameters::mode.value());
         if mode & !MODE_MASK != 0 {
             pr_err!("mode={mode:#o}: only bits of {MODE_MASK:#o} make sense\n");
             return Err(EINVAL);
         }
-        let pid = *module_parameters::pid.value();
+        let pid = value_of(module_parameters::pid.value());
         if pid != NOT_GIVEN {
             report(pid).map_err(|failure| {
                 pr_err!("pid={pid}: {}\n", explanation(failure));

@@ -12,7 +12,7 @@ mod merged;
 mod swapped;
 
 pub use anonymous::secret_memory;
-pub use file::contents as file_contents;
+pub use file::{contents as file_contents, io_uring};
 
 use anyhow::{bail, Context, Result};
 use nix::sys::signal::{kill, Signal};
@@ -38,6 +38,7 @@ const SHAPES: &[Shape] = &[
     ("merged", merged::merged),
     ("file", file::mappings),
     ("device", file::device),
+    ("inserted-pages", file::inserted_pages),
     ("huge", huge::whole),
     ("huge-partial", huge::partial),
     ("huge-file", huge::file),

@@ -295,8 +295,8 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a batch says that it has begun when it is over",
         file: "stripes.rs",
-        from: "            stripe.generation.store(generation.wrapping_add(1), Relaxed);\n        }\n        // The marks before the changes: who sees one of these sees the marks too.\n        smp_wmb();\n        let result = change();\n",
-        to: "            let _ = generation;\n        }\n        smp_wmb();\n        let result = change();\n        for stripe in self.each(set) {\n            let generation = stripe.generation.load(Relaxed);\n            stripe.generation.store(generation.wrapping_add(1), Relaxed);\n        }\n",
+        from: "            stripe.generation.store(generation.wrapping_add(1), Relaxed);\n        }\n        // The marks before the changes: who sees one of these sees the marks too.\n        smp_mb(Write);\n        let result = change();\n",
+        to: "            let _ = generation;\n        }\n        smp_mb(Write);\n        let result = change();\n        for stripe in self.each(set) {\n            let generation = stripe.generation.load(Relaxed);\n            stripe.generation.store(generation.wrapping_add(1), Relaxed);\n        }\n",
         test: ("store", "a_reader_of_several_keys_sees_a_batch_whole"),
         finds: "half of a batch",
     },

@@ -7,7 +7,13 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const MEMBERS: [&str; 4] = ["model", "model/kernel", "src/logic", "src/protocol"];
+const MEMBERS: [&str; 5] = [
+    "model",
+    "model/kernel",
+    "src/compat",
+    "src/logic",
+    "src/protocol",
+];
 
 /// The copy. One process at a time has it.
 pub struct Workspace {
@@ -25,7 +31,7 @@ impl Workspace {
         fs::create_dir_all(&root).expect("a directory for the copy");
         let lock = File::create(root.join("lock")).expect("a lock file");
         lock.lock().expect("the lock on the copy");
-        for member in ["model", "src/logic", "src/protocol"] {
+        for member in ["model", "src/compat", "src/logic", "src/protocol"] {
             let to = root.join(member);
             if to.exists() {
                 fs::remove_dir_all(&to).expect("an earlier copy goes");

@@ -30,6 +30,7 @@ pub const CASES: &[Case] = &[
     }),
     Case::new("memory::secret", secret),
     Case::new("memory::device", device),
+    Case::new("memory::inserted_by_a_driver", inserted_by_a_driver),
     Case::new("memory::huge", || huge("huge", 1024)),
     Case::new("memory::huge_partly_read_only", || {
         huge("huge-partial", 800)
@@ -103,6 +104,14 @@ fn device() -> Result<()> {
         return skip(format!("/dev/mem: {error}"));
     }
     agrees("device", "").map(drop)
+}
+
+/// Pages that a driver inserts one by one (VM_MIXEDMAP without VM_IO) are valid, and never shareable.
+fn inserted_by_a_driver() -> Result<()> {
+    if let Err(error) = shapes::io_uring() {
+        return skip(format!("io_uring: {error}"));
+    }
+    agrees("inserted-pages", "").map(drop)
 }
 
 fn huge(shape: &str, shareable: u64) -> Result<()> {

@@ -53,12 +53,16 @@ pub fn scan(task: &Path, mut on_page: impl FnMut(&Page)) -> Result<Sizes> {
     Ok(sizes)
 }
 
-/// Whether pages of `vma` are read-only memory. A mapping of devices or bare page frames (vvar) is not
-/// memory, even where `mem` would read it.
+/// Returns whether `vma` is read-only memory of the process. What smaps flags `io`, `pf` or `mm` (device
+/// memory, bare frames, and pages that a driver or the kernel inserted, such as `[vvar]`) is not, even
+/// where `mem` can read it.
 fn has_contents(vma: &MemoryMap) -> bool {
     vma.perms.contains(MMPermissions::READ)
         && !vma.perms.contains(MMPermissions::WRITE)
-        && !vma.extension.vm_flags.intersects(VmFlags::IO | VmFlags::PF)
+        && !vma
+            .extension
+            .vm_flags
+            .intersects(VmFlags::IO | VmFlags::PF | VmFlags::MM)
 }
 
 /// Counts the present pages from `start` to `end` and shows those that `mem` can read.

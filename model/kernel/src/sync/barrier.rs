@@ -2,18 +2,33 @@
 
 //! Memory barriers, as in the kernel's `rust/kernel/sync/barrier.rs`.
 //!
-//! C11 has none that order reads or writes alone. What stands here orders what the kernel's do, as the
-//! pairs of them are used: writes, `smp_wmb()`, writes; reads, `smp_rmb()`, reads.
+//! C11 has no fence that orders reads or writes alone. The fences here order what the kernel's barriers
+//! order where they are used in pairs: writes, `smp_mb(Write)`, writes; reads, `smp_mb(Read)`, reads.
+
+#![expect(private_bounds, reason = "sealed, as in the kernel")]
 
 use crate::runtime::atomic;
 use std::sync::atomic::Ordering;
 
-/// Earlier reads before later reads.
-pub fn smp_rmb() {
-    atomic::fence(Ordering::Acquire);
+/// Orders reads against reads.
+pub struct Read;
+
+/// Orders writes against writes.
+pub struct Write;
+
+trait MemoryBarrier {
+    const FENCE: Ordering;
 }
 
-/// Earlier writes before later writes.
-pub fn smp_wmb() {
-    atomic::fence(Ordering::Release);
+impl MemoryBarrier for Read {
+    const FENCE: Ordering = Ordering::Acquire;
+}
+
+impl MemoryBarrier for Write {
+    const FENCE: Ordering = Ordering::Release;
+}
+
+/// Executes a memory barrier between CPUs.
+pub fn smp_mb<T: MemoryBarrier>(_: T) {
+    atomic::fence(T::FENCE);
 }
