@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
 # Many shells at once on /proc/memory_info, with nothing but a shell: each starts a process under a name of its
 # own, and then must be answered with that process, whatever the others ask. Needs root and the loaded module.
 #

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! Makes Rust constants of moddb's netlink specification, by the kernel's naming rules for them.
 
 use std::fmt::Write;

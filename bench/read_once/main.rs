@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! The bench's yardstick, which is no part of the product: one pass over what RESET looks at.
 //!

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! Thousands of processes that cost little: they share an address space, but each is a process with a name of its own.
 
 use crate::holder::Holder;

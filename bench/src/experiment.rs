@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! What experiments have in common: which are wanted, and where their results go.
 
 use anyhow::Result;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! A flag that processes share.
 
 use crate::pages::PAGE;

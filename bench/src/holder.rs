@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! Processes that hold memory, and do with it what they are asked to.
 
 use anyhow::{bail, Context, Result};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! The yardstick of the kernel's own: KSM, which looks for identical pages too.
 
 use anyhow::{ensure, Context, Result};

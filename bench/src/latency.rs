@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! How long calls take that are made again and again.
 
 use crate::experiment::Log;

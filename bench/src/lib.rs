@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! What `guest-bench` says, for who makes tables of it, and what both sides ask of their machine.
 
 use anyhow::{Context, Result};

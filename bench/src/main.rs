@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! Measures the modules in a guest, each beside the yardsticks that it is compared with.
 
 mod crowd;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! The subject: `/proc/memory_info`.
 
 use crate::module::Module;

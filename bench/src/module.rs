@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! Loading modules.
 
 use anyhow::{Context, Result};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! Read-only memory with known contents.
 
 use anyhow::{Context, Result};
@@ -40,7 +42,7 @@ impl Content {
         match self {
             Content::Identical => fill(page, same),
             Content::Different => fill(page, own),
-            Content::Half => fill(page, if number.is_multiple_of(2) { same } else { own }),
+            Content::Half => fill(page, if number % 2 == 0 { same } else { own }),
             Content::LastByte => {
                 fill(page, same);
                 page[PAGE - 1] = number as u8;

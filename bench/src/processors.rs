@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! Who runs where. With a processor each, nobody waits for the other to be done with it.
 
 use anyhow::{Context, Result};

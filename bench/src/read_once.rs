@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! The yardstick in the kernel: one pass over all read-only pages, each read once.
 
 use crate::module::Module;

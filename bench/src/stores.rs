@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! Where processes can share keys and values: `moddb`, and what it is compared with.
 
 mod file;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! How much memory the kernel has free.
 
 use anyhow::{Context, Result};

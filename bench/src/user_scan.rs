@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! The yardstick in user space: what a program does that has to make do with `/proc`.
 
 use anyhow::{Context, Result};

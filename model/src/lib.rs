@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! The loom model of the locking protocol (`src/protocol`): the tests in `tests/` run it through
 //! every execution up to [`PREEMPTION_BOUND`].

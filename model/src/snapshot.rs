@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! A small snapshot with groups, as the protocol sees the real one: found under RCU, removed one by
 //! one, reclaimed after a grace period.

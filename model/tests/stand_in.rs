@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! The model itself: it finds what it is there to find, and its RCU is as eager as it may be.
 

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What bindgen reads: the C APIs that the kernel's Rust crate does not bind, and this project's
  * helpers, which are inline functions and macros of the kernel made callable, one for one.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! What bindgen made of `bindings.h`. Types come from the kernel's own bindings.
 

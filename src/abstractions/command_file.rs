@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! Files in `/proc` that take commands and give answers: one `write(2)` is one command, the next read
 //! gives its answer, to whom [`protocol::answers`] says.

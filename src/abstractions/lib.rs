@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! Safe wrappers for C APIs that the kernel's Rust crate lacks, one file a subsystem.
 //!

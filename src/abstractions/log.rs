@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! The kernel log, for text that need not be UTF-8, as `pr_info!` wants it.
 //!

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! Drops what its owner need not wait for, such as a [`Retired`](protocol::rcu::Retired) value whose
 //! readers have a grace period to end.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! A lock that many hold for reading or one for writing, which the kernel's Rust crate lacks.
 //!

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! Hashes of what users choose, in tables that they must not be able to fill unevenly.
 //!

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! The top-level page table of a process. With page-table isolation there are two; this is the
 //! kernel's, whose user half is marked `NX`.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! Areas as `/proc/<pid>/maps` describes them: permissions, offset, and what they map.
 //!

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! Work that several CPUs do together while its owner waits, on the kernel's own workqueues.
 //!

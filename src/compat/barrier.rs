@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! Memory barriers between CPUs. Goes with 7.2, whose `kernel::sync::barrier` has a function for
 //! each kind of barrier.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! Module parameters. Goes with 7.2, where `ModuleParamAccess::value()` returns a reference.
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! What a command answers, word for word (statement of `memory_info`, sections 3 and 4).
 

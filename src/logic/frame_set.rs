@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! The physical pages of one set of processes, and what is known of each: was it met more than once,
 //! and does it stand for its content.

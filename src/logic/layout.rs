@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! Where a process's memory lies, as `vm_layout` reports it (its statement, step 2): the data. Addresses
 //! and sizes are in bytes unless a name says pages (4 KiB).

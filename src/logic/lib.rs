@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! What the modules decide, apart from any kernel: command grammar, output format, counters and the
 //! page-content table.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! The store of keys and values: what is a request, what is wrong with one, how long an answer is. The
 //! protocol is `src/moddb/moddb.yaml`.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! The lines that ALL and FILTER show (statement, Listing 1; design: "Output").
 

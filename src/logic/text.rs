@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! Text that is measured first and written into memory allocated for it later, so that whoever holds
 //! a lock need not allocate.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! `/proc/memory_info`: for each process name, counts of pages and groups of identical read-only
 //! ones.

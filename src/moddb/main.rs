@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! `moddb`: keys and values that the processes of a network namespace share, over generic netlink. The
 //! protocol is `moddb.yaml`.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! The locking protocol: what decides who may see what, and when memory is reclaimed.
 //!

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! Locks for writers, each for a part of the keys, and what readers need to see several keys at one
 //! moment.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! Where the memory of a process lies: its areas, its segments, the frames it uses, its top-level page
 //! table; in the kernel log for the process that is named at load, and through `/proc/vm_layout`.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! Looks at a process: all that is reported is of one moment, taken while its `mmap_lock` is held for
 //! reading, into memory that was allocated before. What does not fit is allocated with the lock

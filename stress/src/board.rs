@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! What all processes of a run share: when to stop, whether the module is there, and counters that
 //! survive the processes that count.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! Forked processes.
 
 use nix::errno::Errno;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! Processes that never hold still: they fork, execute programs, remap their memory, rename themselves,
 //! end, and are killed. Whatever the system refuses them is left out.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! What went wrong, told by any process of a run to the one that prints it.
 
 use anyhow::{Context, Result};

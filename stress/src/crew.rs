@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! The processes of a run: each place is held by one process, and by another one when that was killed.
 
 use crate::board::Board;

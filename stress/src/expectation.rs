@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! What one shell must see, by what it did: the answers to its commands, as exactly as concurrency
 //! allows.
 //!

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! The processes that a shell owns: known pids, names of the shell's own, and memory that does not change
 //! while they are at rest.
 

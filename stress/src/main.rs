@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! Many shells at once on `/proc/memory_info`, or programs on the store of moddb, each checking every answer that it
 //! gets, while other processes fork, remap, rename themselves and die, or make namespaces, shells are killed, and the
 //! module comes and goes.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! The ways in which users give a command and read its answer.
 
 pub mod native;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! The run on moddb: programs on keys of their own and on keys that all of them use, each checking every answer, and
 //! others in network namespaces of their own.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! RESETs that come all at once.
 
 use crate::board::{is_whole, Board, Counters};

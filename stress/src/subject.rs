@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! The module under test: its name, its file, and when it is there.
 
 use crate::board::Board;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! The run as a whole: starts everything, kills shells, loads and unloads, and says how it goes.
 
 use crate::board::{Board, Totals};

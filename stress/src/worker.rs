@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! One shell of the run: it changes its own processes, gives commands, and checks every answer.
 
 use crate::board::{is_whole, Board, Counters};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! One test: its name, its time limit, and how its process tells the runner what came out.
 
 use crate::{cases, helper};

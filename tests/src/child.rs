@@ -1,12 +1,22 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! Children of a test that go on with its code. [`crate::helper`] has programs instead.
 
 use anyhow::{bail, Context, Result};
 use nix::errno::Errno;
+use nix::fcntl::OFlag;
 use nix::sys::wait::{waitpid, WaitStatus};
-use nix::unistd::{fork, ForkResult, Pid};
+use nix::unistd::{fork, pipe2, ForkResult, Pid};
+use std::fs::File;
 
 /// What a child ends with.
 pub type Outcome = Result<(), Errno>;
+
+/// Makes a pipe that ends with an exec. Returns its reading and its writing end.
+pub fn pipe() -> Result<(File, File)> {
+    let (reader, writer) = pipe2(OFlag::O_CLOEXEC).context("cannot make a pipe")?;
+    Ok((reader.into(), writer.into()))
+}
 
 /// Forks a child that does `then`, and ends with its error's number as its status.
 pub fn start(then: impl FnOnce() -> Outcome) -> Result<Pid> {

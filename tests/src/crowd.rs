@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! Tiny programs under any names, by the thousand.
 
 use crate::helper::Helper;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! Allocations that fail on request, where the kernel has fault injection.
 //!
 //! Kernel documentation: `Documentation/fault-injection/fault-injection.rst`.

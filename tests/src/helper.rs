@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! Helper processes: started with a known memory layout, held still, and required to survive until the
 //! test lets go of them.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! Reading the kernel log from a given moment on.
 
 use anyhow::{anyhow, Context, Result};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! How much memory the kernel uses.
 
 use anyhow::{bail, ensure, Context, Result};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! What `vm_layout` reports, parsed from its text and from its JSON.
 
 mod json;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! The guest tests: they run as root in the virtual machine, drive the modules' files the way users
 //! do, and compare every figure with what an independent oracle computes in user space.
 

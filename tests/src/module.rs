@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! Loading and unloading the modules under test.
 
 use crate::case::skip;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! Netlink as bytes: what is sent is what the test says, well formed or not. By the kernel's headers alone, apart from
 //! the code that users have.
 //!

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! The independent oracle: what the module must answer, computed in user space from `/proc/<pid>/smaps`,
 //! `pagemap` and `mem`. Pages are compared byte by byte, never by a hash, and nothing is remembered
 //! about physical pages.

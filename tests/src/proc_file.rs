@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! The modules' files as a user sees them: write a command, read the answer.
 
 use crate::case::check_text;

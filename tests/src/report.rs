@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! The line that stands for a set of processes (the statement's Listing 1), parsed and printed.
 
 use anyhow::{ensure, Context, Result};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! Runs tests one after the other, each in a process of its own with a time limit, and counts.
 
 use crate::case::{self, Case};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! Settings of the kernel that a test changes.
 
 use anyhow::{Context, Result};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! What helper processes become: each shape is a memory layout or a family of processes that the oracle
 //! and the module then look at. A worker stops itself when it is ready, so that nothing moves.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! Shell scripts, as users run them.
 
 use anyhow::{ensure, Context, Result};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! moddb, spoken by hand. The numbers are written out here once more, so that a change of the specification that users
 //! would notice is noticed.
 

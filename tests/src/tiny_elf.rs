@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! Programs of a few bytes, 64-bit and 32-bit, which need no toolchain: they read their data pages once
 //! and stop themselves. Thousands of them fit into a small machine.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! Programs that are stopped by `execve(2)` itself, before their first instruction.
 
 use anyhow::{ensure, Context, Result};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! The runner reports broken tests as what they are. Needs neither root nor a virtual machine.
 
 use std::process::Command;

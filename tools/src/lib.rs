@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! What the programs share with others: moddb's protocol, and what `vm-layout-sample` measures.
 
 pub mod moddb;

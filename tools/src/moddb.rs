@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! moddb's protocol as a client speaks it; `src/moddb/moddb.yaml` describes it.
 
 mod attribute;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! Runs `vm-layout-app` through its schedules, asks `vm_layout` about it at each step, and prints what
 //! it answers as lines of [`tools::SAMPLE`] and JSON.
 

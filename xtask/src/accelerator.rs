@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! KVM or emulation: decided by trying, since `/dev/kvm` can exist and still not run a guest.
 
 use std::fs;

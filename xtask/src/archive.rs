@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! The cpio archives that an initramfs is made of.
 
 use std::collections::BTreeSet;

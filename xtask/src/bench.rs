@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! `cargo xtask bench`: measures the modules in a guest beside yardsticks, and says which targets are met.
 
 mod figures;

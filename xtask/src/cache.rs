@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! The user's cache: entries keyed by what they were made from, each made once and then only read.
 //!
 //! Lock order: the cache's own lock (shared by every run, exclusive for `clean --cache`), then one

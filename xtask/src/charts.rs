@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! Charts of lines and of bars as SVG.
 
 use std::path::Path;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! Running programs inside the Debian root, in namespaces of their own.
 //!
 //! `cargo xtask enter …` (hidden) does the privileged part, in two processes. The outer one gets new mount and

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! Lines of a kernel log that mean that something went wrong in the kernel, whatever the guest says.
 
 use regex::{Regex, RegexSet};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! The guest: a kernel in QEMU or User-mode Linux, what it is told to do, and whether that went well.
 //!
 //! The kernel's log and the guest's own output travel on two terminals, so that neither garbles the other.
@@ -292,7 +294,7 @@ fn kill_descendants(process: u32) {
         if let Ok(pid) = child.parse::<u32>() {
             kill_descendants(pid);
             // Those that are root's end when their child does.
-            let _ = kill(Pid::from_raw(pid.cast_signed()), Signal::SIGKILL);
+            let _ = kill(Pid::from_raw(pid as i32), Signal::SIGKILL);
         }
     }
 }

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! What the guest boots into: a base from the root, cached, and this checkout's part, made for each run.
 
 use std::collections::BTreeSet;

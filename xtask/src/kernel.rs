@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! The kernel that a run is about: a stock one, or one that the project builds itself.
 
 use std::path::PathBuf;

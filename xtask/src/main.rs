@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! The project's commands: `cargo xtask demo`, `shell`, `build`, `test`, `stress`, `bench`, `clean`.
 
 use std::path::{Path, PathBuf};

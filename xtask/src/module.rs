@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! The kernel modules: built, or checked by clippy, by the kernel's own build system.
 
 use std::fs::{self, File};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! Kernels that the project builds itself, from the stock kernel's source with a configuration of its own: for
 //! tests only.
 

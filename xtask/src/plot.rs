@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! `cargo xtask plot`: runs the allocating application in a guest, has it sampled through vm_layout, and draws what
 //! came of it.
 

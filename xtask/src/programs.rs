@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! The user-space programs that the guest runs, linked statically so that it needs no libraries for them.
 
 use std::io::BufReader;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! Steps: what a person sees while a command works, and what a failure says.
 
 use std::fs::{File, OpenOptions};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! This checkout: where its sources are, and where its own build products go.
 
 use std::path::{Path, PathBuf};

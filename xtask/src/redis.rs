@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! Debian's Redis server for the guest: what the bench compares `moddb` with.
 
 use std::fs;

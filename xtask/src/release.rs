@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! Which Debian kernel to use: a release whose image, headers and source are all offered in one version.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! The Debian root that holds the tools: compiler, kernel build dependencies, QEMU.
 
 use std::fs;

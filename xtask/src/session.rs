@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! One run of the tests: how each suite is run.
 
 use std::cell::OnceCell;

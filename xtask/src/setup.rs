@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! All that a guest needs, in order: root, kernel, modules, programs, initramfs.
 
 use std::path::PathBuf;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! moddb's netlink specification: whether the kernel's own generators take it, and make of it the numbers that the
 //! programs have.
 

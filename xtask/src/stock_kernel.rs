@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! A stock Debian kernel and a build tree that fits it: everything needed to build Rust modules for it and
 //! to boot it.
 //!

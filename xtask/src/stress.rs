@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! `cargo xtask stress`: many shells at once in a guest, each checking every answer, and what the guest's kernel
 //! has to say about it.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! The test suites: what there is to run, and on which kernel.
 
 use anyhow::{bail, Result};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! What came of the tests, printed as it comes and counted.
 
 /// What came of a test.

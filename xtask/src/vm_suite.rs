@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! The tests that run in the guest, reported as tests of their own.
 
 use std::collections::BTreeSet;

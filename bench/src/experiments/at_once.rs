@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! RESETs of many at once.
 
 use super::contents::hold;

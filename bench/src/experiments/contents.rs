@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! RESET's time for a page, by what the pages hold.
 
 use crate::experiment::{timed, Experiment, Log};

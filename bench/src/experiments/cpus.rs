@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! What a second processor is worth to RESET.
 
 use super::contents::hold;

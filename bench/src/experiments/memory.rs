@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! What memory RESET takes while it scans, and what it keeps.
 
 use super::contents::hold;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! RESET's time by what there are for processes.
 
 use crate::experiment::{timed, Experiment, Log};
@@ -89,9 +91,7 @@ fn one_binary(log: &Log) -> Result<()> {
         anyhow::Ok(Program(child))
     };
     let programs: Vec<Program> = (0..PROCESSES).map(|_| start()).collect::<Result<_>>()?;
-    let pids = programs
-        .iter()
-        .map(|one| Pid::from_raw(one.0.id().cast_signed()));
+    let pids = programs.iter().map(|one| Pid::from_raw(one.0.id() as i32));
     compare(log, &pids.collect::<Vec<_>>())
 }
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! How long those wait who read what was found.
 
 use super::contents::hold;

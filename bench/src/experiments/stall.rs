@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! How long a scan holds up the processes that it looks at.
 
 use crate::experiment::{timed, Experiment, Log};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! `moddb` beside other ways in which processes can share keys and values.
 
 use crate::experiment::{timed, Experiment, Log};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! A file, with a lock that all of it is under.
 
 use super::{value, Store, KEYS, VALUE};

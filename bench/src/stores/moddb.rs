@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! The subject: `moddb`, over generic netlink.
 
 use super::netlink::{attribute, nest, Netlink, Request};

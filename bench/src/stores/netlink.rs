@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! Generic netlink messages, made once and sent again and again: what is measured is the kernel.
 
 use anyhow::{bail, ensure, Context, Result};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! A Redis server, asked over a UNIX socket.
 
 use super::{key, value, Store, KEYS, VALUE};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! POSIX shared memory with a mutex that processes share: what costs no system call as long as nobody has to wait.
 
 use super::{value, Store, KEYS, VALUE};

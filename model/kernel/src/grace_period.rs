@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! RCU, as eager as it may be: a grace period ends, and a callback runs, the moment that the last
 //! reader who began before has ended (on that reader's thread, or at once if there is none).

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! Initializers. The kernel's build a value in its final place; a host's mutex may move until it is
 //! used, so these just return it.

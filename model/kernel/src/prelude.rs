@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! What most files import, as in the kernel's `rust/kernel/prelude.rs`.
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! Threads, atomics and blocking, from `std` or from loom. Nothing else asks which.
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! Synchronisation, as in the kernel's `rust/kernel/sync.rs`.
 

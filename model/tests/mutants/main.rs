@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! The model has teeth: each deliberate mistake in a copy of the protocol must fail the test that is
 //! there to find it.

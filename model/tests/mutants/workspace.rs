@@ -1,7 +1,8 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! A copy of the sources that the model needs, to be changed and built.
 
+use nix::fcntl::{Flock, FlockArg};
 use std::env;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -18,7 +19,7 @@ const MEMBERS: [&str; 5] = [
 /// The copy. One process at a time has it.
 pub struct Workspace {
     root: PathBuf,
-    _lock: File,
+    _lock: Flock<File>,
 }
 
 impl Workspace {
@@ -30,7 +31,7 @@ impl Workspace {
         let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("mutants");
         fs::create_dir_all(&root).expect("a directory for the copy");
         let lock = File::create(root.join("lock")).expect("a lock file");
-        lock.lock().expect("the lock on the copy");
+        let lock = Flock::lock(lock, FlockArg::LockExclusive).expect("the lock on the copy");
         for member in ["model", "src/compat", "src/logic", "src/protocol"] {
             let to = root.join(member);
             if to.exists() {

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! The report for programs: one JSON object (RFC 8259) in one line. Addresses are strings such as
 //! `"0x7ffc0000"`, since many readers of JSON round numbers beyond 2^53.

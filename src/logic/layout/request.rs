@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! What `/proc/vm_layout` takes: `<pid>`, `<pid> json=0` or `<pid> json=1`, with at most one newline at
 //! the end. A pid has decimal digits, the first of them not 0.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! Netlink attributes: a length and a type of 16 bits each, a payload, and zeros up to the next multiple
 //! of four.

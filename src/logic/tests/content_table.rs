@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! Frames and their classes against standard maps: colliding samples and hashes, pages seen again, full
 //! tables, no memory.

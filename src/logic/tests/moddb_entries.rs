@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! Requests of `moddb`: well-formed ones are read as they were meant, all others are refused, for the
 //! right attribute.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! Processes that behave like shells and their children, without executing a program.
 
 use super::{Reply, Shell};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! Real shells, driven line by line.
 
 use super::{Reply, Shell};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! Keys that nobody else changes: what each operation on them must answer.
 
 use super::value::{self, Origin};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! Network namespaces that come and go, each with a store that only its maker uses.
 
 use super::model::Model;

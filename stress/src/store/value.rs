@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! Values that tell where they come from and whether they are whole.
 
 use fastrand::Rng;

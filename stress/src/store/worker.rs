@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! One program of the run: its own keys, on which every answer is known, and keys that all programs write.
 
 use super::model::{Model, COUNTER};

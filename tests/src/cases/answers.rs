@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! Whose answer one reads: one's own, whatever way the command was given.
 
 use crate::case::{check_eq, check_text, Case};
@@ -137,8 +139,8 @@ fn a_dead_shells_pid_used_again() -> Result<()> {
         ensure!(first.wait()?.success(), "the shell that writes failed");
         dead = Some(pid);
         bash("echo 'FILTER|nobody' > /proc/memory_info")?;
-        let (mut from, mut to) = std::io::pipe()?;
-        let reader = child::start_as(Pid::from_raw(pid.cast_signed()), || {
+        let (mut from, mut to) = child::pipe()?;
+        let reader = child::start_as(Pid::from_raw(pid as i32), || {
             let read = proc_file::read().map_err(std::io::Error::other);
             read.and_then(|text| to.write_all(&text))
                 .map_err(|_| Errno::EIO)

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! Deliberately broken tests: the runner must report each of them as it deserves.
 
 use crate::case::{skip, Case};

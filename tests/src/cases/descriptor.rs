@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! One open file: its position, its one unchanging answer, reads of any size.
 
 use crate::case::{check_eq, check_text, Case};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! The statement's error table: the number, the text in the file, and the line in the kernel log.
 
 use crate::case::{check_eq, check_text, Case};
@@ -212,7 +214,7 @@ fn killed_reset_keeps_the_data() -> Result<()> {
 
 fn kill_in_reset(delay: Duration) -> Result<WaitStatus> {
     let file = proc_file::open()?;
-    let (ready, signal_ready) = std::io::pipe()?;
+    let (ready, signal_ready) = child::pipe()?;
     let mut signal_ready = Some(signal_ready);
     let child = child::start(|| {
         drop(signal_ready.take());

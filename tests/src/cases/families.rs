@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! The module against the oracle: sets of several processes, and everything that runs.
 
 use super::memory::agrees;

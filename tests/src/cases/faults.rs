@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! Memory that runs out anywhere: each allocation of each command and of the load fails once, then some at
 //! several rates. Only ENOMEM may come out, and the data of before stays.
 

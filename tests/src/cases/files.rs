@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! The module against the oracle: mappings of files.
 
 use super::memory::agrees;

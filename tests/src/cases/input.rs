@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! Bad input: whatever is written, the right error comes back and the data stays.
 
 use crate::case::{check_eq, check_text, Case};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! Loading and unloading, at any moment and many times.
 
 use crate::case::{check_eq, Case};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! The statement's Listing 2, and what every listing has in common.
 
 use crate::case::{check_eq, check_text, Case};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! The module against the oracle: one process with a memory of every kind.
 
 use crate::case::{check_eq, skip, Case};

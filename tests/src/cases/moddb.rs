@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! The tests of `moddb`, one file a group. What the store must hold is known from a map in the test.
 
 mod at_random;

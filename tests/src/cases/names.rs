@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! Process names of every length and of all kinds of bytes.
 
 use crate::case::{check_eq, check_text, Case};

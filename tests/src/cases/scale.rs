@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! Many processes under one name, and many names.
 
 use super::descriptor::read_in_pieces;
@@ -104,7 +106,7 @@ fn resets_at_once_share_scans() -> Result<()> {
     }
     let single = start.elapsed() / 4;
 
-    let (mut wait, mut go) = std::io::pipe()?;
+    let (mut wait, mut go) = child::pipe()?;
     let mut children = Vec::new();
     for _ in 0..AT_ONCE {
         let file = proc_file::open()?;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! What users without privileges can do to the machine once `mode` has let them in: ask, and no more.
 
 use super::access::become_nobody;
@@ -116,8 +118,8 @@ fn open_files() -> Result<()> {
     )?;
     let before = kernel_memory()?;
     // In a child, so that its files are closed when it ends.
-    let (mut status_from, mut status_to) = std::io::pipe()?;
-    let (mut go_from, mut go_to) = std::io::pipe()?;
+    let (mut status_from, mut status_to) = child::pipe()?;
+    let (mut go_from, mut go_to) = child::pipe()?;
     let hoarder = child::start(|| {
         become_nobody()?;
         let mut files = Vec::new();

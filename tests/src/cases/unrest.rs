@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! Processes that exit, exec, remap and rename themselves while they are looked at.
 
 use crate::case::Case;

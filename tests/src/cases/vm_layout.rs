@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! The tests of `vm_layout`, one file a group.
 
 mod agreement;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! The JSON report.
 
 use super::{Area, Entry, Report, Span, SEGMENTS};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! What a report must say, from `/proc/<pid>/{maps,stat,status,statm,smaps_rollup}`.
 
 use super::{Area, Report, Span};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! The top-level page table against what the kernel shows of memory: `/proc/<pid>/pagemap` says which
 //! pages are present and where, `/proc/kpageflags` which frames are page tables, and `/proc/kcore` what
 //! they hold, so that the walk that the processor does can be done from the reported entry on.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! The text report, of which nothing but its format is accepted.
 
 use super::{Area, Entry, Report, Span, SEGMENTS};

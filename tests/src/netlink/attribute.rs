@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! Attributes as bytes.
 
 use nix::errno::Errno;

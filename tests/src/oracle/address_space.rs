@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! One address space: its pages counted by `pagemap`, its read-only contents read through `mem`.
 
 use anyhow::{Context, Result};
@@ -80,8 +82,9 @@ fn scan_part(
         let pages = STEP.min((end - at) / PAGE);
         let entries = &mut entries[..(pages * 8) as usize];
         pagemap.read_exact_at(entries, at / PAGE * 8)?;
-        for (index, entry) in entries.as_chunks().0.iter().enumerate() {
-            if u64::from_ne_bytes(*entry) & PRESENT == 0 {
+        for (index, entry) in entries.chunks_exact(8).enumerate() {
+            let entry = entry.try_into().map_or(0, u64::from_ne_bytes);
+            if entry & PRESENT == 0 {
                 continue;
             }
             valid += 1;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! Which processes belong to which set, and which of them share an address space.
 
 use anyhow::{Context, Result};

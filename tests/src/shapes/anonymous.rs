@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! Anonymous memory in all its protections and states.
 
 use super::area::{Area, PAGE, RO, RW};

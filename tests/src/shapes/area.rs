@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! A mapping in this process, written and protected page by page.
 
 use anyhow::{ensure, Context, Result};

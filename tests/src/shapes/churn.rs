@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! Processes that never hold still, for what must survive that.
 
 use super::area::{has_transparent_huge_pages, Area, HUGE, PAGE, RO, RW};

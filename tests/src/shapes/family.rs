@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! Processes that share memory by descent: forks, threads, and children in one address space.
 
 use super::area::{Area, RO, RW};

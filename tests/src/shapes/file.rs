@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! Mappings of files and devices.
 
 use super::area::{Area, PAGE, RO, RW};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! Huge pages that became read-only.
 
 use super::area::{Area, HUGE, PAGE, RO, RW};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! A process that asks `vm_layout` about everybody.
 
 use super::churn::deadline;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! Pages that the kernel's same-page merging made one.
 
 use super::area::{Area, RO};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! Pages that were swapped out.
 
 use super::area::{Area, RO};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! malloc(3) and free(3).
 
 use crate::steps::Steps;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! An application that allocates and frees memory on a schedule, one step at a time, to be looked at
 //! between the steps: by hand, or by `vm-layout-sample`.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! mmap(2).
 
 use crate::steps::Steps;

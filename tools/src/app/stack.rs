@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! A function that calls itself.
 
 use crate::steps::Steps;
@@ -39,7 +41,7 @@ impl Stack {
     fn call<const FRAME: usize>(&self, depth: usize, steps: &mut Steps) -> Result<()> {
         let mut frame = [depth as u8; FRAME];
         black_box(&mut frame);
-        let is_step = depth.is_multiple_of(self.depth / self.steps);
+        let is_step = depth % (self.depth / self.steps) == 0;
         if is_step {
             steps.step("call", depth)?;
         }

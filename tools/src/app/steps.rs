@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! The steps of a schedule, and the waiting between them.
 
 use anyhow::{Context, Result};

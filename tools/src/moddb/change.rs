@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! What the store tells those who watch it.
 
 use super::attribute::attributes;

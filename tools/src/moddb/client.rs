@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! The store's operations.
 
 use super::attribute::{attributes, Attribute};

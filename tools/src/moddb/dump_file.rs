@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! The file that keeps a store: the line `moddb dump 1`, then for each entry
 //!
 //! | bytes | |

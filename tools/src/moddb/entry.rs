@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! An entry of the store, and how it is cut into parts that fit into attributes.
 
 use super::attribute::{attributes, Attribute};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! A generic netlink socket: one request at a time and its answer.
 
 use super::attribute::attributes;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! Messages to and from the family, for the crates that carry them.
 
 use super::attribute::Attribute;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! What each command does.
 
 use crate::arguments::{bytes, Command, Wrong};

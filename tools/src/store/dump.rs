@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! A store in a file; `tools::moddb` says how it looks.
 
 use anyhow::{bail, Context, Result};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! `moddb`: the store of keys and values in the kernel, from the command line. Under the name `test` it is the same
 //! program.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! How keys, values and changes are printed.
 
 use base64::prelude::{Engine, BASE64_STANDARD};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! Numbers that are made of samples and judged by a target.
 
 use std::fmt;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! Charts of a run, for the README.
 
 use std::path::Path;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! What a guest measured.
 
 use bench::{Message, Sample};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! What is compared with what, and the targets.
 
 use super::figures::Figure::{self, Compared, Ratio, Value};

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! A value on the heap, as in the kernel's `rust/kernel/alloc/kbox.rs`.
 

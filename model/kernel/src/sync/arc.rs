@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! Counted references, as in the kernel's `rust/kernel/sync/arc.rs`.
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! Memory barriers, as in the kernel's `rust/kernel/sync/barrier.rs`.
 //!

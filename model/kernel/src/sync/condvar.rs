@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! Condition variables, as in the kernel's `rust/kernel/sync/condvar.rs`.
 

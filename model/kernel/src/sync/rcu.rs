@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! The RCU read-side lock, as in the kernel's `rust/kernel/sync/rcu.rs`.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! Requests at random: the store is what a map in the test is.
 
 use super::operations::errno;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! Several keys in one message: all of them, or none.
 
 use super::operations::errno;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! Memory that runs out: each allocation of each operation and of the load fails once. Only ENOMEM may come of it, and the
 //! store is what it was. In the group of all tests that need fault injection, since these run on a kernel of their own.
 

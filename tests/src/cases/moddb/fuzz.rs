@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! Messages that are wrong in every way. Any answer will do but silence and a complaint in the kernel's log; and the
 //! store must be what a map says at the end, for what was well formed.
 

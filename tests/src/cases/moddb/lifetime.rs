@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! Loading and unloading beside sockets, lists and writers.
 
 use super::operations::errno;

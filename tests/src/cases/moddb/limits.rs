@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! What the parameters bound, and who pays for the memory.
 
 use super::operations::errno;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! Network namespaces: each has a store of its own, and those who may use it.
 
 use super::operations::errno;
@@ -96,8 +98,8 @@ fn changes_stay() -> Result<()> {
         Err(Errno::EAGAIN),
     )?;
     // And the other way round.
-    let (mut ready_from, mut ready_to) = std::io::pipe()?;
-    let (mut go_from, mut go_to) = std::io::pipe()?;
+    let (mut ready_from, mut ready_to) = child::pipe()?;
+    let (mut go_from, mut go_to) = child::pipe()?;
     let other = child::start(|| {
         unshare(CloneFlags::CLONE_NEWNET)?;
         let listener = Store::open_in_child()?;
@@ -172,7 +174,7 @@ fn parameters() -> Result<()> {
 fn hearing() -> Result<()> {
     for (parameters, expected) in [("", YES), ("read=1 write=1", NO), ("read=2", NO)] {
         let module = MODDB.load_with(parameters)?;
-        let (mut ready_from, mut ready_to) = std::io::pipe()?;
+        let (mut ready_from, mut ready_to) = child::pipe()?;
         let listener = child::start(|| {
             become_nobody()?;
             let listener = Store::open_in_child()?;

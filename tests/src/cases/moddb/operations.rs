@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! Each operation, against a map.
 
 use crate::case::{check_eq, Case};

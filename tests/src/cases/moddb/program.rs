@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! The program `moddb`, as shells call it.
 
 use crate::case::{check_eq, check_text, Case};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! Processes at the same keys at the same time.
 
 use super::operations::errno;

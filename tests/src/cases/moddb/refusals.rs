@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! What a refused request is told: the number, a sentence that names the attribute, and where that lies.
 
 use crate::case::{check_eq, Case};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! The notifications of changes.
 
 use crate::case::{check_eq, Case};

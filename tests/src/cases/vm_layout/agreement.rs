@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! Every figure against what the kernel says in its own files, for processes of all kinds that stand
 //! still.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! Memory that runs out: each allocation of each command and of the load fails once. In the group of all tests that need
 //! fault injection, since these run on a kernel of their own.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! What is written to the file: bad input, errors, and whose answer a reader gets.
 
 use super::load::{unused_pid, Zombie, KTHREADD};
@@ -81,7 +83,7 @@ fn malformed() -> Result<()> {
         fails(&vec![b'1'; length], Errno::EINVAL, INVALID)?;
     }
     fails(&[b'9'; 64], Errno::ESRCH, NO_PROCESS)?;
-    let own = std::process::id().cast_signed();
+    let own = std::process::id() as i32;
     for command in [
         format!("{own}"),
         format!("{own}\n"),

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! The report in the kernel log, and loads that must fail.
 
 use crate::case::{check_eq, check_text, Case};

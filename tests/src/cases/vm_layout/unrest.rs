@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
 //! Processes that exit, exec and remap while they are looked at, and a module that goes meanwhile.
 
 use super::agreement::agrees;

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 
 //! What can go wrong without memory being short, as in the kernel's `rust/kernel/alloc/kvec/errors.rs`.
 
