@@ -2,11 +2,13 @@
 
 //! Where the capabilities come from that a Debian root needs: mounts, `chroot`, files of several owners.
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::os::fd::AsRawFd;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 use anyhow::{bail, Result};
+use nix::fcntl::{fcntl, FcntlArg, FdFlag};
 use nix::unistd;
 
 /// The source of root's capabilities.
@@ -65,12 +67,12 @@ impl Privilege {
     /// Returns this program with root's capabilities; sudo leaves it the variables `environment`.
     pub fn command(self, environment: &[&str]) -> Command {
         // Through /proc, because cargo may have replaced the file that this process was started from.
-        let this = PathBuf::from(format!("/proc/{}/exe", std::process::id()));
+        let this = format!("/proc/{}/exe", std::process::id());
         match self {
             Privilege::Root => Command::new(this),
             Privilege::UserNamespace => {
                 let mut command = Command::new("unshare");
-                command.args(UNSHARE).arg(this);
+                command.args(UNSHARE).arg(inherited_self().unwrap_or(this));
                 command
             }
             Privilege::Sudo => {
@@ -82,4 +84,17 @@ impl Privilege {
             }
         }
     }
+}
+
+/// Returns a path by which a child of this process finds this program. A process in a user namespace may not look
+/// through `/proc` at one outside, so it gets an open file.
+fn inherited_self() -> Option<String> {
+    static FILE: OnceLock<Option<File>> = OnceLock::new();
+    let open = || {
+        let file = File::open("/proc/self/exe").ok()?;
+        fcntl(&file, FcntlArg::F_SETFD(FdFlag::empty())).ok()?;
+        Some(file)
+    };
+    let file = FILE.get_or_init(open).as_ref()?;
+    Some(format!("/proc/self/fd/{}", file.as_raw_fd()))
 }
