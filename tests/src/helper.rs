@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 /// How long a helper may take to set itself up.
 const SETUP_LIMIT: Duration = Duration::from_secs(120);
 
-static FALLEN: Mutex<Vec<String>> = Mutex::new(Vec::new());
+static ENDED_EARLY: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 /// A process group led by a stopped or waiting process; killed when this goes.
 pub struct Helper {
@@ -131,7 +131,7 @@ impl Drop for Helper {
                 let _ = killpg(self.leader, Signal::SIGKILL);
                 let _ = waitpid(self.leader, None);
             }
-            ended => note_fallen(format!("{} ended by itself: {ended:?}", self.what)),
+            ended => note_ended_early(format!("{} ended by itself: {ended:?}", self.what)),
         }
     }
 }
@@ -146,17 +146,17 @@ pub fn worker_command(comm: &str, shape: &str, argument: Option<&str>) -> Result
     Ok(command)
 }
 
-fn note_fallen(what: String) {
-    if let Ok(mut fallen) = FALLEN.lock() {
-        fallen.push(what);
+fn note_ended_early(what: String) {
+    if let Ok(mut ended_early) = ENDED_EARLY.lock() {
+        ended_early.push(what);
     }
 }
 
 /// The helpers that ended before the test let go of them.
-pub fn fallen() -> Vec<String> {
-    FALLEN
+pub fn ended_early() -> Vec<String> {
+    ENDED_EARLY
         .lock()
-        .map(|fallen| fallen.clone())
+        .map(|ended_early| ended_early.clone())
         .unwrap_or_default()
 }
 

@@ -5,25 +5,26 @@
 
 mod case;
 mod cases;
-mod child;
+mod command_file;
 mod crowd;
+mod escape;
+mod failing_load;
 mod fault;
 mod helper;
 mod kernel_log;
 mod kernel_memory;
-mod layout;
+mod memory_info;
+mod moddb;
 mod module;
 mod netlink;
-mod oracle;
-mod proc_file;
-mod report;
+mod privileges;
 mod runner;
 mod setting;
 mod shapes;
 mod shell;
-mod store;
 mod tiny_elf;
 mod traced;
+mod vm_layout;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -70,12 +71,12 @@ enum Command {
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::List => {
-            cases::all().for_each(|case| println!("{}", case.name));
+            cases::all().for_each(|case| println!("{}", case.name()));
             Ok(ExitCode::SUCCESS)
         }
         Command::Run { filter } => runner::run(cases::all(), &filter),
         Command::Broken => runner::run(cases::broken(), &[]),
-        Command::Oracle { name } => oracle::print(name.as_deref()),
+        Command::Oracle { name } => memory_info::oracle::print(name.as_deref()),
         Command::Case { name } => case::run_here(&name),
         Command::Worker {
             comm,

@@ -22,7 +22,7 @@ pub fn run(tests: impl Iterator<Item = &'static Case>, filters: &[String]) -> Re
     let wanted = |case: &&Case| {
         filters
             .iter()
-            .all(|filter| case.name.contains(filter.as_str()))
+            .all(|filter| case.name().contains(filter.as_str()))
     };
     let chosen: Vec<&Case> = tests.filter(wanted).collect();
     if chosen.is_empty() {
@@ -30,7 +30,7 @@ pub fn run(tests: impl Iterator<Item = &'static Case>, filters: &[String]) -> Re
     }
     let (mut passed, mut failed, mut skipped) = (0, 0, 0);
     for case in chosen {
-        print!("test {} ... ", case.name);
+        print!("test {} ... ", case.name());
         std::io::stdout().flush()?;
         match run_one(case)? {
             Verdict::Passed => {
@@ -61,7 +61,7 @@ fn run_one(case: &Case) -> Result<Verdict> {
     let mut reason = tempfile::tempfile().context("cannot make a file for the test's output")?;
     let mut complaint = tempfile::tempfile()?;
     let mut process = Command::new(std::env::current_exe()?)
-        .args(["case", case.name])
+        .args(["case", case.name()])
         .stdin(Stdio::null())
         .stdout(reason.try_clone()?)
         .stderr(complaint.try_clone()?)

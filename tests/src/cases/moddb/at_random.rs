@@ -3,28 +3,26 @@
 //! Requests at random: the store is what a map in the test is.
 
 use super::operations::errno;
-use crate::case::{check_eq, Case};
+use crate::case::{cases, check_eq};
+use crate::moddb::{entry, Pairs, Store, DEL, IF_ABSENT, IF_VALUE, KEY, OPTIONAL, SET, VALUE};
 use crate::module::MODDB;
-use crate::store::{entry, Pairs, Store, DEL, IF_ABSENT, IF_VALUE, KEY, OPTIONAL, SET, VALUE};
 use anyhow::{ensure, Context, Result};
 use fastrand::Rng;
 use nix::errno::Errno;
 
-pub const CASES: &[Case] = &[Case::slow(
-    "moddb::agrees_with_a_map",
-    300,
-    agrees_with_a_map,
-)];
+cases! {
+    random_requests_agree_with_a_map (300 s),
+}
 
 /// Random requests, each answered as a map would.
-fn agrees_with_a_map() -> Result<()> {
+fn random_requests_agree_with_a_map() -> Result<()> {
     let seed = Rng::new().get_seed();
     agrees(seed).with_context(|| format!("with seed {seed}"))
 }
 
 fn agrees(seed: u64) -> Result<()> {
     let mut rng = Rng::with_seed(seed);
-    let _module = MODDB.load_with("")?;
+    let _module = MODDB.load()?;
     let mut store = Store::open()?;
     let mut model = Pairs::new();
     for step in 0..4_000 {

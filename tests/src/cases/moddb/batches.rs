@@ -3,21 +3,21 @@
 //! Several keys in one message: all of them, or none.
 
 use super::operations::errno;
-use crate::case::{check_eq, Case};
-use crate::module::MODDB;
-use crate::store::{
+use crate::case::{cases, check_eq};
+use crate::moddb::{
     entry, pair, with_condition, Pairs, Store, BATCH_MAX, DEL, IF_ABSENT, KEY, REPLY_MAX, SET,
 };
+use crate::module::MODDB;
 use anyhow::{ensure, Context, Result};
 use nix::errno::Errno;
 
-pub const CASES: &[Case] = &[
-    Case::new("moddb::batch_is_set_and_deleted", whole),
-    Case::new("moddb::batch_fails_as_a_whole", fails_as_a_whole),
-    Case::new("moddb::batch_of_too_many", too_many),
-    Case::new("moddb::batch_with_a_key_twice", key_twice),
-    Case::new("moddb::answer_that_is_too_long", answer_too_long),
-];
+cases! {
+    a_batch_is_set_and_deleted,
+    a_batch_fails_as_a_whole,
+    too_many_entries,
+    a_key_twice_in_a_batch,
+    an_answer_that_is_too_long,
+}
 
 fn key_of(index: usize) -> Vec<u8> {
     format!("key {index}").into_bytes()
@@ -29,8 +29,8 @@ fn keys(indices: impl Iterator<Item = usize>) -> Vec<u8> {
         .collect()
 }
 
-fn whole() -> Result<()> {
-    let _module = MODDB.load_with("")?;
+fn a_batch_is_set_and_deleted() -> Result<()> {
+    let _module = MODDB.load()?;
     let mut store = Store::open()?;
     let mut model = Pairs::new();
     for (round, count) in [1, 2, 64, BATCH_MAX].into_iter().enumerate() {
@@ -57,9 +57,9 @@ fn whole() -> Result<()> {
 }
 
 /// What is wrong with one entry keeps all others from being applied, wherever it stands.
-fn fails_as_a_whole() -> Result<()> {
+fn a_batch_fails_as_a_whole() -> Result<()> {
     const COUNT: usize = 50;
-    let _module = MODDB.load_with("")?;
+    let _module = MODDB.load()?;
     let mut store = Store::open()?;
     let old: Pairs = (0..COUNT)
         .step_by(2)
@@ -138,8 +138,8 @@ fn fails_as_a_whole() -> Result<()> {
     Ok(())
 }
 
-fn too_many() -> Result<()> {
-    let _module = MODDB.load_with("")?;
+fn too_many_entries() -> Result<()> {
+    let _module = MODDB.load()?;
     let mut store = Store::open()?;
     let sets = |count: usize| -> Vec<u8> {
         (0..count)
@@ -170,8 +170,8 @@ fn too_many() -> Result<()> {
     check_eq("entries", store.list()?.len(), BATCH_MAX)
 }
 
-fn key_twice() -> Result<()> {
-    let _module = MODDB.load_with("")?;
+fn a_key_twice_in_a_batch() -> Result<()> {
+    let _module = MODDB.load()?;
     let mut store = Store::open()?;
     store.set(b"a", b"old")?;
     for between in [0, 1, 100] {
@@ -200,8 +200,8 @@ fn key_twice() -> Result<()> {
     )
 }
 
-fn answer_too_long() -> Result<()> {
-    let _module = MODDB.load_with("")?;
+fn an_answer_that_is_too_long() -> Result<()> {
+    let _module = MODDB.load()?;
     let mut store = Store::open()?;
     let count = REPLY_MAX / 65_535 + 1;
     for index in 0..count {

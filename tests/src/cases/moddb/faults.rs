@@ -4,57 +4,40 @@
 //! store is what it was. In the group of all tests that need fault injection, since these run on a kernel of their own.
 
 use super::operations::errno;
-use crate::case::{check_eq, Case};
-use crate::cases::faults::each_allocation_of_a_load;
+use crate::case::{cases, check_eq};
+use crate::failing_load::fail_each_allocation_of_a_load;
 use crate::fault::Faults;
+use crate::moddb::{entry, pair, Pairs, Store, DEL, FLUSH, GET, KEY, LIST, NOOP, SET};
 use crate::module::MODDB;
 use crate::netlink::{ACK, DUMP};
-use crate::store::{entry, pair, Pairs, Store, DEL, FLUSH, GET, KEY, LIST, NOOP, SET};
 use anyhow::{bail, ensure, Context, Result};
 use nix::errno::Errno;
 use nix::sched::{unshare, CloneFlags};
 
-pub const CASES: &[Case] = &[
-    Case::slow("faults::moddb_each_allocation_of_a_noop", 300, || {
-        each_allocation(NOOP, 0, &[])
-    }),
-    Case::slow("faults::moddb_each_allocation_of_a_get", 300, || {
-        each_allocation(GET, 0, &[key(0), key(1)].concat())
-    }),
-    Case::slow("faults::moddb_each_allocation_of_a_set", 300, || {
+cases! {
+    each_allocation_of_a_noop (300 s) => || each_allocation(NOOP, 0, &[]),
+    each_allocation_of_a_get (300 s) => || each_allocation(GET, 0, &[key(0), key(1)].concat()),
+    each_allocation_of_a_set (300 s) => || {
         each_allocation(
             SET,
             ACK,
             &[pair(b"new", b"x"), pair(&[0], &[9; 60_000])].concat(),
         )
-    }),
-    Case::slow(
-        "faults::moddb_each_allocation_of_a_large_batch",
-        600,
-        || {
-            let request: Vec<u8> = (0..32)
-                .flat_map(|index| pair(&[b'n', index], &[index; 80]))
-                .collect();
-            each_allocation(SET, ACK, &request)
-        },
-    ),
-    Case::slow("faults::moddb_each_allocation_of_a_del", 300, || {
-        each_allocation(DEL, ACK, &[key(0), key(1)].concat())
-    }),
-    Case::slow("faults::moddb_each_allocation_of_a_list", 300, || {
-        each_allocation(LIST, DUMP, &[])
-    }),
-    Case::slow("faults::moddb_each_allocation_of_a_flush", 300, || {
-        each_allocation(FLUSH, ACK, &[])
-    }),
-    Case::slow(
-        "faults::moddb_each_allocation_of_a_namespace",
-        300,
-        namespace,
-    ),
-    Case::slow("faults::moddb_each_allocation_of_a_load", 900, load),
-    Case::slow("faults::moddb_at_several_rates", 600, at_several_rates),
-];
+    },
+    each_allocation_of_a_large_batch (600 s) => || {
+        let request: Vec<u8> = (0..32)
+            .flat_map(|index| pair(&[b'n', index], &[index; 80]))
+            .collect();
+        each_allocation(SET, ACK, &request)
+    },
+    each_allocation_of_a_del (300 s) => || each_allocation(DEL, ACK, &[key(0), key(1)].concat()),
+    each_allocation_of_a_list (300 s) => || each_allocation(LIST, DUMP, &[]),
+    each_allocation_of_a_flush (300 s) => || each_allocation(FLUSH, ACK, &[]),
+    each_allocation_of_a_namespace (300 s),
+    each_allocation_of_a_load (900 s),
+    at_several_rates (600 s),
+    malformed_messages_at_random (600 s) => super::fuzz::on_a_debug_kernel,
+}
 
 /// More allocations than an operation has.
 const MANY: u32 = 3_000;
@@ -78,7 +61,7 @@ fn fill(store: &mut Store) -> Result<Pairs> {
 /// What the store is after an operation that went well.
 fn after(command: u8, before: &Pairs, request: &[u8]) -> Result<Pairs> {
     let mut pairs = before.clone();
-    for (key, value) in crate::store::entries(request)? {
+    for (key, value) in crate::moddb::entries(request)? {
         match command {
             SET => drop(pairs.insert(key, value.context("a set has a value")?)),
             DEL => drop(pairs.remove(&key)),
@@ -93,7 +76,7 @@ fn after(command: u8, before: &Pairs, request: &[u8]) -> Result<Pairs> {
 
 fn each_allocation(command: u8, flags: u16, request: &[u8]) -> Result<()> {
     let faults = Faults::set_up()?;
-    let _module = MODDB.load_with("")?;
+    let _module = MODDB.load()?;
     let mut store = Store::open()?;
     store.socket.patience(20_000)?;
     // Some memory is got once for all.
@@ -138,9 +121,9 @@ fn each_allocation(command: u8, flags: u16, request: &[u8]) -> Result<()> {
 }
 
 /// A namespace whose store cannot be made is not made.
-fn namespace() -> Result<()> {
+fn each_allocation_of_a_namespace() -> Result<()> {
     let faults = Faults::set_up()?;
-    let _module = MODDB.load_with("")?;
+    let _module = MODDB.load()?;
     let home = std::fs::File::open("/proc/self/ns/net")?;
     unshare(CloneFlags::CLONE_NEWNET)?;
     let mut failures = 0;
@@ -165,8 +148,8 @@ fn namespace() -> Result<()> {
     bail!("a namespace still allocates after {MANY} allocations")
 }
 
-fn load() -> Result<()> {
-    each_allocation_of_a_load(MODDB, c"read=3", c"", || {
+fn each_allocation_of_a_load() -> Result<()> {
+    fail_each_allocation_of_a_load(MODDB, c"read=3", c"", || {
         let mut store = Store::open()?;
         store.set(b"k", b"v")?;
         check_eq("the value", errno(store.get(b"k")), Ok(b"v".to_vec()))
@@ -175,7 +158,7 @@ fn load() -> Result<()> {
 
 fn at_several_rates() -> Result<()> {
     let faults = Faults::set_up()?;
-    let _module = MODDB.load_with("")?;
+    let _module = MODDB.load()?;
     for every in [1, 7, 50, 500] {
         for _ in 0..6 {
             let mut store = Store::open()?;

@@ -4,31 +4,26 @@
 //! store must be what a map says at the end, for what was well formed.
 
 use super::operations::errno;
-use crate::case::{check_eq, Case};
+use crate::case::{cases, check_eq};
 use crate::fault::Faults;
+use crate::moddb::{entry, pair, with_condition, Store, CHANGED, ENTRY, KEY, VALUE};
 use crate::module::MODDB;
 use crate::netlink::{attribute, message, Socket, ACK, DUMP, NESTED, REQUEST};
-use crate::store::{entry, pair, with_condition, Store, CHANGED, ENTRY, KEY, VALUE};
 use anyhow::{Context, Result};
 use fastrand::Rng;
 use nix::errno::Errno;
 use nix::sys::socket::MsgFlags;
 use std::time::{Duration, Instant};
 
-pub const CASES: &[Case] = &[
-    Case::slow("moddb::malformed_messages_at_random", 120, || fuzz(15)),
-    Case::slow(
-        "faults::moddb_malformed_messages_at_random",
-        600,
-        on_a_debug_kernel,
-    ),
-];
+cases! {
+    malformed_messages_at_random (120 s) => || fuzz(15),
+}
 
-/// A message more than this is refused by the socket.
-const HUGE: usize = 300_000;
+/// Greatest number of bytes that are added to a message. The socket refuses messages of this size.
+const MOST_EXTRA_BYTES: usize = 300_000;
 
 /// Longer where more is noticed.
-fn on_a_debug_kernel() -> Result<()> {
+pub fn on_a_debug_kernel() -> Result<()> {
     Faults::set_up()?;
     fuzz(60)
 }
@@ -121,7 +116,7 @@ fn one(rng: &mut Rng, family: u16) -> Vec<u8> {
     match rng.u8(..12) {
         0 => bytes.truncate(rng.usize(..bytes.len())),
         1 => {
-            let length = rng.usize(..HUGE);
+            let length = rng.usize(..MOST_EXTRA_BYTES);
             bytes.resize(bytes.len() + length, rng.u8(..));
         }
         2 => {

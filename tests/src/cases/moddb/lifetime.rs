@@ -4,30 +4,30 @@
 
 use super::operations::errno;
 use super::races::{end, start};
-use crate::case::{check_eq, Case};
+use crate::case::{cases, check_eq};
 use crate::kernel_memory::keeps_nothing;
-use crate::module::{self, MEMORY_INFO, MODDB};
+use crate::moddb::{pair, Store, LIST, SET};
+use crate::module::{MEMORY_INFO, MODDB};
 use crate::netlink::{Socket, DUMP};
-use crate::store::{pair, Store, LIST, SET};
 use anyhow::{ensure, Result};
 use nix::errno::Errno;
 use nix::kmod::{delete_module, DeleteModuleFlags};
 use nix::sys::socket::MsgFlags;
 use std::time::{Duration, Instant};
 
-pub const CASES: &[Case] = &[
-    Case::new("moddb::no_family_without_the_module", no_family),
-    Case::new("moddb::unload_with_open_sockets", open_sockets),
-    Case::new("moddb::unload_in_mid_list", mid_list),
-    Case::slow("moddb::unload_beside_requests", 180, beside_requests),
-    Case::slow("moddb::fifty_times_without_a_leak", 300, without_a_leak),
-    Case::new("moddb::beside_memory_info", beside_memory_info),
-];
+cases! {
+    no_family_without_the_module,
+    unload_with_open_sockets,
+    unload_during_a_list,
+    unload_during_requests (180 s),
+    fifty_loads_leak_nothing (300 s),
+    loaded_together_with_memory_info,
+}
 
-fn no_family() -> Result<()> {
+fn no_family_without_the_module() -> Result<()> {
     let mut socket = Socket::open()?;
     check_eq("the family", socket.family("moddb")?.is_none(), true)?;
-    MODDB.load_with("")?.unload()?;
+    MODDB.load()?.unload()?;
     check_eq(
         "the family afterwards",
         socket.family("moddb")?.is_none(),
@@ -36,8 +36,8 @@ fn no_family() -> Result<()> {
 }
 
 /// A socket is nobody's: it holds no module, and the next one answers through it under the family's new number.
-fn open_sockets() -> Result<()> {
-    let module = MODDB.load_with("")?;
+fn unload_with_open_sockets() -> Result<()> {
+    let module = MODDB.load()?;
     let mut store = Store::open()?;
     let listener = Store::open()?;
     listener.join()?;
@@ -45,7 +45,7 @@ fn open_sockets() -> Result<()> {
     module.unload()?;
     check_eq("a get", errno(store.get(b"k")), Err(Errno::ENOENT))?;
     check_eq("the family", store.socket.family("moddb")?.is_none(), true)?;
-    let _module = MODDB.load_with("")?;
+    let _module = MODDB.load()?;
     let mut store = Store::open()?;
     check_eq(
         "what was there before",
@@ -56,8 +56,8 @@ fn open_sockets() -> Result<()> {
 }
 
 /// A list under way holds the module, until it is read or its socket is closed.
-fn mid_list() -> Result<()> {
-    let module = MODDB.load_with("")?;
+fn unload_during_a_list() -> Result<()> {
+    let module = MODDB.load()?;
     let mut store = Store::open()?;
     for index in 0..2_000_u32 {
         store.set(&index.to_le_bytes(), &[1; 1000])?;
@@ -75,7 +75,7 @@ fn mid_list() -> Result<()> {
     module.unload()
 }
 
-fn beside_requests() -> Result<()> {
+fn unload_during_requests() -> Result<()> {
     let askers = start(4, |index| loop {
         // The module, and with it the family, may go at any moment; any answer will do but silence.
         let Ok(mut store) = Store::open() else {
@@ -102,7 +102,7 @@ fn beside_requests() -> Result<()> {
     let deadline = Instant::now() + Duration::from_secs(12);
     let mut unloads = 0;
     while Instant::now() < deadline || unloads < 3 {
-        std::mem::forget(MODDB.load_with("")?);
+        std::mem::forget(MODDB.load()?);
         std::thread::sleep(Duration::from_millis(150));
         let limit = Instant::now() + Duration::from_secs(60);
         // A list under way holds it for a moment.
@@ -116,9 +116,9 @@ fn beside_requests() -> Result<()> {
     end(askers)
 }
 
-fn without_a_leak() -> Result<()> {
+fn fifty_loads_leak_nothing() -> Result<()> {
     keeps_nothing(|| {
-        let module = MODDB.load_with("")?;
+        let module = MODDB.load()?;
         let mut store = Store::open()?;
         for index in 0..100_u32 {
             store.set(&index.to_le_bytes(), &[1; 10_000])?;
@@ -129,9 +129,9 @@ fn without_a_leak() -> Result<()> {
     })
 }
 
-fn beside_memory_info() -> Result<()> {
-    let other = MEMORY_INFO.load_with("")?;
-    let module = MODDB.load_with("")?;
+fn loaded_together_with_memory_info() -> Result<()> {
+    let other = MEMORY_INFO.load()?;
+    let module = MODDB.load()?;
     Store::open()?.set(b"k", b"v")?;
     other.unload()?;
     check_eq(
@@ -139,7 +139,7 @@ fn beside_memory_info() -> Result<()> {
         errno(Store::open()?.get(b"k")),
         Ok(b"v".to_vec()),
     )?;
-    let other = module::load()?;
+    let other = MEMORY_INFO.load()?;
     module.unload()?;
     other.unload()
 }

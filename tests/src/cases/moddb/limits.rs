@@ -4,26 +4,26 @@
 
 use super::operations::errno;
 use super::races::{join, start};
-use crate::case::{check_eq, skip, Case};
-use crate::child;
+use crate::case::{cases, check_eq, skip};
+use crate::moddb::{entry, pair, Pairs, Store, DEL, KEY, SET};
 use crate::module::MODDB;
-use crate::store::{entry, pair, Pairs, Store, DEL, KEY, SET};
 use anyhow::{ensure, Context, Result};
+use guest::child;
 use nix::errno::Errno;
 use nix::mount::{mount, umount, MsFlags};
 use nix::sched::{unshare, CloneFlags};
 use std::path::Path;
 
-pub const CASES: &[Case] = &[
-    Case::new("moddb::entries_are_bounded", entries),
-    Case::new("moddb::bytes_are_bounded", bytes),
-    Case::slow("moddb::limits_hold_beside_each_other", 180, at_once),
-    Case::new("moddb::each_namespace_has_its_limits", each_namespace),
-    Case::new("moddb::bad_parameters", bad_parameters),
-    Case::slow("moddb::memory_is_the_writers_cgroups", 180, memory_cgroup),
-];
+cases! {
+    entries_are_bounded,
+    bytes_are_bounded,
+    concurrent_writers_do_not_exceed_a_limit (180 s),
+    each_namespace_has_its_own_limits,
+    bad_parameters_fail_to_load,
+    memory_is_charged_to_the_writers_cgroup (180 s),
+}
 
-fn entries() -> Result<()> {
+fn entries_are_bounded() -> Result<()> {
     let _module = MODDB.load_with("max_entries=10")?;
     let mut store = Store::open()?;
     for key in 0..10_u8 {
@@ -60,7 +60,7 @@ fn entries() -> Result<()> {
     store.write(SET, &batch(20..30)).context("after a flush")
 }
 
-fn bytes() -> Result<()> {
+fn bytes_are_bounded() -> Result<()> {
     let _module = MODDB.load_with("max_bytes=1000")?;
     let mut store = Store::open()?;
     store.set(b"a", &[1; 499])?;
@@ -92,7 +92,7 @@ fn bytes() -> Result<()> {
 }
 
 /// Many writers together get no further than one, and as far.
-fn at_once() -> Result<()> {
+fn concurrent_writers_do_not_exceed_a_limit() -> Result<()> {
     const LIMIT: usize = 300;
     let _module = MODDB.load_with("max_entries=300")?;
     let mut store = Store::open()?;
@@ -137,7 +137,7 @@ fn at_once() -> Result<()> {
     Ok(())
 }
 
-fn each_namespace() -> Result<()> {
+fn each_namespace_has_its_own_limits() -> Result<()> {
     let _module = MODDB.load_with("max_entries=2")?;
     let mut store = Store::open()?;
     store.write(SET, &[pair(b"a", b""), pair(b"b", b"")].concat())?;
@@ -151,7 +151,7 @@ fn each_namespace() -> Result<()> {
     check_eq("entries here", store.list()?.len(), 2)
 }
 
-fn bad_parameters() -> Result<()> {
+fn bad_parameters_fail_to_load() -> Result<()> {
     for parameters in [
         "read=3",
         "write=3",
@@ -184,7 +184,7 @@ fn bad_parameters() -> Result<()> {
 }
 
 /// Not what happens at the cgroup's limit: that is the kernel's own affair, which kills somebody.
-fn memory_cgroup() -> Result<()> {
+fn memory_is_charged_to_the_writers_cgroup() -> Result<()> {
     let filesystems = std::fs::read_to_string("/proc/filesystems")?;
     if !filesystems.contains("cgroup2") {
         return skip("this kernel has no cgroups");
@@ -219,7 +219,7 @@ fn in_cgroup(root: &Path) -> Result<()> {
 }
 
 fn charged(group: &Path) -> Result<()> {
-    let module = MODDB.load_with("")?;
+    let module = MODDB.load()?;
     let used = || -> Result<u64> {
         let text = std::fs::read_to_string(group.join("memory.current"))?;
         text.trim().parse().context("memory.current is a number")

@@ -3,31 +3,28 @@
 //! Network namespaces: each has a store of its own, and those who may use it.
 
 use super::operations::errno;
-use crate::case::{check_eq, Case};
-use crate::cases::access::become_nobody;
-use crate::child::{self, Outcome};
+use crate::case::{cases, check_eq};
 use crate::kernel_memory::{keeps_nothing, kernel_memory};
+use crate::moddb::{Pairs, Store};
 use crate::module::MODDB;
-use crate::store::{Pairs, Store};
+use crate::privileges::become_nobody;
 use anyhow::{Context, Result};
+use guest::child::{self, Outcome};
 use nix::errno::Errno;
 use nix::sched::{setns, unshare, CloneFlags};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 
-pub const CASES: &[Case] = &[
-    Case::new("moddb::namespaces_are_apart", apart),
-    Case::slow("moddb::namespaces_are_freed_with_their_store", 300, freed),
-    Case::new("moddb::changes_stay_in_the_namespace", changes_stay),
-    Case::new("moddb::everyone_reads_and_root_writes", by_default),
-    Case::new("moddb::parameters_say_who_may", parameters),
-    Case::new("moddb::who_may_not_read_hears_nothing", hearing),
-    Case::new(
-        "moddb::root_of_a_namespace_writes_there",
-        root_of_a_namespace,
-    ),
-];
+cases! {
+    each_namespace_has_its_own_store,
+    a_store_is_freed_with_its_namespace (300 s),
+    changes_stay_in_the_namespace,
+    everyone_reads_and_root_writes,
+    parameters_decide_who_may_read_and_write,
+    notifications_need_the_right_to_read,
+    root_of_a_user_namespace_writes_in_it,
+}
 
 /// Uses a store in a namespace that was just made.
 fn in_new_namespace(then: impl FnOnce(&mut Store) -> Outcome) -> Result<Outcome> {
@@ -37,8 +34,8 @@ fn in_new_namespace(then: impl FnOnce(&mut Store) -> Outcome) -> Result<Outcome>
     })
 }
 
-fn apart() -> Result<()> {
-    let _module = MODDB.load_with("")?;
+fn each_namespace_has_its_own_store() -> Result<()> {
+    let _module = MODDB.load()?;
     let mut store = Store::open()?;
     store.set(b"k", b"outside")?;
     let home = File::open("/proc/self/ns/net")?;
@@ -63,8 +60,8 @@ fn apart() -> Result<()> {
     check_eq("the store outside", store.list()?, kept)
 }
 
-fn freed() -> Result<()> {
-    let _module = MODDB.load_with("")?;
+fn a_store_is_freed_with_its_namespace() -> Result<()> {
+    let _module = MODDB.load()?;
     const STORE: u64 = 2_000_000;
     // 45 stores would be noticed.
     keeps_nothing(|| {
@@ -85,8 +82,8 @@ fn freed() -> Result<()> {
     })
 }
 
-fn changes_stay() -> Result<()> {
-    let _module = MODDB.load_with("")?;
+fn changes_stay_in_the_namespace() -> Result<()> {
+    let _module = MODDB.load()?;
     let listener = Store::open()?;
     listener.join()?;
     listener.socket.patience(300)?;
@@ -139,8 +136,8 @@ fn as_nobody() -> Result<[Outcome; 4]> {
 const NO: Outcome = Err(Errno::EPERM);
 const YES: Outcome = Ok(());
 
-fn by_default() -> Result<()> {
-    let _module = MODDB.load_with("")?;
+fn everyone_reads_and_root_writes() -> Result<()> {
+    let _module = MODDB.load()?;
     let mut store = Store::open()?;
     store.set(b"k", b"old")?;
     check_eq("nobody", as_nobody()?, [YES, YES, NO, NO])?;
@@ -151,7 +148,7 @@ fn by_default() -> Result<()> {
     )
 }
 
-fn parameters() -> Result<()> {
+fn parameters_decide_who_may_read_and_write() -> Result<()> {
     for (parameters, nobody) in [
         ("read=0 write=0", [YES, YES, YES, YES]),
         ("read=1 write=1", [NO, NO, NO, NO]),
@@ -171,7 +168,7 @@ fn parameters() -> Result<()> {
 }
 
 /// To join the group is refused, or nothing is heard there.
-fn hearing() -> Result<()> {
+fn notifications_need_the_right_to_read() -> Result<()> {
     for (parameters, expected) in [("", YES), ("read=1 write=1", NO), ("read=2", NO)] {
         let module = MODDB.load_with(parameters)?;
         let (mut ready_from, mut ready_to) = child::pipe()?;
@@ -195,7 +192,7 @@ fn hearing() -> Result<()> {
 }
 
 /// In a user namespace of one's own with a network namespace of its own, one has all capabilities there.
-fn root_of_a_namespace() -> Result<()> {
+fn root_of_a_user_namespace_writes_in_it() -> Result<()> {
     for (parameters, expected) in [("", YES), ("write=2", NO)] {
         let module = MODDB.load_with(parameters)?;
         let outcome = child::run(|| {

@@ -2,29 +2,29 @@
 
 //! Each operation, against a map.
 
-use crate::case::{check_eq, Case};
-use crate::module::MODDB;
-use crate::netlink::Refusal;
-use crate::store::{
+use crate::case::{cases, check_eq};
+use crate::moddb::{
     entry, pair, with_condition, Pairs, Store, DEL, IF_ABSENT, IF_VALUE, KEY, OPTIONAL, PART_MAX,
     SET, VALUE, VALUE_MAX,
 };
+use crate::module::MODDB;
+use crate::netlink::Refusal;
 use anyhow::{Context, Result};
 use fastrand::Rng;
 use nix::errno::Errno;
 
-pub const CASES: &[Case] = &[
-    Case::new("moddb::noop", noop),
-    Case::new("moddb::set_get_del", set_get_del),
-    Case::new("moddb::keys_of_every_length", keys_of_every_length),
-    Case::slow("moddb::values_of_every_length", 120, values_of_every_length),
-    Case::new("moddb::any_bytes", any_bytes),
-    Case::new("moddb::values_cut_anywhere", values_cut_anywhere),
-    Case::new("moddb::get_of_several", get_of_several),
-    Case::new("moddb::compare_and_set", compare_and_set),
-    Case::new("moddb::flush", flush),
-    Case::slow("moddb::thousands_are_listed", 180, thousands_are_listed),
-];
+cases! {
+    noop,
+    set_get_del,
+    keys_of_every_length,
+    values_of_every_length (120 s),
+    any_bytes,
+    values_cut_anywhere,
+    a_get_of_several_keys,
+    compare_and_set,
+    flush,
+    thousands_are_listed (180 s),
+}
 
 /// The error number of an answer.
 pub fn errno<T>(answer: Result<T, Refusal>) -> Result<T, Errno> {
@@ -32,14 +32,14 @@ pub fn errno<T>(answer: Result<T, Refusal>) -> Result<T, Errno> {
 }
 
 fn noop() -> Result<()> {
-    let _module = MODDB.load_with("")?;
+    let _module = MODDB.load()?;
     let mut store = Store::open()?;
     (0..100).try_for_each(|_| store.noop())?;
     check_eq("the store", store.list()?, Pairs::new())
 }
 
 fn set_get_del() -> Result<()> {
-    let _module = MODDB.load_with("")?;
+    let _module = MODDB.load()?;
     let mut store = Store::open()?;
     check_eq("before", errno(store.get(b"key")), Err(Errno::ENOENT))?;
     store.set(b"key", b"value")?;
@@ -66,7 +66,7 @@ fn set_get_del() -> Result<()> {
 }
 
 fn keys_of_every_length() -> Result<()> {
-    let _module = MODDB.load_with("")?;
+    let _module = MODDB.load()?;
     let mut store = Store::open()?;
     let mut model = Pairs::new();
     for length in 1..=255 {
@@ -108,7 +108,7 @@ const LENGTHS: [usize; 24] = [
 ];
 
 fn values_of_every_length() -> Result<()> {
-    let _module = MODDB.load_with("")?;
+    let _module = MODDB.load()?;
     let mut store = Store::open()?;
     let mut rng = Rng::with_seed(1);
     let mut model = Pairs::new();
@@ -151,7 +151,7 @@ fn values_of_every_length() -> Result<()> {
 }
 
 fn any_bytes() -> Result<()> {
-    let _module = MODDB.load_with("")?;
+    let _module = MODDB.load()?;
     let mut store = Store::open()?;
     let all: Vec<u8> = (0..=255).collect();
     let mut model = Pairs::new();
@@ -167,7 +167,7 @@ fn any_bytes() -> Result<()> {
 
 /// A sender may cut a value where it likes.
 fn values_cut_anywhere() -> Result<()> {
-    let _module = MODDB.load_with("")?;
+    let _module = MODDB.load()?;
     let mut store = Store::open()?;
     let parts: [&[u8]; 5] = [b"a", b"", b"bcd", b"ef", b"ghijklm"];
     let more: Vec<u8> = parts[1..]
@@ -208,8 +208,8 @@ fn values_cut_anywhere() -> Result<()> {
     )
 }
 
-fn get_of_several() -> Result<()> {
-    let _module = MODDB.load_with("")?;
+fn a_get_of_several_keys() -> Result<()> {
+    let _module = MODDB.load()?;
     let mut store = Store::open()?;
     for (key, value) in [(b"a", "1"), (b"b", "22"), (b"c", "")] {
         store.set(key, value.as_bytes())?;
@@ -236,7 +236,7 @@ fn get_of_several() -> Result<()> {
 }
 
 fn compare_and_set() -> Result<()> {
-    let _module = MODDB.load_with("")?;
+    let _module = MODDB.load()?;
     let mut store = Store::open()?;
     let if_value =
         |value: &'static [u8], new: &'static [u8]| with_condition(b"k", Some(new), Some(value));
@@ -276,7 +276,7 @@ fn compare_and_set() -> Result<()> {
 }
 
 fn flush() -> Result<()> {
-    let _module = MODDB.load_with("")?;
+    let _module = MODDB.load()?;
     let mut store = Store::open()?;
     store.flush().context("an empty store")?;
     for round in 0..3 {
@@ -297,7 +297,7 @@ fn flush() -> Result<()> {
 /// More than one message holds, of all sizes.
 fn thousands_are_listed() -> Result<()> {
     const COUNT: u32 = 20_000;
-    let _module = MODDB.load_with("")?;
+    let _module = MODDB.load()?;
     let mut store = Store::open()?;
     let mut rng = Rng::with_seed(2);
     let mut model = Pairs::new();

@@ -2,22 +2,22 @@
 
 //! The program `moddb`, as shells call it.
 
-use crate::case::{check_eq, check_text, Case};
+use crate::case::{cases, check_eq, check_text};
+use crate::moddb::{Pairs, Store};
 use crate::module::MODDB;
-use crate::store::{Pairs, Store};
 use anyhow::{ensure, Context, Result};
 use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Output, Stdio};
 
-pub const CASES: &[Case] = &[
-    Case::new("moddb::program_sets_and_gets", sets_and_gets),
-    Case::new("moddb::program_under_the_name_test", under_the_name_test),
-    Case::new("moddb::program_exit_statuses", exit_statuses),
-    Case::new("moddb::program_takes_any_bytes", any_bytes),
-    Case::new("moddb::program_dumps_and_restores", dumps_and_restores),
-    Case::new("moddb::program_watches", watches),
-];
+cases! {
+    sets_and_gets,
+    works_under_the_name_test,
+    exit_statuses,
+    any_bytes,
+    dumps_and_restores,
+    watches,
+}
 
 fn run(words: &[&str], input: &[u8]) -> Result<Output> {
     let mut child = Command::new("moddb")
@@ -48,7 +48,7 @@ fn printed(words: &[&str]) -> Result<Vec<u8>> {
 }
 
 fn sets_and_gets() -> Result<()> {
-    let _module = MODDB.load_with("")?;
+    let _module = MODDB.load()?;
     check_text("noop", printed(&["noop"])?, "")?;
     check_text("set", printed(&["set", "key", "value"])?, "")?;
     check_text("get", printed(&["get", "key"])?, "value\n")?;
@@ -85,8 +85,8 @@ fn sets_and_gets() -> Result<()> {
 }
 
 /// As in the statement: `./test set key value`, `./test get key`.
-fn under_the_name_test() -> Result<()> {
-    let _module = MODDB.load_with("")?;
+fn works_under_the_name_test() -> Result<()> {
+    let _module = MODDB.load()?;
     let script = "cd /root && ./test set key value && ./test get key";
     check_text("what test prints", crate::shell::bash(script)?, "value\n")
 }
@@ -140,7 +140,7 @@ fn exit_statuses() -> Result<()> {
 }
 
 fn any_bytes() -> Result<()> {
-    let _module = MODDB.load_with("")?;
+    let _module = MODDB.load()?;
     let all: Vec<u8> = (0..=255).collect();
     let huge: Vec<u8> = all.iter().copied().cycle().take(65_535).collect();
     for value in [&[][..], &all, &huge] {
@@ -178,7 +178,7 @@ fn any_bytes() -> Result<()> {
 }
 
 fn dumps_and_restores() -> Result<()> {
-    let _module = MODDB.load_with("")?;
+    let _module = MODDB.load()?;
     let mut store = Store::open()?;
     let mut model = Pairs::new();
     for index in 0..1500_u32 {
@@ -217,7 +217,7 @@ fn dumps_and_restores() -> Result<()> {
 }
 
 fn watches() -> Result<()> {
-    let _module = MODDB.load_with("")?;
+    let _module = MODDB.load()?;
     let mut store = Store::open()?;
     let mut child = Command::new("moddb")
         .args(["watch", "--count", "3"])

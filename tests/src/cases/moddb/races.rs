@@ -3,12 +3,12 @@
 //! Processes at the same keys at the same time.
 
 use super::operations::errno;
-use crate::case::{check_eq, Case};
-use crate::child::{self, Outcome};
+use crate::case::{cases, check_eq};
+use crate::moddb::{entry, pair, with_condition, Store, IF_ABSENT, KEY, OPTIONAL, SET, VALUE};
 use crate::module::MODDB;
-use crate::store::{entry, pair, with_condition, Store, IF_ABSENT, KEY, OPTIONAL, SET, VALUE};
 use anyhow::{ensure, Context, Result};
 use fastrand::Rng;
+use guest::child::{self, Outcome};
 use nix::errno::Errno;
 use nix::sys::signal::{kill, Signal};
 use nix::sys::wait::{waitpid, WaitStatus};
@@ -16,28 +16,20 @@ use nix::unistd::Pid;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-pub const CASES: &[Case] = &[
-    Case::slow("moddb::counting_by_compare_and_set", 300, counting),
-    Case::slow("moddb::only_one_finds_it_absent", 180, only_one),
-    Case::slow("moddb::values_are_never_torn", 180, never_torn),
-    Case::slow(
-        "moddb::batches_are_seen_whole_by_conditions",
-        180,
-        transfers,
-    ),
-    Case::slow("moddb::get_of_several_is_of_one_moment", 180, one_moment),
-    Case::slow(
-        "moddb::list_beside_writers_and_growth",
-        300,
-        list_beside_writers,
-    ),
-    Case::slow("moddb::flush_beside_writers", 180, flush_beside_writers),
-];
+cases! {
+    compare_and_set_loses_no_increment (300 s),
+    a_key_is_set_by_one_writer_if_absent (180 s),
+    values_are_never_torn (180 s),
+    conditional_batches_are_atomic (180 s),
+    a_get_of_several_keys_is_a_snapshot (180 s),
+    a_list_beside_writers_is_complete (300 s),
+    flush_beside_writers (180 s),
+}
 
 const PROCESSES: usize = 8;
 
 /// Starts `count` children that do `then`; each knows its number.
-pub fn start(count: usize, then: impl Fn(usize) -> Outcome) -> Result<Vec<Pid>> {
+pub fn start(count: usize, then: impl Fn(usize) -> Outcome) -> Result<Vec<Pid>, Errno> {
     (0..count)
         .map(|index| child::start(|| then(index)))
         .collect()
@@ -78,9 +70,9 @@ fn number(value: &[u8]) -> Result<u32, Errno> {
 }
 
 /// No increment is lost.
-fn counting() -> Result<()> {
+fn compare_and_set_loses_no_increment() -> Result<()> {
     const EACH: u32 = 300;
-    let _module = MODDB.load_with("")?;
+    let _module = MODDB.load()?;
     let mut store = Store::open()?;
     store.set(b"counter", &0_u32.to_le_bytes())?;
     join(start(PROCESSES, |_| {
@@ -102,9 +94,9 @@ fn counting() -> Result<()> {
     check_eq("increments", counted, EACH * PROCESSES as u32)
 }
 
-fn only_one() -> Result<()> {
+fn a_key_is_set_by_one_writer_if_absent() -> Result<()> {
     const ROUNDS: u32 = 300;
-    let _module = MODDB.load_with("")?;
+    let _module = MODDB.load()?;
     let mut store = Store::open()?;
     join(start(PROCESSES, |index| {
         let mut store = Store::open_in_child()?;
@@ -147,8 +139,8 @@ fn check_whole(value: &[u8]) -> Result<(), Errno> {
     }
 }
 
-fn never_torn() -> Result<()> {
-    let _module = MODDB.load_with("")?;
+fn values_are_never_torn() -> Result<()> {
+    let _module = MODDB.load()?;
     let mut store = Store::open()?;
     store.set(b"hot", &whole(0))?;
     let writers = start(3, |index| {
@@ -158,7 +150,7 @@ fn never_torn() -> Result<()> {
             errno(store.set(b"hot", &whole(rng.u64(..))))?;
             if index == 0 {
                 // Some readers find nothing.
-                errno(store.write(crate::store::DEL, &entry(&[(KEY, b"hot"), (OPTIONAL, &[])])))?;
+                errno(store.write(crate::moddb::DEL, &entry(&[(KEY, b"hot"), (OPTIONAL, &[])])))?;
             }
         }
     })?;
@@ -178,10 +170,10 @@ fn never_torn() -> Result<()> {
 }
 
 /// Money moves between accounts by batches of conditions; none may be made or lost.
-fn transfers() -> Result<()> {
+fn conditional_batches_are_atomic() -> Result<()> {
     const ACCOUNTS: u8 = 6;
     const EACH: u32 = 1_000;
-    let _module = MODDB.load_with("")?;
+    let _module = MODDB.load()?;
     let mut store = Store::open()?;
     for account in 0..ACCOUNTS {
         store.set(&[account], &EACH.to_le_bytes())?;
@@ -219,9 +211,9 @@ fn transfers() -> Result<()> {
 }
 
 /// Readers see all of a batch, or nothing, also where batches overlap and delete.
-fn one_moment() -> Result<()> {
+fn a_get_of_several_keys_is_a_snapshot() -> Result<()> {
     const KEYS: u8 = 5;
-    let _module = MODDB.load_with("")?;
+    let _module = MODDB.load()?;
     let mut store = Store::open()?;
     let all = |value: &[u8]| -> Vec<u8> { (0..KEYS).flat_map(|key| pair(&[key], value)).collect() };
     let keys: Vec<u8> = (0..KEYS)
@@ -233,7 +225,7 @@ fn one_moment() -> Result<()> {
         let mut rng = Rng::with_seed(index as u64);
         loop {
             if index == 0 && rng.u8(..10) == 0 {
-                errno(store.write(crate::store::DEL, &keys))?;
+                errno(store.write(crate::moddb::DEL, &keys))?;
             }
             errno(store.write(SET, &all(&whole(rng.u64(..)))))?;
         }
@@ -263,9 +255,9 @@ fn one_moment() -> Result<()> {
 }
 
 /// What stays is listed, whatever comes and goes beside it; what is listed is whole.
-fn list_beside_writers() -> Result<()> {
+fn a_list_beside_writers_is_complete() -> Result<()> {
     const STAY: u32 = 3_000;
-    let _module = MODDB.load_with("")?;
+    let _module = MODDB.load()?;
     let mut store = Store::open()?;
     let stays: BTreeSet<Vec<u8>> = (0..STAY)
         .map(|index| format!("stays {index}").into_bytes())
@@ -296,7 +288,7 @@ fn list_beside_writers() -> Result<()> {
                     .iter()
                     .flat_map(|key| entry(&[(KEY, key.as_bytes())]))
                     .collect();
-                errno(store.write(crate::store::DEL, &request))?;
+                errno(store.write(crate::moddb::DEL, &request))?;
             }
         }
     })?;
@@ -329,7 +321,7 @@ fn list_beside_writers() -> Result<()> {
 }
 
 fn flush_beside_writers() -> Result<()> {
-    let _module = MODDB.load_with("")?;
+    let _module = MODDB.load()?;
     let mut store = Store::open()?;
     let writers = start(4, |index| {
         let mut store = Store::open_in_child()?;

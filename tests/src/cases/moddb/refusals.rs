@@ -2,22 +2,22 @@
 
 //! What a refused request is told: the number, a sentence that names the attribute, and where that lies.
 
-use crate::case::{check_eq, Case};
-use crate::module::MODDB;
-use crate::netlink::{attribute, Refusal, ACK, DUMP, GENERIC_HEADER, HEADER, NESTED};
-use crate::store::{
+use crate::case::{cases, check_eq};
+use crate::moddb::{
     entry, pair, with_condition, Pairs, Store, CHANGE, CHANGED, DEL, ENTRY, FLUSH, GET, IF_ABSENT,
     IF_VALUE, KEY, KEYS_ONLY, LIST, NOOP, OPTIONAL, SET, VALUE,
 };
+use crate::module::MODDB;
+use crate::netlink::{attribute, Refusal, ACK, DUMP, GENERIC_HEADER, HEADER, NESTED};
 use anyhow::{ensure, Context, Result};
 use nix::errno::Errno;
 
-pub const CASES: &[Case] = &[
-    Case::new("moddb::sentences_name_the_attribute", sentences),
-    Case::new("moddb::errors_point_at_the_attribute", offsets),
-    Case::new("moddb::malformed_requests", malformed),
-    Case::new("moddb::unknown_operations", unknown_operations),
-];
+cases! {
+    error_messages_name_the_attribute,
+    errors_point_at_the_attribute,
+    malformed_requests,
+    unknown_operations,
+}
 
 fn refused(store: &mut Store, command: u8, attributes: &[u8]) -> Result<Refusal> {
     let answer = store.call(command, ACK, attributes).map(drop);
@@ -113,8 +113,8 @@ fn wrong() -> Vec<Wrong> {
     ]
 }
 
-fn sentences() -> Result<()> {
-    let _module = MODDB.load_with("")?;
+fn error_messages_name_the_attribute() -> Result<()> {
+    let _module = MODDB.load()?;
     let mut store = Store::open()?;
     store.set(b"there", b"value")?;
     for (index, (command, request, errno, name)) in wrong().into_iter().enumerate() {
@@ -138,8 +138,8 @@ fn sentences() -> Result<()> {
 }
 
 /// The offset is that of the attribute's header in the message.
-fn offsets() -> Result<()> {
-    let _module = MODDB.load_with("")?;
+fn errors_point_at_the_attribute() -> Result<()> {
+    let _module = MODDB.load()?;
     let mut store = Store::open()?;
     store.set(b"there", b"value")?;
     let first = HEADER + GENERIC_HEADER;
@@ -168,8 +168,8 @@ fn offsets() -> Result<()> {
 }
 
 /// What the kernel's own validation refuses, or should.
-fn malformed() -> Result<()> {
-    let _module = MODDB.load_with("")?;
+fn malformed_requests() -> Result<()> {
+    let _module = MODDB.load()?;
     let mut store = Store::open()?;
     let key = attribute(KEY, b"k");
     let requests: Vec<(&str, u8, Vec<u8>)> = vec![
@@ -254,7 +254,7 @@ fn malformed() -> Result<()> {
 }
 
 fn unknown_operations() -> Result<()> {
-    let _module = MODDB.load_with("")?;
+    let _module = MODDB.load()?;
     let mut store = Store::open()?;
     for command in [0, CHANGED, CHANGED + 1, 255] {
         for flags in [ACK, DUMP] {

@@ -2,17 +2,17 @@
 
 //! The notifications of changes.
 
-use crate::case::{check_eq, Case};
+use crate::case::{cases, check_eq};
+use crate::moddb::{entry, pair, with_condition, Change, Store, DEL, KEY, OPTIONAL, SET};
 use crate::module::MODDB;
-use crate::store::{entry, pair, with_condition, Change, Store, DEL, KEY, OPTIONAL, SET};
 use anyhow::{ensure, Context, Result};
 use nix::errno::Errno;
 
-pub const CASES: &[Case] = &[
-    Case::new("moddb::changes_are_told", changes_are_told),
-    Case::new("moddb::changes_of_a_large_batch", large_batch),
-    Case::new("moddb::a_slow_listener_holds_nobody_up", slow_listener),
-];
+cases! {
+    changes_are_announced,
+    changes_of_a_large_batch_are_announced,
+    a_slow_listener_does_not_delay_writers,
+}
 
 /// How long a notification that must not come is waited for.
 const PATIENCE: i64 = 300;
@@ -35,8 +35,8 @@ fn told(listener: &Store) -> Result<Vec<Change>> {
     }
 }
 
-fn changes_are_told() -> Result<()> {
-    let _module = MODDB.load_with("")?;
+fn changes_are_announced() -> Result<()> {
+    let _module = MODDB.load()?;
     let mut store = Store::open()?;
     store.set(b"before", b"")?;
     let (one, other) = (listener()?, listener()?);
@@ -77,8 +77,8 @@ fn changes_are_told() -> Result<()> {
         .context("the set itself")
 }
 
-fn large_batch() -> Result<()> {
-    let _module = MODDB.load_with("")?;
+fn changes_of_a_large_batch_are_announced() -> Result<()> {
+    let _module = MODDB.load()?;
     let mut store = Store::open()?;
     let listener = listener()?;
     listener.socket.receive_buffer(4 << 20)?;
@@ -91,9 +91,9 @@ fn large_batch() -> Result<()> {
     check_eq("all are told in order", told(&listener)? == expected, true)
 }
 
-fn slow_listener() -> Result<()> {
+fn a_slow_listener_does_not_delay_writers() -> Result<()> {
     const COUNT: u32 = 5_000;
-    let _module = MODDB.load_with("")?;
+    let _module = MODDB.load()?;
     let mut store = Store::open()?;
     let listener = listener()?;
     listener.socket.receive_buffer(4096)?;

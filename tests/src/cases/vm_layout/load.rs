@@ -2,13 +2,12 @@
 
 //! The report in the kernel log, and loads that must fail.
 
-use crate::case::{check_eq, check_text, Case};
+use crate::case::{cases, check_eq, check_text};
 use crate::helper::Helper;
 use crate::kernel_log::KernelLog;
-use crate::layout;
 use crate::module::VM_LAYOUT;
-use crate::proc_file;
 use crate::setting::Setting;
+use crate::vm_layout;
 use anyhow::{ensure, Context, Result};
 use nix::errno::Errno;
 use std::os::unix::ffi::OsStrExt;
@@ -16,14 +15,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::time::Duration;
 
-pub const CASES: &[Case] = &[
-    Case::new("vm_layout::logs_at_load", logs_at_load),
-    Case::slow("vm_layout::logs_50000_areas_whole", 300, logs_many_areas),
-    Case::new("vm_layout::logs_long_paths_whole", logs_long_paths),
-    Case::new("vm_layout::logs_nothing_without_pid", logs_nothing),
-    Case::new("vm_layout::bad_pids_fail_to_load", bad_pids),
-    Case::new("vm_layout::bad_parameters", bad_parameters),
-];
+cases! {
+    logs_at_load,
+    logs_50000_areas_whole (300 s),
+    logs_long_paths_whole,
+    logs_nothing_without_pid,
+    bad_pids_fail_to_load,
+    bad_parameters_fail_to_load,
+}
 
 /// Loads the module for a process that stands still, and returns the report that it logged, put
 /// together again.
@@ -48,7 +47,7 @@ fn logged(pid: i32) -> Result<Vec<u8>> {
     }
     let end = format!("end of the report: {} lines", lines.len());
     check_text("the last line", last, end)?;
-    let answer = proc_file::VM_LAYOUT.answer(format!("{pid}\n"))?;
+    let answer = vm_layout::FILE.answer(format!("{pid}\n"))?;
     check_text("the log and the file", &text, answer)?;
     module.unload()?;
     Ok(text)
@@ -56,19 +55,19 @@ fn logged(pid: i32) -> Result<Vec<u8>> {
 
 fn logs_at_load() -> Result<()> {
     let helper = Helper::worker("logged", "patterns", Some("1 2 3"))?;
-    layout::oracle::check(&layout::parse_text(&logged(helper.pid())?)?)
+    vm_layout::oracle::check(&vm_layout::parse_text(&logged(helper.pid())?)?)
 }
 
-fn logs_many_areas() -> Result<()> {
+fn logs_50000_areas_whole() -> Result<()> {
     let helper = Helper::worker("logged", "many-areas", Some("50000"))?;
-    let report = layout::parse_text(&logged(helper.pid())?)?;
+    let report = vm_layout::parse_text(&logged(helper.pid())?)?;
     ensure!(report.areas.len() > 50_000, "{}", report.areas.len());
-    layout::oracle::check(&report)
+    vm_layout::oracle::check(&report)
 }
 
 /// A path of more than three times a record's size, in which nothing is left out, and names that need
 /// care.
-fn logs_long_paths() -> Result<()> {
+fn logs_long_paths_whole() -> Result<()> {
     let directory = tempfile::tempdir()?;
     let mut long = directory.path().to_owned();
     for _ in 0..13 {
@@ -91,27 +90,27 @@ fn logs_long_paths() -> Result<()> {
 
 fn program_is_logged(path: &PathBuf) -> Result<()> {
     let program = Helper::stopped(Command::new(path).arg("1000"), "program")?;
-    let report = layout::parse_text(&logged(program.pid())?)?;
-    layout::oracle::check(&report)?;
+    let report = vm_layout::parse_text(&logged(program.pid())?)?;
+    vm_layout::oracle::check(&report)?;
     let end = &path.as_os_str().as_bytes()[path.as_os_str().len() - 8..];
     let found = report.areas.iter().any(|area| area.name.ends_with(end));
     ensure!(found, "the program's own areas are missing: {report:?}");
     std::fs::remove_file(path)?;
-    let module = VM_LAYOUT.load_with("")?;
-    layout::oracle::check(&layout::parse_text(
-        &proc_file::VM_LAYOUT.answer(format!("{}", program.pid()))?,
+    let module = VM_LAYOUT.load()?;
+    vm_layout::oracle::check(&vm_layout::parse_text(
+        &vm_layout::FILE.answer(format!("{}", program.pid()))?,
     )?)?;
     module.unload()
 }
 
-fn logs_nothing() -> Result<()> {
+fn logs_nothing_without_pid() -> Result<()> {
     let log = KernelLog::from_now()?;
-    let (loaded, records) = log.follow_during("vm_layout: ", || VM_LAYOUT.load_with(""))?;
+    let (loaded, records) = log.follow_during("vm_layout: ", || VM_LAYOUT.load())?;
     let module = loaded?;
     ensure!(records.is_empty(), "logged: {records:?}");
     check_text(
         "the file before the first command",
-        proc_file::VM_LAYOUT.read()?,
+        vm_layout::FILE.read()?,
         "",
     )?;
     module.unload()
@@ -153,7 +152,7 @@ pub fn unused_pid() -> Result<i32> {
 /// The kernel's thread that starts the others.
 pub const KTHREADD: i32 = 2;
 
-fn bad_pids() -> Result<()> {
+fn bad_pids_fail_to_load() -> Result<()> {
     let zombie = Zombie::make()?;
     let thread = Helper::worker("threads", "threads", None)?;
     let tids = std::fs::read_dir(format!("/proc/{}/task", thread.pid()))?
@@ -199,7 +198,7 @@ fn bad_pids() -> Result<()> {
     Ok(())
 }
 
-fn bad_parameters() -> Result<()> {
+fn bad_parameters_fail_to_load() -> Result<()> {
     for parameters in [
         "pid=",
         "pid=one",

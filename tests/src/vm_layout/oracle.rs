@@ -4,7 +4,7 @@
 
 use super::{Area, Report, Span};
 use crate::case::check_eq;
-use crate::report::escape;
+use crate::escape::escape;
 use anyhow::{ensure, Context, Result};
 use std::collections::BTreeMap;
 

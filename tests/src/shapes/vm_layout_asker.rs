@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! A process that asks `vm_layout` about everybody.
+//! A process that asks `vm_layout` about all processes.
 
-use super::churn::deadline;
-use crate::layout;
-use crate::proc_file;
+use super::churn::{deadline, MODULE_IS_GONE};
+use crate::command_file;
+use crate::vm_layout;
 use anyhow::{bail, ensure, Context, Result};
+use guest::child::errno_of;
 use nix::errno::Errno;
-use std::fs::OpenOptions;
 use std::io::Read;
 use std::time::Instant;
 
+/// Size of a page in bytes.
 const PAGE: u64 = 4096;
 
-/// For as many seconds as `argument` says: asks about all processes there are, in both forms, while the
-/// module may come and go. Whatever is answered is of one moment, or an error that fits.
+/// Asks for reports about all processes, in both forms, while the module may be loaded and unloaded. Requires consistent
+/// reports, or errors that fit. Exits with success after `argument` seconds.
 pub fn asker(argument: &str) -> Result<()> {
     let end = deadline(argument)?;
     let (mut reports, mut form) = (0, 0);
@@ -30,60 +31,56 @@ pub fn asker(argument: &str) -> Result<()> {
             }
         }
     }
-    ensure!(reports > 0, "not one report came");
+    ensure!(reports > 0, "no report came");
     std::process::exit(0)
 }
 
-/// Whether there was a report.
+/// Asks for a report about the process `pid` and returns true if it came.
 fn ask(pid: i32, json: bool) -> Result<bool> {
-    let errno = |error: &std::io::Error| Errno::from_raw(error.raw_os_error().unwrap_or(0));
-    // The module is gone, or goes.
-    let gone = [Errno::ENOENT, Errno::EIO, Errno::ENODEV];
-    let path = proc_file::VM_LAYOUT.path();
-    let mut file = match OpenOptions::new().read(true).write(true).open(path) {
+    let mut file = match vm_layout::FILE.try_open() {
         Ok(file) => file,
-        Err(error) if gone.contains(&errno(&error)) => return Ok(false),
-        Err(error) => bail!("opening failed: {error}"),
+        Err(errno) if MODULE_IS_GONE.contains(&errno) => return Ok(false),
+        Err(errno) => bail!("opening failed: {errno}"),
     };
     let command = format!("{pid} json={}\n", u8::from(json));
-    let written = proc_file::write(&file, command.as_bytes());
+    let written = command_file::write(&file, command.as_bytes());
     let mut text = Vec::new();
-    match file.read_to_end(&mut text).map_err(|error| errno(&error)) {
+    match file.read_to_end(&mut text).map_err(errno_of) {
         Ok(_) => {}
-        Err(errno) if gone.contains(&errno) => return Ok(false),
+        Err(errno) if MODULE_IS_GONE.contains(&errno) => return Ok(false),
         Err(errno) => bail!("reading failed: {errno}"),
     }
     let kernel_thread: &[u8] = b"[ERROR]: Kernel thread\n";
     match written {
         Ok(_) => {
             let report = match json {
-                true => layout::parse_json(&text)?,
-                false => layout::parse_text(&text)?,
+                true => vm_layout::parse_json(&text)?,
+                false => vm_layout::parse_text(&text)?,
             };
-            one_moment(&report)?;
+            check_consistent(&report)?;
             Ok(true)
         }
         Err(Errno::EINVAL) if text == kernel_thread => Ok(false),
         Err(Errno::ESRCH) if text.starts_with(b"[ERROR]: ") => Ok(false),
-        Err(errno) if gone.contains(&errno) => Ok(false),
+        Err(errno) if MODULE_IS_GONE.contains(&errno) => Ok(false),
         Err(errno) => bail!("failed with {errno}: {}", text.escape_ascii()),
     }
 }
 
-/// What holds at each moment, and would not if parts were of different ones.
-fn one_moment(report: &layout::Report) -> Result<()> {
+/// Checks what holds for any snapshot of a process, and might not hold if parts of the report were of different moments.
+fn check_consistent(report: &vm_layout::Report) -> Result<()> {
     let ascending = report.areas.is_sorted_by(|a, b| a.span.end <= b.span.start);
     ensure!(ascending, "areas overlap: {report:?}");
     let pages: u64 = report.areas.iter().map(|area| area.span.size / PAGE).sum();
     ensure!(
         pages == report.usage["total_vm"],
-        "areas have {pages} pages, total_vm is another: {report:?}"
+        "the areas have {pages} pages, which is not total_vm: {report:?}"
     );
     for entry in report.entries.iter().filter(|entry| entry.index < 256) {
         let mut areas = report.areas.iter().map(|area| area.span);
         ensure!(
             areas.any(|span| span.start <= entry.covers.1 && span.end > entry.covers.0),
-            "entry {} covers no area: {report:?}",
+            "entry {} does not cover any area: {report:?}",
             entry.index
         );
     }

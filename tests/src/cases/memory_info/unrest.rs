@@ -2,21 +2,20 @@
 
 //! Processes that exit, exec, remap and rename themselves while they are looked at.
 
-use crate::case::Case;
+use crate::case::cases;
 use crate::helper::{worker_command, Helper};
-use crate::{module, oracle};
+use crate::memory_info::oracle;
+use crate::module::MEMORY_INFO;
 use anyhow::{ensure, Result};
 use std::time::{Duration, Instant};
 
-pub const CASES: &[Case] = &[Case::slow(
-    "unrest::churn_during_resets",
-    180,
-    churn_during_resets,
-)];
+cases! {
+    churn_during_resets (180 s),
+}
 
 fn churn_during_resets() -> Result<()> {
     let _still = Helper::worker("still", "patterns", Some("1 1 2"))?;
-    let _module = module::load()?;
+    let _module = MEMORY_INFO.load()?;
     let before = oracle::agree_on(&["still"])?;
     let start = |comm: String, shape, seconds| {
         Helper::start(

@@ -2,16 +2,18 @@
 
 //! What users without privileges can do to the machine once `mode` has let them in: ask, and no more.
 
-use super::access::become_nobody;
 use super::errors::logged;
-use crate::case::{check_eq, check_text, Case};
-use crate::child::{self, Outcome};
+use crate::case::{cases, check_eq, check_text};
+use crate::command_file;
 use crate::crowd::crowd;
 use crate::helper::Helper;
 use crate::kernel_log::KernelLog;
 use crate::kernel_memory::kernel_memory;
-use crate::{module, proc_file};
+use crate::memory_info;
+use crate::module::MEMORY_INFO;
+use crate::privileges::become_nobody;
 use anyhow::{bail, ensure, Result};
+use guest::child::{self, Outcome};
 use nix::errno::Errno;
 use nix::sys::resource::{setrlimit, Resource};
 use nix::sys::signal::{kill, Signal};
@@ -21,16 +23,12 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 
-pub const CASES: &[Case] = &[
-    Case::new("unprivileged::one_line_in_the_log_an_error", log_lines),
-    Case::slow("unprivileged::many_writers_are_bounded", 300, many_writers),
-    Case::slow("unprivileged::open_files_are_bounded", 300, open_files),
-    Case::slow(
-        "unprivileged::storms_leave_others_their_answers",
-        300,
-        storms,
-    ),
-];
+cases! {
+    each_error_logs_one_line,
+    answers_of_exited_writers_are_bounded (300 s),
+    answers_of_open_files_are_bounded (300 s),
+    killed_resets_do_not_starve_other_callers (300 s),
+}
 
 /// Sets in the answer to ALL where it has to be large, some 90 KB.
 const SETS: usize = 1000;
@@ -42,7 +40,7 @@ fn large_answers() -> Result<Vec<Helper>> {
         &[],
         (0..SETS).map(|number| format!("one-of-many-{number:03}")),
     )?;
-    proc_file::reset()?;
+    memory_info::reset()?;
     Ok(crowd)
 }
 
@@ -52,19 +50,19 @@ fn as_nobody(then: impl FnOnce() -> Outcome) -> Result<Outcome> {
 }
 
 fn ask(command: &[u8]) -> Result<File, Errno> {
-    let file = proc_file::open().map_err(|_| Errno::EACCES)?;
-    proc_file::write(&file, command).map(|_| file)
+    let file = memory_info::open().map_err(|_| Errno::EACCES)?;
+    command_file::write(&file, command).map(|_| file)
 }
 
 /// Each failed command is logged, as the statement wants it; nothing else is.
-fn log_lines() -> Result<()> {
+fn each_error_logs_one_line() -> Result<()> {
     const ERRORS: usize = 50;
-    let _module = module::load_with("mode=0666")?;
+    let _module = MEMORY_INFO.load_with("mode=0666")?;
     let mut log = KernelLog::from_now()?;
     let asked = as_nobody(|| {
         for _ in 0..ERRORS {
             ask(b"ALL")?;
-            proc_file::read().map_err(|_| Errno::EIO)?;
+            memory_info::read().map_err(|_| Errno::EIO)?;
             let refused = ask(b"nonsense").err();
             if refused != Some(Errno::EINVAL) {
                 return Err(Errno::EPROTO);
@@ -77,15 +75,15 @@ fn log_lines() -> Result<()> {
     let huge = vec![b'x'; 8 << 20];
     let asked = as_nobody(|| ask(&huge).map(drop))?;
     check_eq("a huge command", asked, Err(Errno::EINVAL))?;
-    logged(&mut log, proc_file::INVALID)
+    logged(&mut log, memory_info::INVALID)
 }
 
 /// The answers of processes that are gone.
-fn many_writers() -> Result<()> {
+fn answers_of_exited_writers_are_bounded() -> Result<()> {
     const WRITERS: usize = 1200;
     /// As the README has it.
     const KEPT: u64 = 64 << 20;
-    let _module = module::load_with("mode=0666")?;
+    let _module = MEMORY_INFO.load_with("mode=0666")?;
     let _crowd = large_answers()?;
     let before = kernel_memory()?;
     for _ in 0..WRITERS {
@@ -105,11 +103,11 @@ fn many_writers() -> Result<()> {
 }
 
 /// Each open file holds an answer; in all, they may only hold so much, and privileged users go on.
-fn open_files() -> Result<()> {
+fn answers_of_open_files_are_bounded() -> Result<()> {
     const FILES: usize = 6000;
     /// As the README has it.
     const HELD: u64 = 256 << 20;
-    let _module = module::load_with("mode=0666")?;
+    let _module = MEMORY_INFO.load_with("mode=0666")?;
     let _crowd = large_answers()?;
     setrlimit(
         Resource::RLIMIT_NOFILE,
@@ -146,7 +144,11 @@ fn open_files() -> Result<()> {
         grown < HELD + 2 * SLACK,
         "the answers that open files hold are {grown} bytes"
     );
-    check_eq("sets that root sees", proc_file::all()?.len() > SETS, true)?;
+    check_eq(
+        "sets that root sees",
+        memory_info::all()?.len() > SETS,
+        true,
+    )?;
     go_to.write_all(&[0])?;
     check_eq(
         "the hoarder's end",
@@ -158,12 +160,12 @@ fn open_files() -> Result<()> {
 }
 
 /// RESETs without end, their callers killed in the middle, beside somebody who wants to know something.
-fn storms() -> Result<()> {
+fn killed_resets_do_not_starve_other_callers() -> Result<()> {
     const CALLERS: usize = 12;
-    let _module = module::load_with("mode=0666")?;
+    let _module = MEMORY_INFO.load_with("mode=0666")?;
     let steady = Helper::worker("steady", "plain", None)?;
     let start_of_reset = Instant::now();
-    proc_file::reset()?;
+    memory_info::reset()?;
     let alone = start_of_reset.elapsed();
     let call = || {
         child::start(|| {
@@ -173,11 +175,13 @@ fn storms() -> Result<()> {
             }
         })
     };
-    let mut callers = (0..CALLERS).map(|_| call()).collect::<Result<Vec<_>>>()?;
+    let mut callers = (0..CALLERS)
+        .map(|_| call())
+        .collect::<Result<Vec<_>, _>>()?;
     let limit = Duration::from_secs(2) + 40 * alone;
     for round in 0..10 {
         let begun = Instant::now();
-        proc_file::reset()?;
+        memory_info::reset()?;
         let took = begun.elapsed();
         ensure!(
             took < limit,
@@ -185,7 +189,7 @@ fn storms() -> Result<()> {
         );
         check_eq(
             "the pid of the set",
-            proc_file::line_of("steady")?.pids,
+            memory_info::line_of("steady")?.pids,
             vec![steady.pid()],
         )?;
         let caller = &mut callers[round % CALLERS];
@@ -193,7 +197,11 @@ fn storms() -> Result<()> {
         *caller = call()?;
     }
     callers.into_iter().try_for_each(end)?;
-    check_text("RESET", proc_file::answer("RESET\n")?, proc_file::SUCCESS)
+    check_text(
+        "RESET",
+        memory_info::answer("RESET\n")?,
+        memory_info::SUCCESS,
+    )
 }
 
 /// Kills a child, which must have been at work until then.

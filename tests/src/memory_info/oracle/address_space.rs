@@ -1,45 +1,47 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! One address space: its pages counted by `pagemap`, its read-only contents read through `mem`.
+//! One address space: its pages are counted with `pagemap`, and its read-only pages are read through `mem`.
 
 use anyhow::{Context, Result};
+use linux_raw_sys::general::{page_region, pm_scan_arg, PAGE_IS_PRESENT};
 use procfs::process::{MMPermissions, MemoryMap, Process, VmFlags};
 use std::fs::File;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
+/// Size of a page in bytes.
 const PAGE: u64 = 4096;
-/// Pages whose pagemap entries are read at a time.
+/// Number of pages whose pagemap entries are read at a time.
 const STEP: u64 = 512;
-/// From this size on, in bytes, only the populated parts of a mapping are walked.
+/// Size in bytes from which only the populated parts of a mapping are examined.
 const SPARSE: u64 = 1 << 30;
-/// Bit 63 of a pagemap entry. Documentation: `admin-guide/mm/pagemap.rst` of the kernel.
+/// Bit of a pagemap entry that means that the page is present. Kernel documentation: `admin-guide/mm/pagemap.rst`.
 const PRESENT: u64 = 1 << 63;
 
-/// The contents of a page.
+/// Contents of a page.
 pub type Page = [u8; PAGE as usize];
 
-/// Sizes of an address space, in pages.
+/// Sizes of an address space in pages.
 #[derive(Default)]
 pub struct Sizes {
     /// Pages in all VMAs.
     pub total: u64,
-    /// Those that are present.
+    /// Pages that are present.
     pub valid: u64,
 }
 
-/// Counts the pages of the address space of the task in the directory `task`, and shows `on_page` each
-/// page that may be shared if it has a partner: present, in a readable and not writable mapping of memory.
+/// Counts the pages of the address space of the task whose directory is `task`. Calls `on_page` with each page that may
+/// be shared if an identical page exists: a present page in a readable and not writable mapping of memory.
 pub fn scan(task: &Path, mut on_page: impl FnMut(&Page)) -> Result<Sizes> {
-    let doing = || format!("cannot look at {}", task.display());
+    let doing = || format!("cannot examine {}", task.display());
     let process = Process::new_with_root(task.to_owned()).with_context(doing)?;
     let pagemap = process.open_relative("pagemap").with_context(doing)?;
     let mem = process.mem().with_context(doing)?;
     let mut sizes = Sizes::default();
     for vma in process.smaps().with_context(doing)? {
         let (start, end) = vma.address;
-        // [vsyscall] is no VMA: it lies in the kernel's half.
+        // [vsyscall] is not a VMA of the process: it is in the half of the kernel.
         if start >= 1 << 63 {
             continue;
         }
@@ -48,16 +50,16 @@ pub fn scan(task: &Path, mut on_page: impl FnMut(&Page)) -> Result<Sizes> {
         for (start, end) in populated_parts(&pagemap, start, end)? {
             sizes.valid +=
                 scan_part(&pagemap, contents, start, end, &mut on_page).with_context(|| {
-                    format!("cannot look at {start:x}-{end:x} of {}", task.display())
+                    format!("cannot examine {start:x}-{end:x} of {}", task.display())
                 })?;
         }
     }
     Ok(sizes)
 }
 
-/// Returns whether `vma` is read-only memory of the process. What smaps flags `io`, `pf` or `mm` (device
-/// memory, bare frames, and pages that a driver or the kernel inserted, such as `[vvar]`) is not, even
-/// where `mem` can read it.
+/// Returns true if `vma` is read-only memory of the process. A VMA with one of the flags `io`, `pf` and `mm` in smaps
+/// (device memory, bare frames, and pages that a driver or the kernel inserted, such as `[vvar]`) is not, even if `mem` can
+/// read it.
 fn has_contents(vma: &MemoryMap) -> bool {
     vma.perms.contains(MMPermissions::READ)
         && !vma.perms.contains(MMPermissions::WRITE)
@@ -67,7 +69,7 @@ fn has_contents(vma: &MemoryMap) -> bool {
             .intersects(VmFlags::IO | VmFlags::PF | VmFlags::MM)
 }
 
-/// Counts the present pages from `start` to `end` and shows those that `mem` can read.
+/// Counts the present pages from `start` to `end`. Calls `on_page` with each of them that `mem` can read.
 fn scan_part(
     pagemap: &File,
     mem: Option<&File>,
@@ -89,7 +91,7 @@ fn scan_part(
             }
             valid += 1;
             let mut page = [0; PAGE as usize];
-            // Unreadable memory, such as memfd_secret's, has no contents that could be shared.
+            // Memory that cannot be read, such as that of memfd_secret(2), cannot be shared.
             if mem.is_some_and(|mem| {
                 mem.read_exact_at(&mut page, at + index as u64 * PAGE)
                     .is_ok()
@@ -102,7 +104,13 @@ fn scan_part(
     Ok(valid)
 }
 
-/// The parts of a mapping that hold all its present pages.
+const EMPTY_REGION: page_region = page_region {
+    start: 0,
+    end: 0,
+    categories: 0,
+};
+
+/// Returns ranges of addresses that contain all present pages from `start` to `end`.
 fn populated_parts(pagemap: &File, start: u64, end: u64) -> Result<Vec<(u64, u64)>> {
     if end - start < SPARSE {
         return Ok(vec![(start, end)]);
@@ -110,20 +118,25 @@ fn populated_parts(pagemap: &File, start: u64, end: u64) -> Result<Vec<(u64, u64
     let mut parts = Vec::new();
     let mut at = start;
     while at < end {
-        let mut regions = [PageRegion::default(); 64];
-        let mut argument = PmScanArg {
-            size: size_of::<PmScanArg>() as u64,
+        let mut regions = [EMPTY_REGION; 64];
+        let mut argument = pm_scan_arg {
+            size: size_of::<pm_scan_arg>() as u64,
+            flags: 0,
             start: at,
             end,
+            walk_end: 0,
             vec: regions.as_mut_ptr() as u64,
             vec_len: regions.len() as u64,
-            category_mask: PAGE_IS_PRESENT,
-            return_mask: PAGE_IS_PRESENT,
-            ..Default::default()
+            max_pages: 0,
+            category_inverted: 0,
+            category_mask: u64::from(PAGE_IS_PRESENT),
+            category_anyof_mask: 0,
+            return_mask: u64::from(PAGE_IS_PRESENT),
         };
-        // SAFETY: `argument` is the structure that this ioctl takes, and `vec` points to `vec_len` regions.
+        // SAFETY: By the contract of PAGEMAP_SCAN, it reads and writes `argument` and writes at most `vec_len` regions to
+        // `vec`; both live during the call.
         let found = unsafe { pagemap_scan(pagemap.as_raw_fd(), &mut argument) }
-            .context("cannot find the populated parts of a large mapping by PAGEMAP_SCAN")?;
+            .context("cannot find the populated parts of a large mapping with PAGEMAP_SCAN")?;
         parts.extend(
             regions[..found as usize]
                 .iter()
@@ -134,34 +147,4 @@ fn populated_parts(pagemap: &File, start: u64, end: u64) -> Result<Vec<(u64, u64
     Ok(parts)
 }
 
-/// `PAGE_IS_PRESENT`. C header, also of what follows: `include/uapi/linux/fs.h`.
-const PAGE_IS_PRESENT: u64 = 1 << 3;
-
-/// `struct page_region`.
-#[repr(C)]
-#[derive(Clone, Copy, Default)]
-struct PageRegion {
-    start: u64,
-    end: u64,
-    categories: u64,
-}
-
-/// `struct pm_scan_arg`.
-#[repr(C)]
-#[derive(Default)]
-struct PmScanArg {
-    size: u64,
-    flags: u64,
-    start: u64,
-    end: u64,
-    walk_end: u64,
-    vec: u64,
-    vec_len: u64,
-    max_pages: u64,
-    category_inverted: u64,
-    category_mask: u64,
-    category_anyof_mask: u64,
-    return_mask: u64,
-}
-
-nix::ioctl_readwrite!(pagemap_scan, b'f', 16, PmScanArg);
+nix::ioctl_readwrite!(pagemap_scan, b'f', 16, pm_scan_arg);

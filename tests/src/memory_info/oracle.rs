@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The independent oracle: what the module must answer, computed in user space from `/proc/<pid>/smaps`,
-//! `pagemap` and `mem`. Pages are compared byte by byte, never by a hash, and nothing is remembered
-//! about physical pages.
+//! The independent oracle: computes in user space what `memory_info` must answer.
+//!
+//! It reads `/proc/<pid>/smaps`, `pagemap` and `mem`, compares pages byte by byte and never by a hash, and stores nothing
+//! about physical pages. To stay independent, it shares no code with the module, nor with the crate `guest`, which parses
+//! the module's answers: it prints the expected lines itself, and the answers are compared as bytes.
 
 mod address_space;
 mod census;
+mod line;
 
-use crate::case::check_text;
-use crate::proc_file;
-use crate::report::{self, Line};
+pub use line::Line;
+
+use crate::case::{check_eq, check_text};
+use crate::escape::escape;
+use crate::memory_info;
 use address_space::Page;
 use anyhow::{bail, Result};
 use census::Member;
@@ -17,7 +22,7 @@ use std::collections::HashMap;
 use std::io::Write;
 use std::process::ExitCode;
 
-/// How often the memory under test may change during a comparison before that counts as a failure.
+/// Number of attempts at a comparison during which the memory under test does not change.
 const ATTEMPTS: usize = 5;
 
 /// Prints the lines of all sets, or of the set named `name`.
@@ -28,7 +33,7 @@ pub fn print(name: Option<&str>) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The lines of the sets whose names are wanted, ordered by their lowest pid.
+/// Returns the lines of the sets for whose names `wanted` returns true, ordered by their lowest pid.
 pub fn survey(wanted: impl Fn(&[u8]) -> bool) -> Result<Vec<Line>> {
     let mut lines = Vec::new();
     for (name, members) in census::sets(wanted)? {
@@ -38,7 +43,7 @@ pub fn survey(wanted: impl Fn(&[u8]) -> bool) -> Result<Vec<Line>> {
     Ok(lines)
 }
 
-/// The line of one set; nothing if its processes are gone.
+/// Returns the line of a set, or nothing if one of its processes exits during the measurement.
 fn measure(name: &[u8], members: &[Member]) -> Result<Option<Line>> {
     let (mut total, mut valid) = (0, 0);
     let mut contents: HashMap<Box<Page>, u64> = HashMap::new();
@@ -60,18 +65,17 @@ fn measure(name: &[u8], members: &[Member]) -> Result<Option<Line>> {
     }
     let groups = || contents.values().filter(|&&count| count >= 2);
     Ok(Some(Line {
-        name: report::escape(name),
+        name: escape(name),
         total,
         valid,
-        invalid: total - valid,
         may_be_shared: groups().sum(),
         nb_group: groups().count() as u64,
         pids: members.iter().map(|member| member.pid).collect(),
     }))
 }
 
-/// RESETs, and requires that the module's answer to `FILTER|<name>` is the oracle's line to the letter,
-/// for each of `names`. Returns the lines.
+/// Gives the command RESET and requires that the answer to `FILTER|<name>` is the line of the oracle for each of `names`.
+/// Returns the lines.
 pub fn agree_on(names: &[&str]) -> Result<Vec<Line>> {
     agree(
         |name| names.iter().any(|wanted| wanted.as_bytes() == name),
@@ -84,7 +88,7 @@ pub fn agree_on(names: &[&str]) -> Result<Vec<Line>> {
             for line in expected {
                 check_text(
                     "FILTER and the oracle disagree",
-                    proc_file::filter(&line.name)?,
+                    memory_info::filter(&line.name)?,
                     line.print(),
                 )?;
             }
@@ -93,20 +97,20 @@ pub fn agree_on(names: &[&str]) -> Result<Vec<Line>> {
     )
 }
 
-/// RESETs, and requires that the module's answer to ALL is what the oracle says about every process in
-/// the machine but those of this program itself, which run while they are looked at.
+/// Gives the command RESET and requires that the answer to ALL is what the oracle finds about every process of the
+/// machine, except for the processes of this program, which run during the comparison. Returns the lines.
 pub fn agree_on_everything() -> Result<Vec<Line>> {
     let own = std::fs::read("/proc/self/comm")?;
     let own = own.trim_ascii_end();
     agree(
         |name| name != own,
         |expected| {
-            let answered = proc_file::all()?;
-            let answered: Vec<&Line> = answered.iter().filter(|line| line.name != own).collect();
+            let mut answered = memory_info::all()?;
+            answered.retain(|line| line.name != own);
             for (line, other) in expected.iter().zip(&answered) {
                 check_text("ALL and the oracle disagree", other.print(), line.print())?;
             }
-            crate::case::check_eq("number of sets in ALL", answered.len(), expected.len())
+            check_eq("number of sets in ALL", answered.len(), expected.len())
         },
     )
 }
@@ -117,14 +121,14 @@ fn agree(
 ) -> Result<Vec<Line>> {
     for _ in 0..ATTEMPTS {
         let before = survey(&wanted)?;
-        proc_file::reset()?;
+        memory_info::reset()?;
         let compared = compare(&before);
-        // A comparison says something only if nothing changed around the RESET.
+        // The comparison counts only if the memory is the same before and after the RESET.
         if survey(&wanted)? == before {
             return compared.map(|()| before);
         }
     }
-    bail!("the memory under test did not hold still in {ATTEMPTS} attempts")
+    bail!("the memory under test changed in each of {ATTEMPTS} attempts")
 }
 
 fn print_names(lines: &[Line]) -> String {
@@ -138,7 +142,8 @@ fn print_names(lines: &[Line]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::survey;
+    use guest::listing;
 
     #[test]
     fn this_process_is_surveyed() {
@@ -146,6 +151,8 @@ mod tests {
         let lines = survey(|name| name == comm.trim_ascii_end()).unwrap();
         assert_eq!(lines.len(), 1);
         assert!(lines[0].pids.contains(&(std::process::id() as i32)));
-        lines[0].check().unwrap();
+        for line in listing::parse(&lines[0].print()).unwrap() {
+            line.check().unwrap();
+        }
     }
 }

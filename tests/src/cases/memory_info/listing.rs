@@ -2,36 +2,30 @@
 
 //! The statement's Listing 2, and what every listing has in common.
 
-use crate::case::{check_eq, check_text, Case};
+use crate::case::{cases, check_eq, check_text};
 use crate::helper::Helper;
-use crate::{module, proc_file, report, shell};
+use crate::memory_info;
+use crate::module::MEMORY_INFO;
+use crate::shell;
 use anyhow::{ensure, Result};
+use guest::listing;
 use std::collections::HashSet;
 
-pub const CASES: &[Case] = &[
-    Case::new("listing::word_for_word", word_for_word),
-    Case::new(
-        "listing::empty_before_the_first_command",
-        empty_before_the_first_command,
-    ),
-    Case::new("listing::all_is_well_formed", all_is_well_formed),
-    Case::new(
-        "listing::filter_gives_the_line_of_all",
-        filter_gives_the_line_of_all,
-    ),
-    Case::new(
-        "listing::populated_at_load_and_reset_only",
-        populated_at_load_and_reset_only,
-    ),
-    Case::new("listing::deleted_until_reset", deleted_until_reset),
-    Case::new("listing::newline_may_be_missing", newline_may_be_missing),
-];
+cases! {
+    the_example_of_the_task,
+    empty_before_the_first_command,
+    all_is_well_formed,
+    filter_answers_with_the_line_of_all,
+    only_load_and_reset_scan,
+    del_lasts_until_reset,
+    the_newline_may_be_missing,
+}
 
-fn word_for_word() -> Result<()> {
+fn the_example_of_the_task() -> Result<()> {
     let sshd = [(); 3].map(|()| Helper::worker("sshd", "plain", None));
     let sshd = sshd.into_iter().collect::<Result<Vec<_>>>()?;
     let _cron = Helper::worker("cron", "plain", None)?;
-    let _module = module::load()?;
+    let _module = MEMORY_INFO.load()?;
     let printed = shell::bash(
         r#"
         # Display the memory information of all processes
@@ -55,7 +49,7 @@ fn word_for_word() -> Result<()> {
     )?;
     let parts: Vec<&str> = printed.split("--\n").collect();
     check_eq("number of answers", parts.len(), 6)?;
-    let all = report::parse(parts[0].as_bytes())?;
+    let all = listing::parse(parts[0].as_bytes())?;
     let sets: Vec<_> = all.iter().filter(|line| line.name == b"sshd").collect();
     check_eq("lines of sshd in ALL", sets.len(), 1)?;
     ensure!(
@@ -67,22 +61,26 @@ fn word_for_word() -> Result<()> {
     let mut pids: Vec<i32> = sshd.iter().map(Helper::pid).collect();
     pids.sort_unstable();
     check_eq("pids of sshd", &sets[0].pids, &pids)?;
-    check_text("DEL|sshd", parts[2], proc_file::SUCCESS)?;
-    check_text("FILTER|sshd after DEL", parts[3], proc_file::NO_PROCESS)?;
-    check_text("RESET", parts[4], proc_file::SUCCESS)?;
+    check_text("DEL|sshd", parts[2], memory_info::SUCCESS)?;
+    check_text("FILTER|sshd after DEL", parts[3], memory_info::NO_PROCESS)?;
+    check_text("RESET", parts[4], memory_info::SUCCESS)?;
     check_text("FILTER|sshd after RESET", parts[5], sets[0].print())
 }
 
 fn empty_before_the_first_command() -> Result<()> {
-    let _module = module::load()?;
-    check_text("the file before the first command", proc_file::read()?, "")
+    let _module = MEMORY_INFO.load()?;
+    check_text(
+        "the file before the first command",
+        memory_info::read()?,
+        "",
+    )
 }
 
 fn all_is_well_formed() -> Result<()> {
     let helpers = ["one", "two", "two", "three"].map(|comm| Helper::worker(comm, "plain", None));
     let _helpers = helpers.into_iter().collect::<Result<Vec<_>>>()?;
-    let _module = module::load()?;
-    let lines = proc_file::all()?;
+    let _module = MEMORY_INFO.load()?;
+    let lines = memory_info::all()?;
     let (mut names, mut pids) = (HashSet::new(), HashSet::new());
     for line in &lines {
         line.check()?;
@@ -108,82 +106,82 @@ fn all_is_well_formed() -> Result<()> {
     Ok(())
 }
 
-fn filter_gives_the_line_of_all() -> Result<()> {
+fn filter_answers_with_the_line_of_all() -> Result<()> {
     let _helper = Helper::worker("filtered", "patterns", Some("1 1 2"))?;
-    let _module = module::load()?;
-    for line in proc_file::all()? {
+    let _module = MEMORY_INFO.load()?;
+    for line in memory_info::all()? {
         check_text(
             "FILTER and ALL differ",
-            proc_file::filter(&line.name)?,
+            memory_info::filter(&line.name)?,
             line.print(),
         )?;
     }
     Ok(())
 }
 
-fn populated_at_load_and_reset_only() -> Result<()> {
+fn only_load_and_reset_scan() -> Result<()> {
     let early = Helper::worker("early", "plain", None)?;
-    let _module = module::load()?;
-    let before = proc_file::filter("early")?;
+    let _module = MEMORY_INFO.load()?;
+    let before = memory_info::filter("early")?;
     drop(early);
     let _late = Helper::worker("late", "plain", None)?;
     check_text(
         "a process that ended stays listed",
-        proc_file::filter("early")?,
+        memory_info::filter("early")?,
         before,
     )?;
     check_text(
         "a process started after loading",
-        proc_file::filter("late")?,
-        proc_file::NO_PROCESS,
+        memory_info::filter("late")?,
+        memory_info::NO_PROCESS,
     )?;
-    proc_file::reset()?;
+    memory_info::reset()?;
     check_text(
         "RESET drops what ended",
-        proc_file::filter("early")?,
-        proc_file::NO_PROCESS,
+        memory_info::filter("early")?,
+        memory_info::NO_PROCESS,
     )?;
-    proc_file::line_of("late").map(drop)
+    memory_info::line_of("late").map(drop)
 }
 
-fn deleted_until_reset() -> Result<()> {
+fn del_lasts_until_reset() -> Result<()> {
     let _helper = Helper::worker("deleted", "plain", None)?;
-    let _module = module::load()?;
-    let before = proc_file::all()?;
+    let _module = MEMORY_INFO.load()?;
+    let before = memory_info::all()?;
     check_text(
         "DEL",
-        proc_file::answer("DEL|deleted\n")?,
-        proc_file::SUCCESS,
+        memory_info::answer("DEL|deleted\n")?,
+        memory_info::SUCCESS,
     )?;
     check_text(
         "DEL again",
-        proc_file::answer("DEL|deleted\n")?,
-        proc_file::NO_PROCESS,
+        memory_info::answer("DEL|deleted\n")?,
+        memory_info::NO_PROCESS,
     )?;
     let others: Vec<_> = before
         .into_iter()
         .filter(|line| line.name != b"deleted")
         .collect();
-    check_eq("what ALL shows after DEL", proc_file::all()?, others)?;
-    proc_file::reset()?;
-    proc_file::line_of("deleted").map(drop)
+    check_eq("what ALL shows after DEL", memory_info::all()?, others)?;
+    memory_info::reset()?;
+    memory_info::line_of("deleted").map(drop)
 }
 
-fn newline_may_be_missing() -> Result<()> {
-    let _module = module::load()?;
+fn the_newline_may_be_missing() -> Result<()> {
+    let _module = MEMORY_INFO.load()?;
     check_text(
         "RESET without newline",
-        proc_file::answer("RESET")?,
-        proc_file::SUCCESS,
+        memory_info::answer("RESET")?,
+        memory_info::SUCCESS,
     )?;
-    let all = proc_file::answer("ALL\n")?;
-    check_text("ALL without newline", proc_file::answer("ALL")?, &all)?;
+    let all = memory_info::answer("ALL\n")?;
+    check_text("ALL without newline", memory_info::answer("ALL")?, &all)?;
     let comm = std::fs::read("/proc/self/comm")?;
     let command = [b"FILTER|", comm.trim_ascii_end()].concat();
-    let with_newline = proc_file::filter(comm.trim_ascii_end())?;
+    let with_newline = memory_info::filter(comm.trim_ascii_end())?;
     check_text(
         "FILTER without newline",
-        proc_file::answer(command)?,
+        memory_info::answer(command)?,
         with_newline,
     )
 }

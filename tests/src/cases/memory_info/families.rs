@@ -3,50 +3,38 @@
 //! The module against the oracle: sets of several processes, and everything that runs.
 
 use super::memory::agrees;
-use crate::case::{check_eq, skip, Case};
+use crate::case::{cases, check_eq, skip};
 use crate::crowd;
 use crate::helper::Helper;
-use crate::report::Line;
+use crate::memory_info::oracle::{self, Line};
+use crate::module::MEMORY_INFO;
 use crate::tiny_elf::Class;
-use crate::{module, oracle};
 use anyhow::{ensure, Context, Result};
 use std::process::Command;
 
-pub const CASES: &[Case] = &[
-    Case::new("families::fork_without_exec", fork_without_exec),
-    Case::new("families::copy_on_write_does_not_count", || {
-        agrees("copy-on-write", "").map(drop)
-    }),
-    Case::new(
-        "families::same_pages_in_several_processes",
-        same_pages_in_several_processes,
-    ),
-    Case::new(
-        "families::other_names_do_not_count",
-        other_names_do_not_count,
-    ),
-    Case::new("families::threads", || agrees("threads", "").map(drop)),
-    Case::new("families::leader_exited", leader_exited),
-    Case::new("families::vfork", vfork),
-    Case::new("families::clone_vm", clone_vm),
-    Case::new("families::in_a_pid_namespace", in_a_pid_namespace),
-    Case::new("families::thirty_two_bit", thirty_two_bit),
-    Case::new("families::dynamically_linked", dynamically_linked),
-    Case::slow(
-        "families::everything_in_the_machine",
-        180,
-        everything_in_the_machine,
-    ),
-];
+cases! {
+    forked_children_that_did_not_exec,
+    copy_on_write_does_not_count => || agrees("copy-on-write", "").map(drop),
+    identical_pages_in_several_processes,
+    pages_of_other_names_do_not_count,
+    threads => || agrees("threads", "").map(drop),
+    leader_exited,
+    vfork,
+    clone_vm,
+    in_a_pid_namespace,
+    programs_of_32_bits,
+    dynamically_linked_programs,
+    all_processes_of_the_machine (180 s),
+}
 
 fn single(mut lines: Vec<Line>) -> Result<Line> {
     ensure!(lines.len() == 1, "the oracle finds {} sets", lines.len());
     Ok(lines.remove(0))
 }
 
-fn fork_without_exec() -> Result<()> {
+fn forked_children_that_did_not_exec() -> Result<()> {
     let _helper = Helper::worker("forks", "forks", Some("3"))?;
-    let _module = module::load()?;
+    let _module = MEMORY_INFO.load()?;
     let line = single(oracle::agree_on(&["forks"])?)?;
     check_eq("processes", line.pids.len(), 4)?;
     ensure!(
@@ -56,7 +44,7 @@ fn fork_without_exec() -> Result<()> {
     Ok(())
 }
 
-fn same_pages_in_several_processes() -> Result<()> {
+fn identical_pages_in_several_processes() -> Result<()> {
     let start = |name, each: [[u8; 4]; 3]| -> Result<Vec<Helper>> {
         each.iter().map(|data| crowd::one(name, data)).collect()
     };
@@ -66,7 +54,7 @@ fn same_pages_in_several_processes() -> Result<()> {
         "differ",
         [[11, 12, 13, 14], [21, 22, 23, 24], [31, 32, 33, 34]],
     )?;
-    let _module = module::load()?;
+    let _module = MEMORY_INFO.load()?;
     let lines = oracle::agree_on(&["same", "differ"])?;
     let find = |name: &[u8]| {
         lines
@@ -85,9 +73,9 @@ fn same_pages_in_several_processes() -> Result<()> {
     check_eq("groups", same.nb_group, differ.nb_group + 3)
 }
 
-fn other_names_do_not_count() -> Result<()> {
+fn pages_of_other_names_do_not_count() -> Result<()> {
     let _here = Helper::worker("here", "patterns", Some("1 2 3 4"))?;
-    let _module = module::load()?;
+    let _module = MEMORY_INFO.load()?;
     let alone = single(oracle::agree_on(&["here"])?)?;
     let _there = Helper::worker("there", "patterns", Some("1 2 3 4"))?;
     let beside = single(oracle::agree_on(&["here"])?)?;
@@ -105,7 +93,7 @@ fn leader_exited() -> Result<()> {
 
 fn vfork() -> Result<()> {
     let _helper = Helper::worker("vfork", "vfork", None)?;
-    let _module = module::load()?;
+    let _module = MEMORY_INFO.load()?;
     let line = single(oracle::agree_on(&["vfork"])?)?;
     check_eq(
         "processes: parent, child, and its vfork child",
@@ -117,7 +105,7 @@ fn vfork() -> Result<()> {
 /// An address space that several processes share counts once in a set, and in each set of another name.
 fn clone_vm() -> Result<()> {
     let _helper = Helper::worker("sharers", "clone-vm", Some("sharer-b"))?;
-    let _module = module::load()?;
+    let _module = MEMORY_INFO.load()?;
     let lines = oracle::agree_on(&["sharers", "sharer-b"])?;
     check_eq("sets", lines.len(), 2)?;
     check_eq("processes of the one name", lines[0].pids.len(), 2)?;
@@ -128,7 +116,7 @@ fn clone_vm() -> Result<()> {
 /// Processes of other pid namespaces are listed by the pids that the reader knows.
 fn in_a_pid_namespace() -> Result<()> {
     let helper = Helper::worker("contained", "namespace", None)?;
-    let _module = module::load()?;
+    let _module = MEMORY_INFO.load()?;
     let line = single(oracle::agree_on(&["contained"])?)?;
     check_eq(
         "processes: the maker of the namespace and its process 1",
@@ -143,7 +131,7 @@ fn in_a_pid_namespace() -> Result<()> {
     Ok(())
 }
 
-fn thirty_two_bit() -> Result<()> {
+fn programs_of_32_bits() -> Result<()> {
     let pair = ["x86-32", "x86-32"].map(str::to_owned).into_iter();
     let pair = crowd::crowd_of(Class::Elf32, &[1, 1, 1, 2, 2, 3], pair);
     if let Err(error) = &pair {
@@ -155,7 +143,7 @@ fn thirty_two_bit() -> Result<()> {
         }
     }
     let _pair = pair?;
-    let _module = module::load()?;
+    let _module = MEMORY_INFO.load()?;
     let line = single(oracle::agree_on(&["x86-32"])?)?;
     check_eq("processes", line.pids.len(), 2)?;
     ensure!(
@@ -180,9 +168,9 @@ fn programs() -> Result<Vec<Helper>> {
     Ok(helpers)
 }
 
-fn dynamically_linked() -> Result<()> {
+fn dynamically_linked_programs() -> Result<()> {
     let _programs = programs()?;
-    let _module = module::load()?;
+    let _module = MEMORY_INFO.load()?;
     let lines = oracle::agree_on(&["bash", "cat", "busybox"])?;
     let bash = lines
         .iter()
@@ -196,7 +184,7 @@ fn dynamically_linked() -> Result<()> {
     Ok(())
 }
 
-fn everything_in_the_machine() -> Result<()> {
+fn all_processes_of_the_machine() -> Result<()> {
     let _programs = programs()?;
     let shapes = [
         ("patterns", Some("1 1 2 3")),
@@ -212,7 +200,7 @@ fn everything_in_the_machine() -> Result<()> {
     ];
     let helpers = shapes.map(|(shape, argument)| Helper::worker(shape, shape, argument));
     let _helpers = helpers.into_iter().collect::<Result<Vec<_>>>()?;
-    let _module = module::load()?;
+    let _module = MEMORY_INFO.load()?;
     let lines = oracle::agree_on_everything()?;
     ensure!(
         lines.len() >= shapes.len() + 5,

@@ -2,34 +2,32 @@
 
 //! One open file: its position, its one unchanging answer, reads of any size.
 
-use crate::case::{check_eq, check_text, Case};
+use crate::case::{cases, check_eq, check_text};
+use crate::command_file;
 use crate::helper::Helper;
-use crate::{module, proc_file, shell};
+use crate::memory_info;
+use crate::module::MEMORY_INFO;
+use crate::shell;
 use anyhow::{Context, Result};
+use guest::listing;
 use nix::errno::Errno;
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
 
-pub const CASES: &[Case] = &[
-    Case::new("descriptor::write_then_read", write_then_read),
-    Case::new("descriptor::reads_of_any_size", reads_of_any_size),
-    Case::new("descriptor::pread", pread),
-    Case::new("descriptor::lseek", lseek),
-    Case::new("descriptor::one_unchanging_answer", one_unchanging_answer),
-    Case::new(
-        "descriptor::pinned_at_the_first_read",
-        pinned_at_the_first_read,
-    ),
-    Case::new(
-        "descriptor::a_command_resets_the_position",
-        a_command_resets_the_position,
-    ),
-    Case::new("descriptor::its_own_answer", its_own_answer),
-    Case::new("descriptor::append", append),
-    Case::new("descriptor::bad_read_pointer", bad_read_pointer),
-];
+cases! {
+    write_then_read,
+    reads_of_any_size,
+    pread,
+    lseek,
+    an_answer_does_not_change_while_it_is_read,
+    the_first_read_selects_the_answer,
+    a_command_resets_the_position,
+    each_open_file_has_its_own_answer,
+    append,
+    bad_read_pointer,
+}
 
 /// Everything from the present position on, in reads of `size` bytes.
 pub fn read_in_pieces(mut file: &File, size: usize) -> Result<Vec<u8>> {
@@ -46,37 +44,37 @@ pub fn read_in_pieces(mut file: &File, size: usize) -> Result<Vec<u8>> {
 fn write_all(file: &File, command: &str) -> Result<()> {
     check_eq(
         command,
-        proc_file::write(file, command.as_bytes()),
+        command_file::write(file, command.as_bytes()),
         Ok(command.len()),
     )
 }
 
 /// A file that holds the answer to ALL, and that answer.
 fn all_in_a_file() -> Result<(File, Vec<u8>)> {
-    let all = proc_file::answer("ALL\n")?;
-    let file = proc_file::open()?;
+    let all = memory_info::answer("ALL\n")?;
+    let file = memory_info::open()?;
     write_all(&file, "ALL\n")?;
     Ok((file, all))
 }
 
 fn write_then_read() -> Result<()> {
-    let _module = module::load()?;
+    let _module = MEMORY_INFO.load()?;
     let printed = shell::bash(
         "exec 3<>/proc/memory_info; echo ALL >&3; cat <&3; echo --; \
          echo RESET >&3; cat <&3; echo --; echo 'FILTER|nobody' >&3; cat <&3",
     )?;
     let parts: Vec<&str> = printed.split("--\n").collect();
     check_eq("number of answers", parts.len(), 3)?;
-    crate::report::parse(parts[0].as_bytes())?;
+    listing::parse(parts[0].as_bytes())?;
     check_eq("ALL is not empty", parts[0].is_empty(), false)?;
-    check_text("RESET", parts[1], proc_file::SUCCESS)?;
-    check_text("FILTER", parts[2], proc_file::NO_PROCESS)
+    check_text("RESET", parts[1], memory_info::SUCCESS)?;
+    check_text("FILTER", parts[2], memory_info::NO_PROCESS)
 }
 
 fn reads_of_any_size() -> Result<()> {
     let helpers = (0..40).map(|index| Helper::worker(&format!("set-{index}"), "plain", None));
     let _helpers = helpers.collect::<Result<Vec<_>>>()?;
-    let _module = module::load()?;
+    let _module = MEMORY_INFO.load()?;
     let (mut file, all) = all_in_a_file()?;
     for size in [1, 7, 64, 100, 4095, 4096, 4097, 65536, 1 << 20] {
         file.rewind()?;
@@ -85,7 +83,7 @@ fn reads_of_any_size() -> Result<()> {
             read_in_pieces(&file, size)?,
             &all,
         )?;
-        let new = File::open(proc_file::PATH)?;
+        let new = File::open(memory_info::PATH)?;
         check_text(
             &format!("opened anew, by {size} bytes"),
             read_in_pieces(&new, size)?,
@@ -96,7 +94,7 @@ fn reads_of_any_size() -> Result<()> {
 }
 
 fn pread() -> Result<()> {
-    let _module = module::load()?;
+    let _module = MEMORY_INFO.load()?;
     let (mut file, all) = all_in_a_file()?;
     for offset in (0..all.len()).step_by(37).chain([all.len() - 1]) {
         let mut piece = [0; 50];
@@ -116,7 +114,7 @@ fn pread() -> Result<()> {
 }
 
 fn lseek() -> Result<()> {
-    let _module = module::load()?;
+    let _module = MEMORY_INFO.load()?;
     let (mut file, all) = all_in_a_file()?;
     let length = all.len() as u64;
     for (from, position) in [
@@ -150,15 +148,15 @@ fn lseek() -> Result<()> {
     Ok(())
 }
 
-fn one_unchanging_answer() -> Result<()> {
+fn an_answer_does_not_change_while_it_is_read() -> Result<()> {
     let _helper = Helper::worker("present", "plain", None)?;
-    let _module = module::load()?;
-    let all = proc_file::answer("ALL\n")?;
-    let mut file = File::open(proc_file::PATH)?;
+    let _module = MEMORY_INFO.load()?;
+    let all = memory_info::answer("ALL\n")?;
+    let mut file = File::open(memory_info::PATH)?;
     let mut start = [0; 10];
     file.read_exact(&mut start)?;
     for command in ["DEL|present\n", "RESET\n", "FILTER|nobody\n"] {
-        proc_file::answer(command)?;
+        memory_info::answer(command)?;
         let rest = read_in_pieces(&file, 64)?;
         check_text(command, [&start[..], &rest].concat(), &all)?;
         file.seek(SeekFrom::Start(10))?;
@@ -167,74 +165,74 @@ fn one_unchanging_answer() -> Result<()> {
     check_text("from the beginning again", read_in_pieces(&file, 64)?, &all)
 }
 
-fn pinned_at_the_first_read() -> Result<()> {
-    let _module = module::load()?;
-    let file = File::open(proc_file::PATH)?;
-    proc_file::answer("RESET\n")?;
+fn the_first_read_selects_the_answer() -> Result<()> {
+    let _module = MEMORY_INFO.load()?;
+    let file = File::open(memory_info::PATH)?;
+    memory_info::answer("RESET\n")?;
     check_text(
         "first read after RESET",
         read_in_pieces(&file, 3)?,
-        proc_file::SUCCESS,
+        memory_info::SUCCESS,
     )?;
-    proc_file::answer("FILTER|nobody\n")?;
+    memory_info::answer("FILTER|nobody\n")?;
     (&file).rewind()?;
     check_text(
         "after a later command",
         read_in_pieces(&file, 3)?,
-        proc_file::SUCCESS,
+        memory_info::SUCCESS,
     )
 }
 
 fn a_command_resets_the_position() -> Result<()> {
-    let _module = module::load()?;
+    let _module = MEMORY_INFO.load()?;
     let (file, all) = all_in_a_file()?;
     check_text("ALL", read_in_pieces(&file, 100)?, &all)?;
     write_all(&file, "RESET\n")?;
-    check_text("RESET", read_in_pieces(&file, 2)?, proc_file::SUCCESS)?;
-    let nonsense = proc_file::write(&file, b"NONSENSE\n");
+    check_text("RESET", read_in_pieces(&file, 2)?, memory_info::SUCCESS)?;
+    let nonsense = command_file::write(&file, b"NONSENSE\n");
     check_eq("a bad command", nonsense, Err(Errno::EINVAL))?;
     check_text(
         "a bad command",
         read_in_pieces(&file, 100)?,
-        proc_file::INVALID,
+        memory_info::INVALID,
     )
 }
 
 /// Two descriptors of one process do not mix.
-fn its_own_answer() -> Result<()> {
-    let _module = module::load()?;
-    let (one, two) = (proc_file::open()?, proc_file::open()?);
+fn each_open_file_has_its_own_answer() -> Result<()> {
+    let _module = MEMORY_INFO.load()?;
+    let (one, two) = (memory_info::open()?, memory_info::open()?);
     write_all(&one, "RESET\n")?;
     write_all(&two, "FILTER|nobody\n")?;
     check_text(
         "the first file",
         read_in_pieces(&one, 100)?,
-        proc_file::SUCCESS,
+        memory_info::SUCCESS,
     )?;
     check_text(
         "the second file",
         read_in_pieces(&two, 100)?,
-        proc_file::NO_PROCESS,
+        memory_info::NO_PROCESS,
     )?;
     check_text(
         "a third, newly opened",
-        proc_file::read()?,
-        proc_file::NO_PROCESS,
+        memory_info::read()?,
+        memory_info::NO_PROCESS,
     )
 }
 
 fn append() -> Result<()> {
-    let _module = module::load()?;
+    let _module = MEMORY_INFO.load()?;
     let file = OpenOptions::new()
         .append(true)
-        .open(proc_file::PATH)
+        .open(memory_info::PATH)
         .context("cannot open to append")?;
     write_all(&file, "RESET\n")?;
-    check_text("RESET by >>", proc_file::read()?, proc_file::SUCCESS)
+    check_text("RESET by >>", memory_info::read()?, memory_info::SUCCESS)
 }
 
 fn bad_read_pointer() -> Result<()> {
-    let _module = module::load()?;
+    let _module = MEMORY_INFO.load()?;
     let (file, all) = all_in_a_file()?;
     // SAFETY: read(2) checks where it writes to, and nothing is mapped there.
     let count = Errno::result(unsafe {

@@ -2,27 +2,26 @@
 
 //! Bad input: whatever is written, the right error comes back and the data stays.
 
-use crate::case::{check_eq, check_text, Case};
+use crate::case::{cases, check_eq, check_text};
+use crate::command_file;
 use crate::helper::Helper;
-use crate::report::Line;
-use crate::shapes::area::{Area, PAGE, RW};
-use crate::{module, proc_file};
+use crate::memory_info;
+use crate::module::MEMORY_INFO;
 use anyhow::{Context, Result};
+use guest::listing::Line;
+use guest::mapping::{Area, PAGE, RW};
 use nix::errno::Errno;
 use std::fs::File;
 use std::os::fd::AsRawFd;
 
-pub const CASES: &[Case] = &[
-    Case::new("input::malformed", malformed),
-    Case::new(
-        "input::well_formed_without_match",
-        well_formed_without_match,
-    ),
-    Case::new("input::sizes", sizes),
-    Case::new("input::bad_pointer", bad_pointer),
-    Case::new("input::split_writes", split_writes),
-    Case::new("input::one_mebibyte", one_mebibyte),
-];
+cases! {
+    malformed,
+    well_formed_names_that_match_nothing,
+    sizes,
+    bad_pointer,
+    split_writes,
+    one_mebibyte,
+}
 
 const MALFORMED: &[&[u8]] = &[
     b"",
@@ -86,7 +85,7 @@ const MALFORMED: &[&[u8]] = &[
 
 /// Requires EINVAL and its message for `command`.
 fn refused(command: &[u8]) -> Result<()> {
-    let reply = proc_file::ask(command)?;
+    let reply = memory_info::ask(command)?;
     let what = format!("\"{}\"", command[..command.len().min(100)].escape_ascii());
     check_eq(
         &format!("what writing {what} returns"),
@@ -96,18 +95,18 @@ fn refused(command: &[u8]) -> Result<()> {
     check_text(
         &format!("the answer to {what}"),
         reply.text,
-        proc_file::INVALID,
+        memory_info::INVALID,
     )
 }
 
 /// Does `test` with the module loaded, and requires that it left the data as it was.
 fn leaves_data(test: impl FnOnce() -> Result<()>) -> Result<()> {
     let _helper = Helper::worker("witness", "patterns", Some("1 1 2"))?;
-    let _module = module::load()?;
+    let _module = MEMORY_INFO.load()?;
     // This program's own memory changes, which a RESET in the test brings to light.
     let own = std::fs::read("/proc/self/comm")?;
     let others = || -> Result<Vec<Line>> {
-        let mut lines = proc_file::all()?;
+        let mut lines = memory_info::all()?;
         lines.retain(|line| line.name != own.trim_ascii_end());
         Ok(lines)
     };
@@ -120,7 +119,7 @@ fn malformed() -> Result<()> {
     leaves_data(|| MALFORMED.iter().try_for_each(|command| refused(command)))
 }
 
-fn well_formed_without_match() -> Result<()> {
+fn well_formed_names_that_match_nothing() -> Result<()> {
     leaves_data(|| {
         let names: [&[u8]; 12] = [
             b"nobody",
@@ -140,7 +139,11 @@ fn well_formed_without_match() -> Result<()> {
             for word in ["FILTER|", "DEL|"] {
                 let command = [word.as_bytes(), name, b"\n"].concat();
                 let what = format!("the answer to \"{}\"", command.escape_ascii());
-                check_text(&what, proc_file::answer(&command)?, proc_file::NO_PROCESS)?;
+                check_text(
+                    &what,
+                    memory_info::answer(&command)?,
+                    memory_info::NO_PROCESS,
+                )?;
             }
         }
         Ok(())
@@ -158,11 +161,11 @@ fn filter_of(length: usize, last: u8) -> Vec<u8> {
 fn sizes() -> Result<()> {
     leaves_data(|| {
         for (length, last) in [(63, b'\n'), (64, b'\n'), (64, b'x')] {
-            let text = proc_file::answer(filter_of(length, last))?;
+            let text = memory_info::answer(filter_of(length, last))?;
             check_text(
                 &format!("a command of {length} bytes"),
                 text,
-                proc_file::NO_PROCESS,
+                memory_info::NO_PROCESS,
             )?;
         }
         for (length, last) in [
@@ -211,7 +214,7 @@ fn bad_pointer() -> Result<()> {
         let pages = Area::anonymous(2, RW)?;
         pages.part(1..2).unmap()?;
         let end = (pages.first_page() as usize + 1) * PAGE;
-        let file = proc_file::open()?;
+        let file = memory_info::open()?;
         for (address, count) in [
             (0, 5),
             (8, 1),
@@ -222,14 +225,14 @@ fn bad_pointer() -> Result<()> {
         ] {
             let what = format!("{count} bytes at {address:#x}");
             check_eq(&what, write_raw(&file, address, count), Err(Errno::EFAULT))?;
-            check_text(&what, proc_file::read()?, proc_file::BAD_ADDRESS)?;
-            proc_file::reset()?;
+            check_text(&what, memory_info::read()?, memory_info::BAD_ADDRESS)?;
+            memory_info::reset()?;
         }
         // Too long is said first, since nothing needs to be read to see it.
         for (address, count) in [(8, 65), (end - 5, 1 << 20)] {
             let what = format!("{count} bytes at {address:#x}");
             check_eq(&what, write_raw(&file, address, count), Err(Errno::EINVAL))?;
-            check_text(&what, proc_file::read()?, proc_file::INVALID)?;
+            check_text(&what, memory_info::read()?, memory_info::INVALID)?;
         }
         // The kernel itself refuses its own addresses before the module is asked.
         let kernel = write_raw(&file, 0xffff_8880_0000_0000, 5);
@@ -242,27 +245,27 @@ fn bad_pointer() -> Result<()> {
 fn split_writes() -> Result<()> {
     leaves_data(|| {
         for (first, second) in [("RES", "ET\n"), ("FILTER|", "witness\n"), ("A", "LL")] {
-            let file = proc_file::open()?;
+            let file = memory_info::open()?;
             for piece in [first, second] {
                 let what = format!("the piece {piece:?}");
                 check_eq(
                     &what,
-                    proc_file::write(&file, piece.as_bytes()),
+                    command_file::write(&file, piece.as_bytes()),
                     Err(Errno::EINVAL),
                 )?;
-                check_text(&what, proc_file::read()?, proc_file::INVALID)?;
+                check_text(&what, memory_info::read()?, memory_info::INVALID)?;
             }
         }
         // A command and its newline apart: the first is one, the second is none.
-        let file = proc_file::open()?;
-        check_eq("RESET", proc_file::write(&file, b"RESET"), Ok(5))?;
-        check_text("RESET", proc_file::read()?, proc_file::SUCCESS)?;
+        let file = memory_info::open()?;
+        check_eq("RESET", command_file::write(&file, b"RESET"), Ok(5))?;
+        check_text("RESET", memory_info::read()?, memory_info::SUCCESS)?;
         check_eq(
             "a newline",
-            proc_file::write(&file, b"\n"),
+            command_file::write(&file, b"\n"),
             Err(Errno::EINVAL),
         )?;
-        check_text("a newline", proc_file::read()?, proc_file::INVALID)
+        check_text("a newline", memory_info::read()?, memory_info::INVALID)
     })
     .context("a command is one write")
 }

@@ -2,11 +2,14 @@
 
 //! Whose answer one reads: one's own, whatever way the command was given.
 
-use crate::case::{check_eq, check_text, Case};
+use crate::case::{cases, check_eq, check_text};
 use crate::helper::Helper;
+use crate::memory_info;
+use crate::module::MEMORY_INFO;
 use crate::shell::{bash, Session};
-use crate::{child, module, proc_file};
 use anyhow::{bail, ensure, Context, Result};
+use guest::child;
+use guest::listing;
 use nix::errno::Errno;
 use nix::sys::wait::{waitpid, WaitStatus};
 use nix::unistd::Pid;
@@ -18,55 +21,36 @@ const SH_C: &str = "sh -c \"echo 'FILTER|set-a' > $f\"";
 const READ: &str = "IFS= read -r line < $f; echo \"$line\"";
 const CAT: &str = "cat $f";
 
-pub const CASES: &[Case] = &[
-    Case::new("answers::builtin_echo_and_cat", || one_shell(ECHO, CAT)),
-    Case::new("answers::builtin_echo_and_read", || one_shell(ECHO, READ)),
-    Case::new("answers::sh_c", || one_shell(SH_C, CAT)),
-    Case::new("answers::sh_c_both", || one_shell(SH_C, "sh -c \"cat $f\"")),
-    Case::new("answers::sh_c_and_read", || one_shell(SH_C, READ)),
-    Case::new("answers::external_echo", || {
-        one_shell("$(type -P echo) 'FILTER|set-a' > $f", CAT)
-    }),
-    Case::new("answers::tee", || {
-        one_shell("echo 'FILTER|set-a' | tee $f > /dev/null", CAT)
-    }),
-    Case::new("answers::writer_and_reader_with_parents_like_sudo", || {
+cases! {
+    builtin_echo_and_cat => || one_shell(ECHO, CAT),
+    builtin_echo_and_read => || one_shell(ECHO, READ),
+    sh_c => || one_shell(SH_C, CAT),
+    sh_c_both => || one_shell(SH_C, "sh -c \"cat $f\""),
+    sh_c_and_read => || one_shell(SH_C, READ),
+    external_echo => || one_shell("$(type -P echo) 'FILTER|set-a' > $f", CAT),
+    tee => || one_shell("echo 'FILTER|set-a' | tee $f > /dev/null", CAT),
+    writer_and_reader_with_parents_like_sudo => || {
         one_shell(
             "bash -c 'bash -c \"$1\"; true' - \"echo 'FILTER|set-a' > $f\"",
             "bash -c 'cat $1; true' - $f",
         )
-    }),
-    Case::new("answers::writer_in_a_subshell", || {
-        one_shell("(echo 'FILTER|set-a' > $f)", CAT)
-    }),
-    Case::new("answers::reader_in_a_subshell", || {
-        one_shell(ECHO, "(cat $f)")
-    }),
-    Case::new("answers::reader_in_a_pipe", || {
-        one_shell(ECHO, "cat $f | cat")
-    }),
-    Case::new("answers::one_descriptor", || {
+    },
+    writer_in_a_subshell => || one_shell("(echo 'FILTER|set-a' > $f)", CAT),
+    reader_in_a_subshell => || one_shell(ECHO, "(cat $f)"),
+    reader_in_a_pipe => || one_shell(ECHO, "cat $f | cat"),
+    one_descriptor => || {
         one_shell(
             "exec 3<> $f; echo 'FILTER|set-a' >&3; echo 'FILTER|set-b' > $f",
             "cat <&3",
         )
-    }),
-    Case::new(
-        "answers::last_of_all_for_a_stranger",
-        last_of_all_for_a_stranger,
-    ),
-    Case::new(
-        "answers::own_answer_before_anothers_newer",
-        own_answer_before_anothers_newer,
-    ),
-    Case::new(
-        "answers::a_dead_shells_pid_used_again",
-        a_dead_shells_pid_used_again,
-    ),
-    Case::new("answers::two_shells_interleaved", two_shells_interleaved),
-    Case::slow("answers::subshells_in_parallel", 120, subshells_in_parallel),
-    Case::slow("answers::processes_in_parallel", 120, processes_in_parallel),
-];
+    },
+    a_process_that_never_wrote_reads_the_last_answer,
+    a_newer_answer_of_another_process_is_not_read,
+    a_reused_pid_does_not_inherit_answers,
+    two_shells_in_turns_read_their_own_answers,
+    parallel_subshells_read_their_own_answers (120 s),
+    parallel_processes_read_their_own_answers (120 s),
+}
 
 fn two_sets() -> Result<[Helper; 2]> {
     Ok([
@@ -78,15 +62,15 @@ fn two_sets() -> Result<[Helper; 2]> {
 /// A shell asks for set-a, then another one for set-b, then the first one reads: it must see its own.
 fn one_shell(ask: &str, read: &str) -> Result<()> {
     let sets = two_sets()?;
-    let _module = module::load()?;
+    let _module = MEMORY_INFO.load()?;
     let (mut shell, mut other) = (Session::start()?, Session::start()?);
-    shell.run(&format!("f={}; {ask}", proc_file::PATH))?;
+    shell.run(&format!("f={}; {ask}", memory_info::PATH))?;
     other.run("echo 'FILTER|set-b' > /proc/memory_info")?;
     let printed = shell.run(read)?;
     let others = other.run("cat /proc/memory_info")?;
     shell.end()?;
     other.end()?;
-    let lines = crate::report::parse(printed.as_bytes())?;
+    let lines = listing::parse(printed.as_bytes())?;
     check_eq("number of lines", lines.len(), 1)?;
     check_text("the name in the answer", &lines[0].name, "set-a")?;
     check_eq(
@@ -101,34 +85,34 @@ fn one_shell(ask: &str, read: &str) -> Result<()> {
     Ok(())
 }
 
-fn last_of_all_for_a_stranger() -> Result<()> {
-    let _module = module::load()?;
+fn a_process_that_never_wrote_reads_the_last_answer() -> Result<()> {
+    let _module = MEMORY_INFO.load()?;
     bash("echo RESET > /proc/memory_info")?;
     let printed = bash("cat /proc/memory_info; true")?;
     check_text(
         "what a process reads that never wrote",
         printed,
-        proc_file::SUCCESS,
+        memory_info::SUCCESS,
     )?;
     bash("echo 'FILTER|nobody' > /proc/memory_info")?;
     let printed = bash("cat /proc/memory_info; true")?;
-    check_text("the next answer", printed, proc_file::NO_PROCESS)
+    check_text("the next answer", printed, memory_info::NO_PROCESS)
 }
 
-fn own_answer_before_anothers_newer() -> Result<()> {
-    let _module = module::load()?;
-    proc_file::reset()?;
+fn a_newer_answer_of_another_process_is_not_read() -> Result<()> {
+    let _module = MEMORY_INFO.load()?;
+    memory_info::reset()?;
     bash("echo 'FILTER|nobody' > /proc/memory_info")?;
     check_text(
         "this process's answer",
-        proc_file::read()?,
-        proc_file::SUCCESS,
+        memory_info::read()?,
+        memory_info::SUCCESS,
     )
 }
 
 /// A process that got the pid of one that died is not the heir of its answers.
-fn a_dead_shells_pid_used_again() -> Result<()> {
-    let _module = module::load()?;
+fn a_reused_pid_does_not_inherit_answers() -> Result<()> {
+    let _module = MEMORY_INFO.load()?;
     let mut dead = None;
     let mut read_under_its_pid = || -> Result<Option<Vec<u8>>> {
         let mut first = Command::new("bash")
@@ -140,8 +124,8 @@ fn a_dead_shells_pid_used_again() -> Result<()> {
         dead = Some(pid);
         bash("echo 'FILTER|nobody' > /proc/memory_info")?;
         let (mut from, mut to) = child::pipe()?;
-        let reader = child::start_as(Pid::from_raw(pid as i32), || {
-            let read = proc_file::read().map_err(std::io::Error::other);
+        let reader = child::start_with_pid(Pid::from_raw(pid as i32), || {
+            let read = memory_info::read().map_err(std::io::Error::other);
             read.and_then(|text| to.write_all(&text))
                 .map_err(|_| Errno::EIO)
         });
@@ -162,14 +146,14 @@ fn a_dead_shells_pid_used_again() -> Result<()> {
     };
     for _ in 0..10 {
         if let Some(text) = read_under_its_pid()? {
-            return check_text("what it reads", text, proc_file::NO_PROCESS);
+            return check_text("what it reads", text, memory_info::NO_PROCESS);
         }
     }
     bail!("pid {dead:?} was never free")
 }
 
 /// Commands and reads of two shells in turns, with every mixture of ways to give them.
-fn two_shells_interleaved() -> Result<()> {
+fn two_shells_in_turns_read_their_own_answers() -> Result<()> {
     const ASK: [&str; 4] = [
         "echo 'FILTER|NAME' > /proc/memory_info",
         "sh -c \"echo 'FILTER|NAME' > /proc/memory_info\"",
@@ -177,7 +161,7 @@ fn two_shells_interleaved() -> Result<()> {
         "echo 'FILTER|NAME' | tee /proc/memory_info > /dev/null",
     ];
     let _sets = two_sets()?;
-    let _module = module::load()?;
+    let _module = MEMORY_INFO.load()?;
     for ask_a in ASK {
         for ask_b in ASK {
             let (mut a, mut b) = (Session::start()?, Session::start()?);
@@ -197,9 +181,9 @@ fn two_shells_interleaved() -> Result<()> {
     Ok(())
 }
 
-fn subshells_in_parallel() -> Result<()> {
+fn parallel_subshells_read_their_own_answers() -> Result<()> {
     let _sets = two_sets()?;
-    let _module = module::load()?;
+    let _module = MEMORY_INFO.load()?;
     bash(
         r#"
         f=/proc/memory_info
@@ -226,8 +210,8 @@ fn subshells_in_parallel() -> Result<()> {
     .map(drop)
 }
 
-fn processes_in_parallel() -> Result<()> {
-    let _module = module::load()?;
+fn parallel_processes_read_their_own_answers() -> Result<()> {
+    let _module = MEMORY_INFO.load()?;
     let storms = (0..4).map(|index| {
         Helper::start(
             &mut crate::helper::worker_command(&format!("storm-{index}"), "storm", Some("6"))?,

@@ -3,17 +3,18 @@
 //! The module against the oracle: mappings of files.
 
 use super::memory::agrees;
-use crate::case::{skip, Case};
-use crate::shapes::{self, area::has_transparent_huge_pages};
+use crate::case::{cases, skip};
+use crate::shapes;
 use anyhow::{ensure, Context, Result};
+use guest::mapping::has_transparent_huge_pages;
 use nix::mount::{mount, umount2, MntFlags, MsFlags};
 use std::path::Path;
 
-pub const CASES: &[Case] = &[
-    Case::new("files::in_memory", || mapped(Path::new("/tmp"))),
-    Case::new("files::huge", huge),
-    Case::new("files::on_the_root", || mapped(Path::new("/"))),
-];
+cases! {
+    in_memory => || mapped(Path::new("/tmp")),
+    huge,
+    on_the_root => || mapped(Path::new("/")),
+}
 
 /// Read-only mappings, shared and private, of a file in `directory`.
 fn mapped(directory: &Path) -> Result<()> {

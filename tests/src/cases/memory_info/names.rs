@@ -2,24 +2,25 @@
 
 //! Process names of every length and of all kinds of bytes.
 
-use crate::case::{check_eq, check_text, Case};
+use crate::case::{cases, check_eq, check_text};
+use crate::escape::escape;
 use crate::helper::Helper;
-use crate::{child, module, proc_file, report, shapes};
+use crate::memory_info;
+use crate::module::MEMORY_INFO;
+use crate::shapes;
 use anyhow::{ensure, Context, Result};
+use guest::child;
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
 use nix::sys::wait::{waitpid, WaitPidFlag};
 use nix::unistd::Pid;
 
-pub const CASES: &[Case] = &[
-    Case::new("names::longest", longest),
-    Case::new("names::any_bytes", any_bytes),
-    Case::new("names::newline_and_empty", newline_and_empty),
-    Case::new(
-        "names::threads_names_do_not_count",
-        threads_names_do_not_count,
-    ),
-];
+cases! {
+    longest,
+    any_bytes,
+    newline_and_empty,
+    names_of_threads_do_not_count,
+}
 
 /// A stopped process with this name of any bytes; the runner ends it with the test.
 fn named(name: &[u8]) -> Result<Pid> {
@@ -33,8 +34,8 @@ fn named(name: &[u8]) -> Result<Pid> {
 }
 
 fn listed_as(name: &[u8], pid: Pid) -> Result<()> {
-    let line = proc_file::line_of(name)?;
-    check_text("the printed name", &line.name, report::escape(name))?;
+    let line = memory_info::line_of(name)?;
+    check_text("the printed name", &line.name, escape(name))?;
     check_eq("the pids of the name", line.pids, vec![pid.as_raw()])
 }
 
@@ -43,7 +44,7 @@ fn longest() -> Result<()> {
     let fifteen = named(b"fifteen-bytes-x")?;
     // The kernel cuts it: a comm holds 15 bytes.
     let cut = named(b"sixteen-bytes-xy")?;
-    let _module = module::load()?;
+    let _module = MEMORY_INFO.load()?;
     listed_as(b"fourteen-bytes", fourteen)?;
     listed_as(b"fifteen-bytes-x", fifteen)?;
     listed_as(b"sixteen-bytes-x", cut)?;
@@ -53,13 +54,13 @@ fn longest() -> Result<()> {
         "fifteen-bytes-",
         "fifteen-bytes-x\t",
     ] {
-        check_text(name, proc_file::filter(name)?, proc_file::NO_PROCESS)?;
+        check_text(name, memory_info::filter(name)?, memory_info::NO_PROCESS)?;
     }
     let longest = "x".repeat(56);
     check_text(
         "56 bytes",
-        proc_file::filter(longest)?,
-        proc_file::NO_PROCESS,
+        memory_info::filter(longest)?,
+        memory_info::NO_PROCESS,
     )
 }
 
@@ -84,7 +85,7 @@ fn any_bytes() -> Result<()> {
         .iter()
         .map(|name| named(name))
         .collect::<Result<Vec<_>>>()?;
-    let _module = module::load()?;
+    let _module = MEMORY_INFO.load()?;
     for (name, pid) in names.into_iter().zip(&pids) {
         listed_as(name, *pid).with_context(|| format!("name \"{}\"", name.escape_ascii()))?;
     }
@@ -92,13 +93,13 @@ fn any_bytes() -> Result<()> {
         let command = [b"DEL|", name, b"\n"].concat();
         check_text(
             &format!("{name:?}"),
-            proc_file::answer(command)?,
-            proc_file::SUCCESS,
+            memory_info::answer(command)?,
+            memory_info::SUCCESS,
         )?;
         check_text(
             &format!("{name:?}"),
-            proc_file::filter(name)?,
-            proc_file::NO_PROCESS,
+            memory_info::filter(name)?,
+            memory_info::NO_PROCESS,
         )?;
     }
     Ok(())
@@ -107,8 +108,8 @@ fn any_bytes() -> Result<()> {
 fn newline_and_empty() -> Result<()> {
     let newline = named(b"a\nb")?;
     let empty = named(b"")?;
-    let _module = module::load()?;
-    let lines = proc_file::all()?;
+    let _module = MEMORY_INFO.load()?;
+    let lines = memory_info::all()?;
     for (printed, pid) in [(&b"a\\012b"[..], newline), (b"", empty)] {
         let line = lines
             .iter()
@@ -119,10 +120,10 @@ fn newline_and_empty() -> Result<()> {
     Ok(())
 }
 
-fn threads_names_do_not_count() -> Result<()> {
+fn names_of_threads_do_not_count() -> Result<()> {
     let helper = Helper::worker("leader-exited", "leader-exited", None)?;
-    let _module = module::load()?;
-    let line = proc_file::line_of("leader-exited")?;
+    let _module = MEMORY_INFO.load()?;
+    let line = memory_info::line_of("leader-exited")?;
     ensure!(
         line.pids == [helper.pid()],
         "expected pid {}, got {:?}",
@@ -131,7 +132,7 @@ fn threads_names_do_not_count() -> Result<()> {
     );
     check_text(
         "the thread's name",
-        proc_file::filter("survivor")?,
-        proc_file::NO_PROCESS,
+        memory_info::filter("survivor")?,
+        memory_info::NO_PROCESS,
     )
 }

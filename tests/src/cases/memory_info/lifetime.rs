@@ -2,34 +2,28 @@
 
 //! Loading and unloading, at any moment and many times.
 
-use crate::case::{check_eq, Case};
+use crate::case::{cases, check_eq};
+use crate::command_file;
 use crate::crowd::crowd;
 use crate::helper::{worker_command, Helper};
 use crate::kernel_memory::keeps_nothing;
-use crate::{module, proc_file};
+use crate::memory_info;
+use crate::module::MEMORY_INFO;
 use anyhow::{ensure, Result};
 use nix::errno::Errno;
 use std::fs::File;
 use std::io::Read;
 use std::time::{Duration, Instant};
 
-pub const CASES: &[Case] = &[
-    Case::new("lifetime::bad_parameters", bad_parameters),
-    Case::new("lifetime::load_twice", load_twice),
-    Case::new("lifetime::unload_with_open_files", unload_with_open_files),
-    Case::slow(
-        "lifetime::unload_during_commands",
-        120,
-        unload_during_commands,
-    ),
-    Case::slow(
-        "lifetime::fifty_times_without_a_leak",
-        180,
-        fifty_times_without_a_leak,
-    ),
-];
+cases! {
+    bad_parameters_fail_to_load,
+    load_twice,
+    unload_with_open_files,
+    unload_during_commands (120 s),
+    fifty_loads_leak_nothing (180 s),
+}
 
-fn bad_parameters() -> Result<()> {
+fn bad_parameters_fail_to_load() -> Result<()> {
     for parameters in [
         "strict=2",
         "strict=-1",
@@ -42,38 +36,38 @@ fn bad_parameters() -> Result<()> {
         "mode=rw",
         "mode=",
     ] {
-        let loaded = module::try_load(parameters)?.map(drop);
+        let loaded = MEMORY_INFO.try_load(parameters)?.map(drop);
         check_eq(
             &format!("loading with '{parameters}'"),
             loaded,
             Err(Errno::EINVAL),
         )?;
         ensure!(
-            !module::is_loaded(),
+            !MEMORY_INFO.is_loaded(),
             "the module is there after a failed load with '{parameters}'"
         );
         ensure!(
-            !std::path::Path::new(proc_file::PATH).exists(),
+            !std::path::Path::new(memory_info::PATH).exists(),
             "{} is there after a failed load with '{parameters}'",
-            proc_file::PATH
+            memory_info::PATH
         );
     }
-    module::load_with("strict=0 mode=0600")?.unload()
+    MEMORY_INFO.load_with("strict=0 mode=0600")?.unload()
 }
 
 fn load_twice() -> Result<()> {
-    let _module = module::load()?;
-    let again = module::try_load("")?.map(std::mem::forget);
+    let _module = MEMORY_INFO.load()?;
+    let again = MEMORY_INFO.try_load("")?.map(std::mem::forget);
     check_eq("loading a second time", again, Err(Errno::EEXIST))?;
-    proc_file::reset()
+    memory_info::reset()
 }
 
 fn unload_with_open_files() -> Result<()> {
-    let module = module::load()?;
-    let unread = proc_file::open()?;
-    let written = proc_file::open()?;
-    check_eq("ALL", proc_file::write(&written, b"ALL\n"), Ok(4))?;
-    let mut half_read = File::open(proc_file::PATH)?;
+    let module = MEMORY_INFO.load()?;
+    let unread = memory_info::open()?;
+    let written = memory_info::open()?;
+    check_eq("ALL", command_file::write(&written, b"ALL\n"), Ok(4))?;
+    let mut half_read = File::open(memory_info::PATH)?;
     half_read.read_exact(&mut [0; 5])?;
     module.unload()?;
     let old = [&unread, &written, &half_read];
@@ -89,7 +83,7 @@ fn unload_with_open_files() -> Result<()> {
             )?;
         }
         for file in [&unread, &written] {
-            let written = proc_file::write(file, b"ALL\n");
+            let written = command_file::write(file, b"ALL\n");
             check_eq(
                 &format!("writing an old file {when}"),
                 written,
@@ -99,8 +93,8 @@ fn unload_with_open_files() -> Result<()> {
         Ok(())
     };
     all_fail("after unloading")?;
-    let module = module::load()?;
-    proc_file::reset()?;
+    let module = MEMORY_INFO.load()?;
+    memory_info::reset()?;
     all_fail("after loading again")?;
     module.unload()?;
     all_fail("after unloading again")
@@ -108,10 +102,10 @@ fn unload_with_open_files() -> Result<()> {
 
 /// Writers and readers in full swing see errors, nothing worse, and loading again works at once.
 fn unload_during_commands() -> Result<()> {
-    let mut module = module::load()?;
+    let mut module = MEMORY_INFO.load()?;
     // Long enough for some commands to be answered, also where all is slow.
     let start = Instant::now();
-    proc_file::reset()?;
+    memory_info::reset()?;
     let window = Duration::from_millis(150) + 10 * start.elapsed();
     let askers = (0..3).map(|index| {
         Helper::start(
@@ -124,7 +118,7 @@ fn unload_during_commands() -> Result<()> {
     while Instant::now() < end {
         std::thread::sleep(window);
         module.unload()?;
-        module = module::load()?;
+        module = MEMORY_INFO.load()?;
     }
     module.unload()?;
     let deadline = Instant::now() + Duration::from_secs(30);
@@ -133,16 +127,16 @@ fn unload_during_commands() -> Result<()> {
         .try_for_each(|asker| asker.finish(deadline))
 }
 
-fn fifty_times_without_a_leak() -> Result<()> {
+fn fifty_loads_leak_nothing() -> Result<()> {
     let _many = crowd(&[1, 1, 2], (0..300).map(|_| "many".into()))?;
     let round = || -> Result<()> {
-        let module = module::load()?;
+        let module = MEMORY_INFO.load()?;
         check_eq(
             "processes of the set",
-            proc_file::line_of("many")?.pids.len(),
+            memory_info::line_of("many")?.pids.len(),
             300,
         )?;
-        proc_file::reset()?;
+        memory_info::reset()?;
         module.unload()
     };
     // 45 leaked snapshots or answers of 300 processes would be much more.

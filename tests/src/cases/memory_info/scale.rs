@@ -3,31 +3,27 @@
 //! Many processes under one name, and many names.
 
 use super::descriptor::read_in_pieces;
-use crate::case::{check_eq, check_text, Case};
+use crate::case::{cases, check_eq, check_text};
+use crate::command_file;
 use crate::crowd::crowd;
 use crate::helper::Helper;
-use crate::report::Line;
-use crate::{child, module, oracle, proc_file};
+use crate::memory_info;
+use crate::memory_info::oracle;
+use crate::module::MEMORY_INFO;
 use anyhow::{ensure, Result};
+use guest::child;
+use guest::listing::Line;
 use nix::errno::Errno;
 use nix::sys::wait::{waitpid, WaitStatus};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 
-pub const CASES: &[Case] = &[
-    Case::slow(
-        "scale::many_processes_of_one_name",
-        240,
-        many_processes_of_one_name,
-    ),
-    Case::slow("scale::many_names", 240, many_names),
-    Case::slow(
-        "scale::resets_at_once_share_scans",
-        120,
-        resets_at_once_share_scans,
-    ),
-];
+cases! {
+    many_processes_of_one_name (240 s),
+    many_names (240 s),
+    concurrent_resets_share_scans (120 s),
+}
 
 /// As many as two gibibytes of memory and an emulated processor bear.
 const MANY: usize = 1500;
@@ -35,7 +31,7 @@ const MANY: usize = 1500;
 /// Requires that the file, opened anew and read in pieces of any size, gives `text`.
 fn same_in_pieces(text: &[u8]) -> Result<()> {
     for size in [1, 7, 4096, 1 << 20] {
-        let read = read_in_pieces(&File::open(proc_file::PATH)?, size)?;
+        let read = read_in_pieces(&File::open(memory_info::PATH)?, size)?;
         ensure!(
             read == text,
             "{} bytes read by {size} differ from the answer",
@@ -47,7 +43,7 @@ fn same_in_pieces(text: &[u8]) -> Result<()> {
 
 fn many_processes_of_one_name() -> Result<()> {
     let crowd = crowd(&[1, 1, 2], (0..MANY).map(|_| "crowd".into()))?;
-    let _module = module::load()?;
+    let _module = MEMORY_INFO.load()?;
     let lines = oracle::agree_on(&["crowd"])?;
     check_eq("sets", lines.len(), 1)?;
     check_eq("processes of the set", lines[0].pids.len(), MANY)?;
@@ -59,16 +55,16 @@ fn many_processes_of_one_name() -> Result<()> {
     let mut pids: Vec<i32> = crowd.iter().map(Helper::pid).collect();
     pids.sort_unstable();
     check_eq("pids", &lines[0].pids, &pids)?;
-    let text = proc_file::filter("crowd")?;
+    let text = memory_info::filter("crowd")?;
     same_in_pieces(&text)
 }
 
 fn many_names() -> Result<()> {
     let name = |index: usize| format!("name-{index:04}");
     let crowd = crowd(&[1, 1, 2], (0..MANY).map(name))?;
-    let _module = module::load()?;
-    let lines = proc_file::all()?;
-    let text = proc_file::answer("ALL\n")?;
+    let _module = MEMORY_INFO.load()?;
+    let lines = memory_info::all()?;
+    let text = memory_info::answer("ALL\n")?;
     same_in_pieces(&text)?;
     let ours: Vec<&Line> = lines
         .iter()
@@ -77,7 +73,7 @@ fn many_names() -> Result<()> {
     check_eq("sets", ours.len(), MANY)?;
     ours.iter().try_for_each(|line| line.check())?;
     for (index, helper) in crowd.iter().enumerate().step_by(97) {
-        let line = proc_file::line_of(name(index))?;
+        let line = memory_info::line_of(name(index))?;
         check_eq(
             &format!("the pids of {}", name(index)),
             line.pids,
@@ -86,33 +82,37 @@ fn many_names() -> Result<()> {
     }
     // Deleting every other one leaves the others.
     for index in (0..MANY).step_by(2) {
-        let answer = proc_file::answer(format!("DEL|{}\n", name(index)))?;
-        check_text(&format!("DEL|{}", name(index)), answer, proc_file::SUCCESS)?;
+        let answer = memory_info::answer(format!("DEL|{}\n", name(index)))?;
+        check_text(
+            &format!("DEL|{}", name(index)),
+            answer,
+            memory_info::SUCCESS,
+        )?;
     }
-    let left: Vec<Line> = proc_file::all()?;
+    let left: Vec<Line> = memory_info::all()?;
     check_eq("sets that are left", left.len(), lines.len() - MANY / 2)?;
     oracle::agree_on(&["name-0000", "name-0777", "name-1499"]).map(drop)
 }
 
 /// RESETs that wait together cost two scans at most, however many they are.
-fn resets_at_once_share_scans() -> Result<()> {
+fn concurrent_resets_share_scans() -> Result<()> {
     const AT_ONCE: u32 = 16;
     let pages: Vec<u8> = (0..64).collect();
     let _crowd = crowd(&pages, (0..400).map(|_| "crowd".into()))?;
-    let _module = module::load()?;
+    let _module = MEMORY_INFO.load()?;
     let start = Instant::now();
     for _ in 0..4 {
-        proc_file::reset()?;
+        memory_info::reset()?;
     }
     let single = start.elapsed() / 4;
 
     let (mut wait, mut go) = child::pipe()?;
     let mut children = Vec::new();
     for _ in 0..AT_ONCE {
-        let file = proc_file::open()?;
+        let file = memory_info::open()?;
         children.push(child::start(|| {
             wait.read_exact(&mut [0]).map_err(|_| Errno::EPIPE)?;
-            proc_file::write(&file, b"RESET\n").map(drop)
+            command_file::write(&file, b"RESET\n").map(drop)
         })?);
     }
     let start = Instant::now();

@@ -2,47 +2,41 @@
 
 //! The module against the oracle: one process with a memory of every kind.
 
-use crate::case::{check_eq, skip, Case};
+use crate::case::{cases, check_eq, skip};
 use crate::crowd;
 use crate::helper::Helper;
-use crate::report::Line;
+use crate::memory_info;
+use crate::memory_info::oracle::{self, Line};
+use crate::module::MEMORY_INFO;
 use crate::setting::Setting;
-use crate::shapes::{self, area::has_transparent_huge_pages};
-use crate::{module, oracle, proc_file};
+use crate::shapes;
 use anyhow::{ensure, Context, Result};
+use guest::listing;
+use guest::mapping::has_transparent_huge_pages;
+use guest::module::KernelModule;
+use nix::errno::Errno;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-pub const CASES: &[Case] = &[
-    Case::new(
-        "memory::identical_inside_one_process",
-        identical_inside_one_process,
-    ),
-    Case::new("memory::zero_pages", zero_pages),
-    Case::new("memory::protections", || {
-        agrees("protections", "").map(drop)
-    }),
-    Case::new("memory::holes", || agrees("holes", "").map(drop)),
-    Case::new("memory::thousands_of_areas", || {
-        agrees("many-areas", "4000").map(drop)
-    }),
-    Case::new("memory::shared", || agrees("shared", "").map(drop)),
-    Case::new("memory::advised_and_locked", || {
-        agrees("advised", "").map(drop)
-    }),
-    Case::new("memory::secret", secret),
-    Case::new("memory::device", device),
-    Case::new("memory::inserted_by_a_driver", inserted_by_a_driver),
-    Case::new("memory::huge", || huge("huge", 1024)),
-    Case::new("memory::huge_partly_read_only", || {
-        huge("huge-partial", 800)
-    }),
-    Case::new("memory::huge_zero_page", || huge("huge-zero", 0)),
-    Case::new("memory::hugetlb", hugetlb),
-    Case::slow("memory::swapped_out", 120, swapped_out),
-    Case::slow("memory::merged_by_ksm", 120, merged_by_ksm),
-    Case::slow("memory::reserved_terabytes", 120, reserved_terabytes),
-];
+cases! {
+    identical_pages_of_one_process,
+    zero_pages,
+    protections => || agrees("protections", "").map(drop),
+    holes => || agrees("holes", "").map(drop),
+    thousands_of_areas => || agrees("many-areas", "4000").map(drop),
+    shared => || agrees("shared", "").map(drop),
+    advised_and_locked => || agrees("advised", "").map(drop),
+    secret,
+    device,
+    inserted_by_a_driver,
+    huge => || huge("huge", 1024),
+    huge_partly_read_only => || huge("huge-partial", 800),
+    huge_zero_page => || huge("huge-zero", 0),
+    hugetlb,
+    swapped_out (120 s),
+    merged_by_ksm (120 s),
+    reserved_terabytes (120 s),
+}
 
 /// Requires that module and oracle agree on two workers of a shape.
 pub fn agrees(shape: &str, argument: &str) -> Result<Line> {
@@ -52,10 +46,14 @@ pub fn agrees(shape: &str, argument: &str) -> Result<Line> {
         Helper::worker("pair", shape, argument)?,
         Helper::worker("pair", shape, argument)?,
     ];
-    let _module = module::load()?;
+    let _module = MEMORY_INFO.load()?;
     let mut lines = oracle::agree_on(&["one", "pair"])?;
     ensure!(lines.len() == 2, "the oracle finds {} sets", lines.len());
-    lines.iter().try_for_each(Line::check)?;
+    for line in &lines {
+        listing::parse(&line.print())?
+            .iter()
+            .try_for_each(listing::Line::check)?;
+    }
     let one = lines
         .iter()
         .position(|line| line.name == b"one")
@@ -63,10 +61,10 @@ pub fn agrees(shape: &str, argument: &str) -> Result<Line> {
     Ok(lines.swap_remove(one))
 }
 
-fn identical_inside_one_process() -> Result<()> {
+fn identical_pages_of_one_process() -> Result<()> {
     let _plain = crowd::one("plain", &[1, 2, 3, 4, 5, 6, 7, 8])?;
     let _alike = crowd::one("alike", &[1, 1, 1, 1, 1, 2, 2, 3])?;
-    let _module = module::load()?;
+    let _module = MEMORY_INFO.load()?;
     let lines = oracle::agree_on(&["plain", "alike"])?;
     let find = |name: &[u8]| {
         lines
@@ -158,13 +156,17 @@ impl SwapSpace {
     /// Nothing if this machine cannot have it; then the reason.
     fn set_up() -> Result<Result<Self, String>> {
         if !Path::new(Self::DISK).exists() {
-            for module in ["lz4hc_compress", "zram"] {
-                let file = format!("/modules/{module}.ko");
-                if !Path::new(&file).exists() {
-                    return Ok(Err(format!("there is no {file} for swap space")));
+            for module in ["lz4hc_compress", "zram"].map(KernelModule::named) {
+                let file = module.file();
+                let file = file.display();
+                if !module.is_available() {
+                    return Ok(Err(format!(
+                        "swap space needs {file}, which does not exist"
+                    )));
                 }
-                match module::insert(Path::new(&file), "")? {
-                    Ok(()) | Err(nix::errno::Errno::EEXIST) => {}
+                match module.load_opened(&module.open()?, c"") {
+                    Ok(loaded) => drop(loaded.leave_loaded()),
+                    Err(Errno::EEXIST) => {}
                     Err(errno) => return Ok(Err(format!("loading {file} failed: {errno}"))),
                 }
             }
@@ -208,7 +210,7 @@ fn swapped_out() -> Result<()> {
         Err(why) => return skip(why),
     };
     let line = agrees("swapped", "")?;
-    ensure!(line.invalid >= 1, "no page is swapped out: {line:?}");
+    ensure!(line.invalid() >= 1, "no page is swapped out: {line:?}");
     Ok(())
 }
 
@@ -227,7 +229,7 @@ fn merged_by_ksm() -> Result<()> {
 /// Memory that is only reserved costs nothing.
 fn reserved_terabytes() -> Result<()> {
     const TERABYTES: u64 = 4;
-    let _module = module::load()?;
+    let _module = MEMORY_INFO.load()?;
     let without = fastest_reset()?;
     let helper = Helper::worker("sparse", "sparse", Some(&TERABYTES.to_string()))?;
     let with = fastest_reset()?;
@@ -250,7 +252,7 @@ fn fastest_reset() -> Result<Duration> {
     let mut fastest = Duration::MAX;
     for _ in 0..5 {
         let start = Instant::now();
-        proc_file::reset()?;
+        memory_info::reset()?;
         fastest = fastest.min(start.elapsed());
     }
     Ok(fastest)
