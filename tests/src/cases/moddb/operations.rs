@@ -4,11 +4,11 @@
 
 use crate::case::{cases, check_eq};
 use crate::moddb::{
-    entry, pair, with_condition, Pairs, Store, DEL, IF_ABSENT, IF_VALUE, KEY, OPTIONAL, PART_MAX,
+    entry, pair, with_condition, Client, Pairs, DEL, IF_ABSENT, IF_VALUE, KEY, OPTIONAL, PART_MAX,
     SET, VALUE, VALUE_MAX,
 };
 use crate::module::MODDB;
-use crate::netlink::Refusal;
+use crate::netlink::RequestError;
 use anyhow::{Context, Result};
 use fastrand::Rng;
 use nix::errno::Errno;
@@ -27,20 +27,20 @@ cases! {
 }
 
 /// The error number of an answer.
-pub fn errno<T>(answer: Result<T, Refusal>) -> Result<T, Errno> {
+pub fn errno<T>(answer: Result<T, RequestError>) -> Result<T, Errno> {
     answer.map_err(|refusal| refusal.errno)
 }
 
 fn noop() -> Result<()> {
     let _module = MODDB.load()?;
-    let mut store = Store::open()?;
+    let mut store = Client::open()?;
     (0..100).try_for_each(|_| store.noop())?;
     check_eq("the store", store.list()?, Pairs::new())
 }
 
 fn set_get_del() -> Result<()> {
     let _module = MODDB.load()?;
-    let mut store = Store::open()?;
+    let mut store = Client::open()?;
     check_eq("before", errno(store.get(b"key")), Err(Errno::ENOENT))?;
     store.set(b"key", b"value")?;
     check_eq("set", errno(store.get(b"key")), Ok(b"value".to_vec()))?;
@@ -50,7 +50,7 @@ fn set_get_del() -> Result<()> {
         errno(store.get(b"key")),
         Ok(b"another value".to_vec()),
     )?;
-    let mut other = Store::open()?;
+    let mut other = Client::open()?;
     check_eq(
         "another socket",
         errno(other.get(b"key")),
@@ -67,7 +67,7 @@ fn set_get_del() -> Result<()> {
 
 fn keys_of_every_length() -> Result<()> {
     let _module = MODDB.load()?;
-    let mut store = Store::open()?;
+    let mut store = Client::open()?;
     let mut model = Pairs::new();
     for length in 1..=255 {
         let key = vec![b'k'; length];
@@ -109,7 +109,7 @@ const LENGTHS: [usize; 24] = [
 
 fn values_of_every_length() -> Result<()> {
     let _module = MODDB.load()?;
-    let mut store = Store::open()?;
+    let mut store = Client::open()?;
     let mut rng = Rng::with_seed(1);
     let mut model = Pairs::new();
     for length in LENGTHS {
@@ -152,7 +152,7 @@ fn values_of_every_length() -> Result<()> {
 
 fn any_bytes() -> Result<()> {
     let _module = MODDB.load()?;
-    let mut store = Store::open()?;
+    let mut store = Client::open()?;
     let all: Vec<u8> = (0..=255).collect();
     let mut model = Pairs::new();
     for byte in 0..=255 {
@@ -168,7 +168,7 @@ fn any_bytes() -> Result<()> {
 /// A sender may cut a value where it likes.
 fn values_cut_anywhere() -> Result<()> {
     let _module = MODDB.load()?;
-    let mut store = Store::open()?;
+    let mut store = Client::open()?;
     let parts: [&[u8]; 5] = [b"a", b"", b"bcd", b"ef", b"ghijklm"];
     let more: Vec<u8> = parts[1..]
         .iter()
@@ -210,7 +210,7 @@ fn values_cut_anywhere() -> Result<()> {
 
 fn a_get_of_several_keys() -> Result<()> {
     let _module = MODDB.load()?;
-    let mut store = Store::open()?;
+    let mut store = Client::open()?;
     for (key, value) in [(b"a", "1"), (b"b", "22"), (b"c", "")] {
         store.set(key, value.as_bytes())?;
     }
@@ -237,7 +237,7 @@ fn a_get_of_several_keys() -> Result<()> {
 
 fn compare_and_set() -> Result<()> {
     let _module = MODDB.load()?;
-    let mut store = Store::open()?;
+    let mut store = Client::open()?;
     let if_value =
         |value: &'static [u8], new: &'static [u8]| with_condition(b"k", Some(new), Some(value));
     let if_absent = entry(&[(KEY, b"k"), (VALUE, b"first"), (IF_ABSENT, &[])]);
@@ -277,7 +277,7 @@ fn compare_and_set() -> Result<()> {
 
 fn flush() -> Result<()> {
     let _module = MODDB.load()?;
-    let mut store = Store::open()?;
+    let mut store = Client::open()?;
     store.flush().context("an empty store")?;
     for round in 0..3 {
         for index in 0..1000_u32 {
@@ -298,7 +298,7 @@ fn flush() -> Result<()> {
 fn thousands_are_listed() -> Result<()> {
     const COUNT: u32 = 20_000;
     let _module = MODDB.load()?;
-    let mut store = Store::open()?;
+    let mut store = Client::open()?;
     let mut rng = Rng::with_seed(2);
     let mut model = Pairs::new();
     let mut batch = Vec::new();
@@ -318,7 +318,7 @@ fn thousands_are_listed() -> Result<()> {
         }
     }
     check_eq("the list is right", store.list()? == model, true)?;
-    let keys = store.steady_list(true)?;
+    let keys = store.consistent_list(true)?;
     check_eq(
         "values with keys-only",
         keys.iter().any(|(_, value)| value.is_some()),

@@ -3,7 +3,7 @@
 //! The program `moddb`, as shells call it.
 
 use crate::case::{cases, check_eq, check_text};
-use crate::moddb::{Pairs, Store};
+use crate::moddb::{Client, Pairs};
 use crate::module::MODDB;
 use anyhow::{ensure, Context, Result};
 use std::io::Write;
@@ -157,13 +157,13 @@ fn any_bytes() -> Result<()> {
         )?;
         check_eq(
             "in the store",
-            Store::open()?.get(&[0, 0xff])? == value,
+            Client::open()?.get(&[0, 0xff])? == value,
             true,
         )?;
     }
     let too_long = run(&["set", "k", "-"], &[0; 65_536])?;
     check_eq("a value that is too long", too_long.status.code(), Some(2))?;
-    Store::open()?.set(&[0, 0xff], b"\x01\\\n")?;
+    Client::open()?.set(&[0, 0xff], b"\x01\\\n")?;
     check_text(
         "listed",
         printed(&["list"])?,
@@ -179,7 +179,7 @@ fn any_bytes() -> Result<()> {
 
 fn dumps_and_restores() -> Result<()> {
     let _module = MODDB.load()?;
-    let mut store = Store::open()?;
+    let mut store = Client::open()?;
     let mut model = Pairs::new();
     for index in 0..1500_u32 {
         let value = vec![index as u8; (index * 37 % 2000) as usize];
@@ -218,7 +218,7 @@ fn dumps_and_restores() -> Result<()> {
 
 fn watches() -> Result<()> {
     let _module = MODDB.load()?;
-    let mut store = Store::open()?;
+    let mut store = Client::open()?;
     let mut child = Command::new("moddb")
         .args(["watch", "--count", "3"])
         .stdout(Stdio::piped())

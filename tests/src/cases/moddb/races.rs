@@ -4,7 +4,7 @@
 
 use super::operations::errno;
 use crate::case::{cases, check_eq};
-use crate::moddb::{entry, pair, with_condition, Store, IF_ABSENT, KEY, OPTIONAL, SET, VALUE};
+use crate::moddb::{entry, pair, with_condition, Client, IF_ABSENT, KEY, OPTIONAL, SET, VALUE};
 use crate::module::MODDB;
 use anyhow::{ensure, Context, Result};
 use fastrand::Rng;
@@ -73,10 +73,10 @@ fn number(value: &[u8]) -> Result<u32, Errno> {
 fn compare_and_set_loses_no_increment() -> Result<()> {
     const EACH: u32 = 300;
     let _module = MODDB.load()?;
-    let mut store = Store::open()?;
+    let mut store = Client::open()?;
     store.set(b"counter", &0_u32.to_le_bytes())?;
     join(start(PROCESSES, |_| {
-        let mut store = Store::open_in_child()?;
+        let mut store = Client::open_in_child()?;
         for _ in 0..EACH {
             loop {
                 let old = errno(store.get(b"counter"))?;
@@ -97,9 +97,9 @@ fn compare_and_set_loses_no_increment() -> Result<()> {
 fn a_key_is_set_by_one_writer_if_absent() -> Result<()> {
     const ROUNDS: u32 = 300;
     let _module = MODDB.load()?;
-    let mut store = Store::open()?;
+    let mut store = Client::open()?;
     join(start(PROCESSES, |index| {
-        let mut store = Store::open_in_child()?;
+        let mut store = Client::open_in_child()?;
         let mut won = 0_u32;
         for round in 0..ROUNDS {
             let request = entry(&[
@@ -141,10 +141,10 @@ fn check_whole(value: &[u8]) -> Result<(), Errno> {
 
 fn values_are_never_torn() -> Result<()> {
     let _module = MODDB.load()?;
-    let mut store = Store::open()?;
+    let mut store = Client::open()?;
     store.set(b"hot", &whole(0))?;
     let writers = start(3, |index| {
-        let mut store = Store::open_in_child()?;
+        let mut store = Client::open_in_child()?;
         let mut rng = Rng::with_seed(index as u64);
         loop {
             errno(store.set(b"hot", &whole(rng.u64(..))))?;
@@ -156,7 +156,7 @@ fn values_are_never_torn() -> Result<()> {
     })?;
     let deadline = Instant::now() + Duration::from_secs(8);
     join(start(3, |_| {
-        let mut store = Store::open_in_child()?;
+        let mut store = Client::open_in_child()?;
         while Instant::now() < deadline {
             match errno(store.get(b"hot")) {
                 Ok(value) => check_whole(&value)?,
@@ -174,12 +174,12 @@ fn conditional_batches_are_atomic() -> Result<()> {
     const ACCOUNTS: u8 = 6;
     const EACH: u32 = 1_000;
     let _module = MODDB.load()?;
-    let mut store = Store::open()?;
+    let mut store = Client::open()?;
     for account in 0..ACCOUNTS {
         store.set(&[account], &EACH.to_le_bytes())?;
     }
     join(start(PROCESSES, |index| {
-        let mut store = Store::open_in_child()?;
+        let mut store = Client::open_in_child()?;
         let mut rng = Rng::with_seed(index as u64);
         let mut done = 0;
         while done < 150 {
@@ -214,14 +214,14 @@ fn conditional_batches_are_atomic() -> Result<()> {
 fn a_get_of_several_keys_is_a_snapshot() -> Result<()> {
     const KEYS: u8 = 5;
     let _module = MODDB.load()?;
-    let mut store = Store::open()?;
+    let mut store = Client::open()?;
     let all = |value: &[u8]| -> Vec<u8> { (0..KEYS).flat_map(|key| pair(&[key], value)).collect() };
     let keys: Vec<u8> = (0..KEYS)
         .flat_map(|key| entry(&[(KEY, &[key]), (OPTIONAL, &[])]))
         .collect();
     store.write(SET, &all(b"first"))?;
     let writers = start(3, |index| {
-        let mut store = Store::open_in_child()?;
+        let mut store = Client::open_in_child()?;
         let mut rng = Rng::with_seed(index as u64);
         loop {
             if index == 0 && rng.u8(..10) == 0 {
@@ -258,7 +258,7 @@ fn a_get_of_several_keys_is_a_snapshot() -> Result<()> {
 fn a_list_beside_writers_is_complete() -> Result<()> {
     const STAY: u32 = 3_000;
     let _module = MODDB.load()?;
-    let mut store = Store::open()?;
+    let mut store = Client::open()?;
     let stays: BTreeSet<Vec<u8>> = (0..STAY)
         .map(|index| format!("stays {index}").into_bytes())
         .collect();
@@ -266,7 +266,7 @@ fn a_list_beside_writers_is_complete() -> Result<()> {
         store.set(key, &whole(u64::from(key[key.len() - 1])))?;
     }
     let writers = start(3, |index| {
-        let mut store = Store::open_in_child()?;
+        let mut store = Client::open_in_child()?;
         let mut rng = Rng::with_seed(index as u64);
         loop {
             // Grows and shrinks the table again and again.
@@ -322,9 +322,9 @@ fn a_list_beside_writers_is_complete() -> Result<()> {
 
 fn flush_beside_writers() -> Result<()> {
     let _module = MODDB.load()?;
-    let mut store = Store::open()?;
+    let mut store = Client::open()?;
     let writers = start(4, |index| {
-        let mut store = Store::open_in_child()?;
+        let mut store = Client::open_in_child()?;
         let mut rng = Rng::with_seed(index as u64);
         loop {
             let key = [index as u8, rng.u8(..), rng.u8(..4)];

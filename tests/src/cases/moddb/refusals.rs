@@ -4,11 +4,13 @@
 
 use crate::case::{cases, check_eq};
 use crate::moddb::{
-    entry, pair, with_condition, Pairs, Store, CHANGE, CHANGED, DEL, ENTRY, FLUSH, GET, IF_ABSENT,
+    entry, pair, with_condition, Client, Pairs, CHANGE, CHANGED, DEL, ENTRY, FLUSH, GET, IF_ABSENT,
     IF_VALUE, KEY, KEYS_ONLY, LIST, NOOP, OPTIONAL, SET, VALUE,
 };
 use crate::module::MODDB;
-use crate::netlink::{attribute, Refusal, ACK, DUMP, GENERIC_HEADER, HEADER, NESTED};
+use crate::netlink::{
+    attribute, RequestError, GENL_HDRLEN, NLA_F_NESTED, NLMSG_HDRLEN, NLM_F_ACK, NLM_F_DUMP,
+};
 use anyhow::{ensure, Context, Result};
 use nix::errno::Errno;
 
@@ -19,8 +21,8 @@ cases! {
     unknown_operations,
 }
 
-fn refused(store: &mut Store, command: u8, attributes: &[u8]) -> Result<Refusal> {
-    let answer = store.call(command, ACK, attributes).map(drop);
+fn refused(store: &mut Client, command: u8, attributes: &[u8]) -> Result<RequestError> {
+    let answer = store.call(command, NLM_F_ACK, attributes).map(drop);
     answer
         .err()
         .with_context(|| format!("operation {command} is not refused"))
@@ -115,14 +117,14 @@ fn wrong() -> Vec<Wrong> {
 
 fn error_messages_name_the_attribute() -> Result<()> {
     let _module = MODDB.load()?;
-    let mut store = Store::open()?;
+    let mut store = Client::open()?;
     store.set(b"there", b"value")?;
     for (index, (command, request, errno, name)) in wrong().into_iter().enumerate() {
         let refusal = refused(&mut store, command, &request)?;
         let what = format!("wrong request {index} (operation {command}): {refusal}");
         check_eq(&what, refusal.errno, errno)?;
         ensure!(
-            refusal.sentence.contains(name),
+            refusal.message.contains(name),
             "{what}\n  does not name {name}"
         );
         ensure!(
@@ -140,9 +142,9 @@ fn error_messages_name_the_attribute() -> Result<()> {
 /// The offset is that of the attribute's header in the message.
 fn errors_point_at_the_attribute() -> Result<()> {
     let _module = MODDB.load()?;
-    let mut store = Store::open()?;
+    let mut store = Client::open()?;
     store.set(b"there", b"value")?;
-    let first = HEADER + GENERIC_HEADER;
+    let first = NLMSG_HDRLEN + GENL_HDRLEN;
     let request = entry(&[(KEY, b"nobody")]);
     let refusal = refused(&mut store, GET, &request)?;
     check_eq("the only key", refusal.offset, Some((first + 4) as u32))?;
@@ -170,7 +172,7 @@ fn errors_point_at_the_attribute() -> Result<()> {
 /// What the kernel's own validation refuses, or should.
 fn malformed_requests() -> Result<()> {
     let _module = MODDB.load()?;
-    let mut store = Store::open()?;
+    let mut store = Client::open()?;
     let key = attribute(KEY, b"k");
     let requests: Vec<(&str, u8, Vec<u8>)> = vec![
         (
@@ -191,7 +193,7 @@ fn malformed_requests() -> Result<()> {
         (
             "an attribute of notifications",
             GET,
-            [entry(&[(KEY, b"k")]), attribute(CHANGE | NESTED, &[])].concat(),
+            [entry(&[(KEY, b"k")]), attribute(CHANGE | NLA_F_NESTED, &[])].concat(),
         ),
         (
             "an attribute of lists",
@@ -214,16 +216,16 @@ fn malformed_requests() -> Result<()> {
             GET,
             vec![200, 0, 1, 0x80, 0, 0, 0, 0],
         ),
-        ("an empty nest", GET, attribute(ENTRY | NESTED, &[])),
+        ("an empty nest", GET, attribute(ENTRY | NLA_F_NESTED, &[])),
         (
             "a key in a nest in a nest",
             GET,
-            attribute(ENTRY | NESTED, &attribute(ENTRY | NESTED, &key)),
+            attribute(ENTRY | NLA_F_NESTED, &attribute(ENTRY | NLA_F_NESTED, &key)),
         ),
         (
             "a key longer than its nest",
             GET,
-            attribute(ENTRY | NESTED, &[200, 0, 1, 0, b'k', 0, 0, 0]),
+            attribute(ENTRY | NLA_F_NESTED, &[200, 0, 1, 0, b'k', 0, 0, 0]),
         ),
         (
             "a key twice in an entry",
@@ -255,9 +257,9 @@ fn malformed_requests() -> Result<()> {
 
 fn unknown_operations() -> Result<()> {
     let _module = MODDB.load()?;
-    let mut store = Store::open()?;
+    let mut store = Client::open()?;
     for command in [0, CHANGED, CHANGED + 1, 255] {
-        for flags in [ACK, DUMP] {
+        for flags in [NLM_F_ACK, NLM_F_DUMP] {
             let refusal = store
                 .call(command, flags, &[])
                 .err()
@@ -271,12 +273,12 @@ fn unknown_operations() -> Result<()> {
     }
     // A list is only a dump, the others are none.
     for (command, flags) in [
-        (LIST, ACK),
-        (NOOP, DUMP),
-        (GET, DUMP),
-        (SET, DUMP),
-        (DEL, DUMP),
-        (FLUSH, DUMP),
+        (LIST, NLM_F_ACK),
+        (NOOP, NLM_F_DUMP),
+        (GET, NLM_F_DUMP),
+        (SET, NLM_F_DUMP),
+        (DEL, NLM_F_DUMP),
+        (FLUSH, NLM_F_DUMP),
     ] {
         let refusal = store
             .call(command, flags, &[])

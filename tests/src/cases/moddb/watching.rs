@@ -3,7 +3,7 @@
 //! The notifications of changes.
 
 use crate::case::{cases, check_eq};
-use crate::moddb::{entry, pair, with_condition, Change, Store, DEL, KEY, OPTIONAL, SET};
+use crate::moddb::{entry, pair, with_condition, Change, Client, DEL, KEY, OPTIONAL, SET};
 use crate::module::MODDB;
 use anyhow::{ensure, Context, Result};
 use nix::errno::Errno;
@@ -17,15 +17,15 @@ cases! {
 /// How long a notification that must not come is waited for.
 const PATIENCE: i64 = 300;
 
-fn listener() -> Result<Store> {
-    let listener = Store::open()?;
+fn listener() -> Result<Client> {
+    let listener = Client::open()?;
     listener.join()?;
-    listener.socket.patience(PATIENCE)?;
+    listener.socket.set_receive_timeout(PATIENCE)?;
     Ok(listener)
 }
 
 /// All that was told until now.
-fn told(listener: &Store) -> Result<Vec<Change>> {
+fn told(listener: &Client) -> Result<Vec<Change>> {
     let mut all = Vec::new();
     loop {
         match listener.changes() {
@@ -37,7 +37,7 @@ fn told(listener: &Store) -> Result<Vec<Change>> {
 
 fn changes_are_announced() -> Result<()> {
     let _module = MODDB.load()?;
-    let mut store = Store::open()?;
+    let mut store = Client::open()?;
     store.set(b"before", b"")?;
     let (one, other) = (listener()?, listener()?);
     store.set(b"k", b"")?;
@@ -62,10 +62,12 @@ fn changes_are_announced() -> Result<()> {
     check_eq("what is told", told(&one)?, expected.clone())?;
     check_eq("what others are told", told(&other)?, expected)?;
     // Whose request it was.
-    let sequence =
-        store
-            .socket
-            .send(store.family.id, crate::netlink::ACK, SET, &pair(b"x", b""))?;
+    let sequence = store.socket.send(
+        store.family.id,
+        crate::netlink::NLM_F_ACK,
+        SET,
+        &pair(b"x", b""),
+    )?;
     let changes = one.changes()?;
     check_eq("changes", changes.len(), 1)?;
     check_eq("the request's sequence number", changes[0].2, sequence)?;
@@ -79,9 +81,9 @@ fn changes_are_announced() -> Result<()> {
 
 fn changes_of_a_large_batch_are_announced() -> Result<()> {
     let _module = MODDB.load()?;
-    let mut store = Store::open()?;
+    let mut store = Client::open()?;
     let listener = listener()?;
-    listener.socket.receive_buffer(4 << 20)?;
+    listener.socket.set_receive_buffer(4 << 20)?;
     let keys: Vec<Vec<u8>> = (0..1024_u32)
         .map(|index| [&index.to_be_bytes()[..], &[b'k'; 251]].concat())
         .collect();
@@ -94,9 +96,9 @@ fn changes_of_a_large_batch_are_announced() -> Result<()> {
 fn a_slow_listener_does_not_delay_writers() -> Result<()> {
     const COUNT: u32 = 5_000;
     let _module = MODDB.load()?;
-    let mut store = Store::open()?;
+    let mut store = Client::open()?;
     let listener = listener()?;
-    listener.socket.receive_buffer(4096)?;
+    listener.socket.set_receive_buffer(4096)?;
     for index in 0..COUNT {
         store.set(&index.to_le_bytes(), b"value")?;
     }
