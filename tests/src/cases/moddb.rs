@@ -4,6 +4,7 @@
 
 mod at_random;
 mod batches;
+mod errors;
 mod faults;
 mod fuzz;
 mod lifetime;
@@ -12,7 +13,6 @@ mod namespaces;
 mod operations;
 mod program;
 mod races;
-mod refusals;
 mod watching;
 
 use crate::case::Case;
@@ -22,7 +22,7 @@ pub const GROUPS: &[&[Case]] = &[
     operations::CASES,
     at_random::CASES,
     batches::CASES,
-    refusals::CASES,
+    errors::CASES,
     watching::CASES,
     races::CASES,
     namespaces::CASES,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The JSON report.
+//! The report in JSON.
 
 use super::{Area, Entry, Report, Span, SEGMENTS};
 use anyhow::{ensure, Context, Result};
@@ -9,25 +9,25 @@ use serde_json::Value;
 fn number(value: &Value) -> Result<u64> {
     value
         .as_u64()
-        .with_context(|| format!("{value} is no number"))
+        .with_context(|| format!("{value} is not a number"))
 }
 
 fn text(value: &Value) -> Result<&str> {
     value
         .as_str()
-        .with_context(|| format!("{value} is no string"))
+        .with_context(|| format!("{value} is not a string"))
 }
 
 fn list(value: &Value) -> Result<&Vec<Value>> {
     value
         .as_array()
-        .with_context(|| format!("{value} is no list"))
+        .with_context(|| format!("{value} is not a list"))
 }
 
 fn address(value: &Value) -> Result<u64> {
     let digits = text(value)?
         .strip_prefix("0x")
-        .with_context(|| format!("{value} is no address"))?;
+        .with_context(|| format!("{value} is not an address"))?;
     Ok(u64::from_str_radix(digits, 16)?)
 }
 
@@ -39,14 +39,14 @@ fn span(value: &Value) -> Result<Span> {
     })
 }
 
-/// Parses a report: one line with one object.
+/// Parses a report, which is a single line with a JSON object.
 pub fn parse(json: &[u8]) -> Result<Report> {
     ensure!(
         json.iter().position(|&byte| byte == b'\n') == Some(json.len() - 1),
-        "JSON is one line"
+        "the report is not a single line"
     );
     let report: Value = serde_json::from_slice(json)
-        .with_context(|| format!("not JSON: {}", json.escape_ascii()))?;
+        .with_context(|| format!("the report is not valid JSON: {}", json.escape_ascii()))?;
     let areas = list(&report["areas"])?.iter().map(|area| {
         Ok(Area {
             span: span(area)?,
@@ -69,7 +69,7 @@ pub fn parse(json: &[u8]) -> Result<Report> {
     let top_level = &report["top_level"];
     ensure!(
         number(&top_level["entries"])? == 512,
-        "entries: {top_level}"
+        "the page table does not have 512 entries: {top_level}"
     );
     let entries = list(&top_level["used"])?.iter().map(|entry| {
         Ok(Entry {

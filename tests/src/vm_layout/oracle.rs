@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What a report must say, from `/proc/<pid>/{maps,stat,status,statm,smaps_rollup}`.
+//! The independent oracle: computes what a report must say from `/proc/<pid>/{maps,stat,status,statm,smaps_rollup}`.
+//!
+//! It shares no code with the module.
 
 use super::{Area, Report, Span};
 use crate::case::check_eq;
@@ -8,12 +10,13 @@ use crate::escape::escape;
 use anyhow::{ensure, Context, Result};
 use std::collections::BTreeMap;
 
+/// Size of a page in bytes.
 const PAGE: u64 = 4096;
-/// From here on addresses are the kernel's: `[vsyscall]` is no area of the process.
+/// First address of the half of the kernel. `[vsyscall]` is there and is not a VMA of the process.
 const UPPER_HALF: u64 = 1 << 63;
 
-/// Requires that every figure of the report, its page tables apart, is what the kernel says in its own
-/// files about the process, which stands still.
+/// Requires that every value of the report, except for its page table, is the one in the kernel's own files about the
+/// process, which must not change.
 pub fn check(report: &Report) -> Result<()> {
     let pid = report.pid;
     let areas = areas(pid)?;
@@ -33,6 +36,7 @@ fn read(pid: i32, file: &str) -> Result<Vec<u8>> {
     std::fs::read(&path).with_context(|| format!("cannot read {path}"))
 }
 
+/// Returns the VMAs of a process.
 fn areas(pid: i32) -> Result<Vec<Area>> {
     let maps = read(pid, "maps")?;
     let mut areas = Vec::new();
@@ -46,7 +50,7 @@ fn areas(pid: i32) -> Result<Vec<Area>> {
     Ok(areas)
 }
 
-/// `start-end perms offset device inode   name`.
+/// Parses a line of maps: `start-end perms offset device inode   name`.
 fn area(line: &[u8]) -> Result<Area> {
     let mut rest = line;
     let mut word = || -> Result<&str> {
@@ -58,7 +62,9 @@ fn area(line: &[u8]) -> Result<Area> {
         rest = rest.get(end + 1..).unwrap_or_default();
         Ok(word)
     };
-    let (start, end) = word()?.split_once('-').context("no range")?;
+    let (start, end) = word()?
+        .split_once('-')
+        .context("a line of maps has no range")?;
     let permissions = word()?.to_owned();
     let offset = u64::from_str_radix(word()?, 16)?;
     let (_device, _inode) = (word()?, word()?);
@@ -76,7 +82,9 @@ fn area(line: &[u8]) -> Result<Area> {
 
 fn check_segments(report: &Report, areas: &[Area]) -> Result<()> {
     let stat = String::from_utf8_lossy(&read(report.pid, "stat")?).into_owned();
-    let (_, rest) = stat.rsplit_once(") ").context("stat has no name")?;
+    let (_, rest) = stat
+        .rsplit_once(") ")
+        .context("stat does not contain a name")?;
     // proc_pid_stat(5) counts from 1, and the name is field 2.
     let fields: Vec<&str> = rest.split_whitespace().collect();
     let field = |number: usize| -> Result<u64> {
@@ -87,7 +95,7 @@ fn check_segments(report: &Report, areas: &[Area]) -> Result<()> {
         let mut spans = areas.iter().map(|area| area.span);
         spans.find(|span| (span.start..span.end).contains(&address))
     };
-    let stack = around(field(28)?).context("no area holds the stack's start")?;
+    let stack = around(field(28)?).context("no area contains the start of the stack")?;
     let expected = [
         ("code", Span::new(field(26)?, field(27)?)),
         ("data", Span::new(field(45)?, field(46)?)),
@@ -98,7 +106,7 @@ fn check_segments(report: &Report, areas: &[Area]) -> Result<()> {
     for (name, span) in expected {
         check_eq(name, report.segments[name], span)?;
     }
-    // Of the heap's end, the files only tell the page.
+    // The kernel's files show only the page in which the heap ends.
     let heap = report.segments["heap"];
     check_eq("start of the heap", heap.start, field(47)?)?;
     check_eq("size of the heap", heap.size, heap.end - heap.start)?;
@@ -113,7 +121,7 @@ fn check_segments(report: &Report, areas: &[Area]) -> Result<()> {
     }
 }
 
-/// The numbers of a file with lines `name: number kB`.
+/// Parses the lines of the form `name: number kB` of a file about a process.
 fn kilobytes(pid: i32, file: &str) -> Result<BTreeMap<String, u64>> {
     let text = String::from_utf8_lossy(&read(pid, file)?).into_owned();
     let lines = text.lines().filter_map(|line| {
@@ -135,7 +143,9 @@ fn check_usage(report: &Report) -> Result<()> {
         ("swap", "VmSwap"),
         ("total_vm", "VmSize"),
     ] {
-        let kilobytes = status.get(label).with_context(|| format!("no {label}"))?;
+        let kilobytes = status
+            .get(label)
+            .with_context(|| format!("status does not contain {label}"))?;
         check_eq(&format!("{name} and {label}"), usage(name) * 4, *kilobytes)?;
     }
     check_eq(

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The top-level page table against what the kernel shows of memory: `/proc/<pid>/pagemap` says which
-//! pages are present and where, `/proc/kpageflags` which frames are page tables, and `/proc/kcore` what
-//! they hold, so that the walk that the processor does can be done from the reported entry on.
+//! The top-level page table, compared with what the kernel shows about memory.
+//!
+//! `/proc/<pid>/pagemap` shows which pages are present and their frames, `/proc/kpageflags` which frames are page tables,
+//! and `/proc/kcore` their contents. So the page walk of the processor can be repeated from the reported entry on.
 
 use super::{Entry, Report};
 use crate::case::check_eq;
@@ -11,28 +12,30 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
+/// Size of a page in bytes.
 const PAGE: u64 = 4096;
-/// Bit 63 of a pagemap entry, and those of the frame's number. Documentation, also of what follows:
-/// `admin-guide/mm/pagemap.rst` of the kernel.
+/// Bit of a pagemap entry that means that the page is present. Kernel documentation: `admin-guide/mm/pagemap.rst`.
 const PRESENT: u64 = 1 << 63;
+/// Bits of a pagemap entry that contain the number of the frame.
 const FRAME: u64 = (1 << 55) - 1;
-/// `KPF_PGTABLE`.
+/// Flag of a frame that is a page table (`KPF_PGTABLE`) in `/proc/kpageflags`.
 const IS_PAGE_TABLE: u64 = 1 << 26;
-/// Bits of a page-table entry that hold a physical address, and the one that ends a walk early.
+/// Bits of a page-table entry that contain a physical address.
 const PHYSICAL: u64 = 0x000f_ffff_ffff_f000;
+/// Bit of a page-table entry that maps a huge page.
 const IS_LARGE: u64 = 1 << 7;
-/// Pages whose way is walked in each area.
+/// Number of pages for which the page walk is repeated in each area.
 const WALKED: usize = 3;
 
-/// Physical memory, read through the kernel's own mapping of it.
+/// Physical memory, read through the kernel's mapping of it in `/proc/kcore`.
 struct PhysicalMemory {
     core: File,
-    /// Physical start, size, and place in the file.
+    /// Physical address, size, and offset in the file of each segment, in bytes.
     segments: Vec<(u64, u64, u64)>,
 }
 
 impl PhysicalMemory {
-    /// Nothing where the kernel does not show it.
+    /// Opens `/proc/kcore`. Returns nothing if this kernel does not have it.
     fn open() -> Result<Option<Self>> {
         const PATH: &str = "/proc/kcore";
         if !Path::new(PATH).exists() {
@@ -54,7 +57,7 @@ impl PhysicalMemory {
         Ok(Some(Self { core, segments }))
     }
 
-    /// The eight bytes at a physical address.
+    /// Reads the eight bytes at a physical address.
     fn word_at(&self, address: u64) -> Result<u64> {
         let (start, _, offset) = self
             .segments
@@ -62,14 +65,16 @@ impl PhysicalMemory {
             .find(|(start, size, _)| {
                 *start != u64::MAX && address >= *start && address - start < *size
             })
-            .with_context(|| format!("no memory is at the physical address {address:#x}"))?;
+            .with_context(|| {
+                format!("/proc/kcore does not contain the physical address {address:#x}")
+            })?;
         let mut bytes = [0; 8];
         self.core
             .read_exact_at(&mut bytes, offset + (address - start))?;
         Ok(u64::from_ne_bytes(bytes))
     }
 
-    /// The frame that maps `address`, by the tables below a top-level entry.
+    /// Returns the frame to which the tables below a top-level entry map `address`.
     fn walk(&self, entry: &Entry, levels: u64, address: u64) -> Result<u64> {
         let mut table = entry.table;
         for level in (1..levels).rev() {
@@ -86,7 +91,7 @@ impl PhysicalMemory {
             }
             table = value & PHYSICAL;
         }
-        anyhow::bail!("a walk without an end")
+        anyhow::bail!("the page walk does not end at the last level")
     }
 }
 
@@ -96,11 +101,11 @@ fn word(bytes: &[u8]) -> u64 {
     u64::from_ne_bytes(word)
 }
 
-/// Levels of page tables that this machine uses.
+/// Returns the number of levels of page tables that this machine uses.
 fn levels() -> Result<u64> {
     let processors =
         std::fs::read_to_string("/proc/cpuinfo").context("cannot read /proc/cpuinfo")?;
-    // The kernel hides the flag of what it does not use.
+    // The kernel hides the flag if it does not use the fifth level.
     let five = processors.split_whitespace().any(|flag| flag == "la57");
     Ok(if five { 5 } else { 4 })
 }
@@ -111,9 +116,8 @@ fn entry_at(file: &File, index: u64) -> Result<u64> {
     Ok(u64::from_ne_bytes(bytes))
 }
 
-/// Requires that the used entries of the lower half are those under which something is mapped, that
-/// they point to page tables, and that these lead to the process's pages. Returns how many pages were
-/// walked to.
+/// Requires that the used entries of the lower half are those whose addresses are mapped, that they point to page tables,
+/// and that these tables map the pages of the process. Returns the number of pages for which the page walk was repeated.
 pub fn check(report: &Report) -> Result<usize> {
     let pagemap = File::open(format!("/proc/{}/pagemap", report.pid))?;
     let flags = File::open("/proc/kpageflags").context("cannot open /proc/kpageflags")?;
@@ -125,19 +129,19 @@ pub fn check(report: &Report) -> Result<usize> {
         let flag = entry_at(&flags, entry.table / PAGE)?;
         ensure!(
             entry.index >= 256 || flag & IS_PAGE_TABLE != 0,
-            "{what} points to {:x}, which is no page table: its flags are {flag:x}",
+            "{what} points to {:x}, which is not a page table: its flags are {flag:x}",
             entry.table
         );
         let has = |wanted: &str| entry.flags.iter().any(|flag| flag == wanted);
         ensure!(
             has("PRESENT") && (entry.index >= 256 || has("USER") && has("RW")),
-            "{what} is used and lacks flags: {entry:?}"
+            "{what} is used, but lacks flags: {entry:?}"
         );
         let mut areas = report.areas.iter().map(|area| area.span);
         ensure!(
             entry.index >= 256
                 || areas.any(|span| span.start <= entry.covers.1 && span.end > entry.covers.0),
-            "{what} covers no area"
+            "{what} does not cover any area"
         );
     }
     let mut walked = 0;
@@ -156,9 +160,9 @@ pub fn check(report: &Report) -> Result<usize> {
             let entry = lower()
                 .find(|entry| (entry.covers.0..=entry.covers.1).contains(&address))
                 .with_context(|| {
-                    format!("{address:x} is present, but its top-level entry empty")
+                    format!("{address:x} is present, but its top-level entry is empty")
                 })?;
-            // The processor sees pages without permissions as absent.
+            // Page-table entries without permissions are not present for the processor.
             let visible = !area.permissions.starts_with("---");
             if let (Some(memory), true) = (&memory, visible) {
                 let frame = memory.walk(entry, report.levels, address)?;

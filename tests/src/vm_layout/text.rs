@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The text report, of which nothing but its format is accepted.
+//! The text report. Any deviation from its format is an error.
 
 use super::{Area, Entry, Report, Span, SEGMENTS};
 use anyhow::{bail, ensure, Context, Result};
@@ -8,28 +8,29 @@ use regex::bytes::{Captures, Regex};
 use std::iter::Peekable;
 use std::str::FromStr;
 
-/// Lines, one after the other.
+/// The lines of a report that are not parsed yet.
 struct Lines<'a, I: Iterator<Item = &'a [u8]>>(Peekable<I>);
 
 impl<'a, I: Iterator<Item = &'a [u8]>> Lines<'a, I> {
-    /// The groups of `pattern`, which the next line must match as a whole.
+    /// Consumes the next line, which must match `pattern` as a whole, and returns the groups of the pattern.
     fn next(&mut self, pattern: &Regex) -> Result<Captures<'a>> {
-        let line = self.0.next().context("the report ends early")?;
+        let line = self.0.next().context("the report ends too early")?;
         pattern.captures(line).with_context(|| {
             format!(
-                "the line \"{}\" is not of the form {pattern}",
+                "the line \"{}\" does not match {pattern}",
                 line.escape_ascii()
             )
         })
     }
 }
 
+/// Compiles a pattern that must match a whole line.
 fn pattern(text: &str) -> Result<Regex> {
     Ok(Regex::new(&format!("^(?s-u:{text})$"))?)
 }
 
 fn word<'a>(groups: &Captures<'a>, index: usize) -> Result<&'a str> {
-    let group = groups.get(index).context("a group of the pattern")?;
+    let group = groups.get(index).context("the pattern has no such group")?;
     Ok(std::str::from_utf8(group.as_bytes())?)
 }
 
@@ -52,7 +53,7 @@ fn span(groups: &Captures, first: usize) -> Result<Span> {
     })
 }
 
-/// Parses a report.
+/// Parses a text report.
 pub fn parse(text: &[u8]) -> Result<Report> {
     let text = text
         .strip_suffix(b"\n")
@@ -110,7 +111,7 @@ pub fn parse(text: &[u8]) -> Result<Report> {
     })
 }
 
-/// The last part; requires that all 512 entries are accounted for, in order.
+/// Parses the page table, which is the last part. Requires that each of the 512 entries is listed, in order.
 fn top_level<'a>(
     lines: &mut Lines<'a, impl Iterator<Item = &'a [u8]>>,
 ) -> Result<(u64, Vec<Entry>)> {
@@ -127,7 +128,7 @@ fn top_level<'a>(
     let (mut next, mut last_empty) = (0, false);
     while let Some(line) = lines.0.peek() {
         if let Some(groups) = empty.captures(line) {
-            ensure!(!last_empty, "two runs of empty entries side by side");
+            ensure!(!last_empty, "two adjacent lines describe empty entries");
             last_empty = true;
             let (first, last): (usize, usize) = match groups.get(1) {
                 Some(_) => (decimal(&groups, 1)?, decimal(&groups, 1)?),
@@ -137,7 +138,7 @@ fn top_level<'a>(
             let expected = (covered(first, levels).0, covered(last, levels).1);
             ensure!(
                 (hex(&groups, 4)?, hex(&groups, 5)?) == expected,
-                "entries {first} to {last} cover {expected:x?}"
+                "entries {first} to {last} must cover {expected:x?}"
             );
             next = last + 1;
             lines.0.next();
@@ -155,23 +156,26 @@ fn top_level<'a>(
         let expected = covered(next, levels);
         ensure!(
             entry.covers == expected,
-            "entry {next} covers {expected:x?}, not {:x?}",
+            "entry {next} must cover {expected:x?}, but covers {:x?}",
             entry.covers
         );
         next += 1;
         entries.push(entry);
     }
     if next != 512 || entries.len() != decimal::<usize>(&head, 2)? {
-        bail!("{next} entries in all, {} of them used", entries.len());
+        bail!(
+            "the report lists {next} entries, {} of them used",
+            entries.len()
+        );
     }
     Ok((levels, entries))
 }
 
-/// The addresses that the processor translates by an entry of the top level.
+/// Returns the first and the last address that the processor translates with an entry of the top level.
 fn covered(index: usize, levels: u64) -> (u64, u64) {
     let size = 1u64 << (12 + 9 * (levels - 1));
     let start = index as u64 * size;
-    // The upper half is what is left above the hole.
+    // The addresses of the upper half are above the hole of non-canonical addresses.
     let start = if index < 256 {
         start
     } else {

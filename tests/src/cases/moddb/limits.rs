@@ -29,14 +29,14 @@ fn entries_are_bounded() -> Result<()> {
     for key in 0..10_u8 {
         store.set(&[key], b"old")?;
     }
-    let refusal = store
+    let error = store
         .set(&[10], b"")
         .err()
         .context("a key beyond the limit was set")?;
-    check_eq("a key beyond the limit", refusal.errno, Errno::ENOSPC)?;
+    check_eq("a key beyond the limit", error.errno, Errno::ENOSPC)?;
     ensure!(
-        refusal.message.contains("max_entries") || refusal.message.contains("entries"),
-        "{refusal}"
+        error.message.contains("max_entries") || error.message.contains("entries"),
+        "{error}"
     );
     store
         .set(&[3], b"new")
@@ -72,12 +72,12 @@ fn bytes_are_bounded() -> Result<()> {
     store.set(b"a", &[1; 499])?;
     store.set(b"b", &[2; 499])?;
     for (key, length) in [(&b"c"[..], 0), (b"a", 500), (b"a", 65_535)] {
-        let refusal = store
+        let error = store
             .set(key, &vec![3; length])
             .err()
             .context("a value beyond the limit was set")?;
-        check_eq("the error", refusal.errno, Errno::ENOSPC)?;
-        ensure!(refusal.message.contains("bytes"), "{refusal}");
+        check_eq("the error", error.errno, Errno::ENOSPC)?;
+        ensure!(error.message.contains("bytes"), "{error}");
     }
     store.set(b"a", &[4; 498])?;
     store

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Processes at the same keys at the same time.
+//! Concurrent processes that use the same keys.
 
 use super::operations::errno;
 use crate::case::{cases, check_eq};
@@ -26,16 +26,17 @@ cases! {
     flush_beside_writers (180 s),
 }
 
+/// Number of concurrent processes.
 const PROCESSES: usize = 8;
 
-/// Starts `count` children that do `then`; each knows its number.
+/// Starts `count` children that run `then` with their index.
 pub fn start(count: usize, then: impl Fn(usize) -> Outcome) -> Result<Vec<Pid>, Errno> {
     (0..count)
         .map(|index| child::start(|| then(index)))
         .collect()
 }
 
-/// Waits for children, who must end well.
+/// Waits for children, all of which must succeed.
 pub fn join(children: Vec<Pid>) -> Result<()> {
     for child in children {
         match waitpid(child, None)? {
@@ -49,7 +50,7 @@ pub fn join(children: Vec<Pid>) -> Result<()> {
     Ok(())
 }
 
-/// Ends children that go on for ever, and must have until now.
+/// Kills children that do not end by themselves. Fails if one has ended.
 pub fn end(children: Vec<Pid>) -> Result<()> {
     for child in children {
         kill(child, Signal::SIGKILL)?;
@@ -64,12 +65,12 @@ pub fn end(children: Vec<Pid>) -> Result<()> {
     Ok(())
 }
 
+/// Parses the value of a counter.
 fn number(value: &[u8]) -> Result<u32, Errno> {
     let bytes = value.try_into().map_err(|_| Errno::EBADMSG)?;
     Ok(u32::from_le_bytes(bytes))
 }
 
-/// No increment is lost.
 fn compare_and_set_loses_no_increment() -> Result<()> {
     const EACH: u32 = 300;
     let _module = MODDB.load()?;
@@ -91,7 +92,11 @@ fn compare_and_set_loses_no_increment() -> Result<()> {
         Ok(())
     })?)?;
     let counted = number(&store.get(b"counter")?)?;
-    check_eq("increments", counted, EACH * PROCESSES as u32)
+    check_eq(
+        "the counter after all increments",
+        counted,
+        EACH * PROCESSES as u32,
+    )
 }
 
 fn a_key_is_set_by_one_writer_if_absent() -> Result<()> {
@@ -119,10 +124,10 @@ fn a_key_is_set_by_one_writer_if_absent() -> Result<()> {
     for index in 0..PROCESSES {
         won += number(&store.get(&[b'w', index as u8])?)?;
     }
-    check_eq("keys that somebody was the first to set", won, ROUNDS)
+    check_eq("keys that a writer set as the first", won, ROUNDS)
 }
 
-/// A value that tells by itself whether it is whole.
+/// Returns a value of random size from which [`check_whole`] can detect that it is torn.
 fn whole(seed: u64) -> Vec<u8> {
     let mut rng = Rng::with_seed(seed);
     let mut value = vec![0; 8 + rng.usize(..9_000)];
@@ -131,6 +136,7 @@ fn whole(seed: u64) -> Vec<u8> {
     value
 }
 
+/// Fails with `EBADMSG` unless `value` is as [`whole`] made it.
 fn check_whole(value: &[u8]) -> Result<(), Errno> {
     let seed = value.first_chunk().ok_or(Errno::EBADMSG)?;
     match whole(u64::from_le_bytes(*seed)) == value {
@@ -149,7 +155,7 @@ fn values_are_never_torn() -> Result<()> {
         loop {
             errno(store.set(b"hot", &whole(rng.u64(..))))?;
             if index == 0 {
-                // Some readers find nothing.
+                // Then some readers do not find the key.
                 errno(store.write(crate::moddb::DEL, &entry(&[(KEY, b"hot"), (OPTIONAL, &[])])))?;
             }
         }
@@ -169,7 +175,7 @@ fn values_are_never_torn() -> Result<()> {
     end(writers)
 }
 
-/// Money moves between accounts by batches of conditions; none may be made or lost.
+/// Conditional batches move amounts between accounts; the sum must not change.
 fn conditional_batches_are_atomic() -> Result<()> {
     const ACCOUNTS: u8 = 6;
     const EACH: u32 = 1_000;
@@ -207,10 +213,10 @@ fn conditional_batches_are_atomic() -> Result<()> {
     for (_, value) in store.list()? {
         sum += number(&value)?;
     }
-    check_eq("the sum", sum, EACH * u32::from(ACCOUNTS))
+    check_eq("the sum of all accounts", sum, EACH * u32::from(ACCOUNTS))
 }
 
-/// Readers see all of a batch, or nothing, also where batches overlap and delete.
+/// Readers see the changes of a batch together, also if batches overlap or delete keys.
 fn a_get_of_several_keys_is_a_snapshot() -> Result<()> {
     const KEYS: u8 = 5;
     let _module = MODDB.load()?;
@@ -241,20 +247,17 @@ fn a_get_of_several_keys_is_a_snapshot() -> Result<()> {
         let same = found.iter().all(|(_, value)| value == first);
         ensure!(
             same && found.len() == usize::from(KEYS),
-            "a get between two batches: {} of {KEYS} keys, of one value: {same}",
+            "a GET shows a part of a batch: {} of {KEYS} keys, all with the same value: {same}",
             found.len()
         );
         whole_ones += 1;
     }
     end(writers)?;
-    ensure!(
-        whole_ones > 0,
-        "of all gets, none found something, {none} nothing"
-    );
+    ensure!(whole_ones > 0, "no GET found any key, {none} found none");
     Ok(())
 }
 
-/// What stays is listed, whatever comes and goes beside it; what is listed is whole.
+/// A list contains every key that exists during the whole list, and no torn value, while other keys are set and deleted.
 fn a_list_beside_writers_is_complete() -> Result<()> {
     const STAY: u32 = 3_000;
     let _module = MODDB.load()?;
@@ -269,7 +272,7 @@ fn a_list_beside_writers_is_complete() -> Result<()> {
         let mut store = Client::open_in_child()?;
         let mut rng = Rng::with_seed(index as u64);
         loop {
-            // Grows and shrinks the table again and again.
+            // The table grows and shrinks repeatedly.
             for round in 0..30_u32 {
                 let keys: Vec<_> = (0..100)
                     .map(|key| format!("{index} comes and goes {round} {key}"))
@@ -292,15 +295,15 @@ fn a_list_beside_writers_is_complete() -> Result<()> {
             }
         }
     })?;
-    let (mut lists, mut unsteady) = (0, 0);
+    let (mut lists, mut interrupted) = (0, 0);
     let deadline = Instant::now() + Duration::from_secs(15);
     while Instant::now() < deadline || lists < 2 {
-        let (found, steady) = store.list_raw(false)?;
+        let (found, is_consistent) = store.list_raw(false)?;
         lists += 1;
-        unsteady += u32::from(!steady);
+        interrupted += u32::from(!is_consistent);
         let mut keys = BTreeSet::new();
         for (key, value) in found {
-            let value = value.context("an entry without a value")?;
+            let value = value.context("an entry has no value")?;
             check_whole(&value)
                 .with_context(|| format!("the value of \"{}\" is torn", key.escape_ascii()))?;
             keys.insert(key);
@@ -308,14 +311,14 @@ fn a_list_beside_writers_is_complete() -> Result<()> {
         let missing: Vec<_> = stays.difference(&keys).collect();
         ensure!(
             missing.is_empty(),
-            "list {lists} lacks {} of {STAY} keys that stayed",
+            "list {lists} lacks {} of {STAY} keys that were not deleted",
             missing.len()
         );
     }
     end(writers)?;
     ensure!(
-        unsteady > 0,
-        "none of {lists} lists beside writers was said to be interrupted"
+        interrupted > 0,
+        "none of {lists} lists beside writers is marked as interrupted"
     );
     Ok(())
 }
@@ -342,5 +345,5 @@ fn flush_beside_writers() -> Result<()> {
     }
     end(writers)?;
     store.flush()?;
-    check_eq("entries", store.list()?.len(), 0)
+    check_eq("entries after a flush", store.list()?.len(), 0)
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Every figure against what the kernel says in its own files, for processes of all kinds that stand
-//! still.
+//! Reports about stopped processes of all kinds, compared with the kernel's own files.
 
 use crate::case::{cases, check_eq, skip};
 use crate::crowd::crowd_of;
@@ -26,23 +25,23 @@ cases! {
     agrees_about_a_program_just_executed,
 }
 
-/// The report about a process that stands still: from the text, which the JSON must agree with.
+/// Returns the report about a stopped process. Requires that the text and the JSON report agree.
 pub fn report(pid: i32) -> Result<Report> {
     let text = vm_layout::FILE.answer(format!("{pid}\n"))?;
     let json = vm_layout::FILE.answer(format!("{pid} json=1\n"))?;
     let report = vm_layout::parse_text(&text)?;
-    check_eq("the pid", report.pid, pid)?;
+    check_eq("the pid of the report", report.pid, pid)?;
     let from_json = vm_layout::parse_json(&json)?;
     ensure!(
         report == from_json,
-        "text and JSON differ:\n{}\n{}",
+        "the text and the JSON report differ:\n{}\n{}",
         text.escape_ascii(),
         json.escape_ascii()
     );
     Ok(report)
 }
 
-/// Requires that the report is right, page tables included.
+/// Requires that the report about a stopped process is correct, including its page table, and returns it.
 pub fn agrees(pid: i32) -> Result<Report> {
     let report = report(pid)?;
     vm_layout::oracle::check(&report).with_context(|| format!("process {pid}"))?;
@@ -50,6 +49,7 @@ pub fn agrees(pid: i32) -> Result<Report> {
     Ok(report)
 }
 
+/// Starts a worker of a shape and requires that the report about it is correct.
 fn shape_agrees(shape: &str, argument: Option<&str>) -> Result<Report> {
     let helper = Helper::worker("shaped", shape, argument)?;
     agrees(helper.pid()).with_context(|| format!("shape {shape}"))
@@ -59,7 +59,10 @@ fn agrees_about_static_programs() -> Result<()> {
     let _module = VM_LAYOUT.load()?;
     let report = shape_agrees("plain", None)?;
     for segment in vm_layout::SEGMENTS {
-        ensure!(report.segments[segment].size > 0, "{segment} is empty");
+        ensure!(
+            report.segments[segment].size > 0,
+            "the segment {segment} is empty"
+        );
     }
     let tiny = crate::crowd::one("tiny", &[1, 2])?;
     agrees(tiny.pid()).map(drop)
@@ -81,7 +84,7 @@ fn agrees_about_dynamic_programs() -> Result<()> {
 fn agrees_about_32_bit_programs() -> Result<()> {
     let crowd = crowd_of(Class::Elf32, &[1, 2, 3], ["narrow".to_owned()].into_iter());
     let Ok(crowd) = crowd else {
-        return skip("this kernel runs no 32-bit programs");
+        return skip("this kernel cannot run 32-bit programs");
     };
     let _module = VM_LAYOUT.load()?;
     for helper in &crowd {
@@ -118,17 +121,20 @@ fn agrees_about_families() -> Result<()> {
     ] {
         shape_agrees(shape, argument)?;
     }
-    // The kernel's files about a leader that exited are empty; its other threads' are not.
+    // The kernel's files about a leader that exited are empty, so only the report itself is checked.
     let helper = Helper::worker("shaped", "leader-exited", None)?;
     let threads = std::fs::read_dir(format!("/proc/{}/task", helper.pid()))?.count();
-    check_eq("threads, one of them exited", threads, 2)?;
-    ensure!(!report(helper.pid())?.areas.is_empty(), "no areas");
+    check_eq("the number of threads, one of which exited", threads, 2)?;
+    ensure!(
+        !report(helper.pid())?.areas.is_empty(),
+        "the report has no areas"
+    );
     Ok(())
 }
 
 fn agrees_about_huge_pages() -> Result<()> {
     if !has_transparent_huge_pages() {
-        return skip("this kernel has no transparent huge pages");
+        return skip("this kernel does not have transparent huge pages");
     }
     let _module = VM_LAYOUT.load()?;
     for shape in ["huge", "huge-partial", "huge-zero"] {
@@ -140,7 +146,7 @@ fn agrees_about_huge_pages() -> Result<()> {
 fn agrees_about_hugetlb() -> Result<()> {
     const POOL: &str = "/proc/sys/vm/nr_hugepages";
     if !std::path::Path::new(POOL).exists() {
-        return skip("this kernel has no pool of huge pages");
+        return skip("this kernel does not have hugetlb pages");
     }
     let _pool = Setting::set(POOL, "4")?;
     let _module = VM_LAYOUT.load()?;
@@ -158,10 +164,10 @@ fn agrees_about_50000_areas() -> Result<()> {
     Ok(())
 }
 
-/// A program of which not one instruction has run.
+/// The program is stopped before its first instruction.
 fn agrees_about_a_program_just_executed() -> Result<()> {
     let _module = VM_LAYOUT.load()?;
     let traced = crate::traced::Traced::start(&mut Command::new("sleep"))?;
     let report = agrees(traced.pid())?;
-    check_eq("the heap, untouched", report.segments["heap"].size, 0)
+    check_eq("the size of the heap", report.segments["heap"].size, 0)
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Memory that runs out: each allocation of each command and of the load fails once. In the group of all tests that need
-//! fault injection, since these run on a kernel of their own.
+//! Exhausted memory: each allocation of each command and of the load fails once.
 
 use crate::case::{cases, check_eq, check_text};
 use crate::command_file;
@@ -21,7 +20,7 @@ cases! {
     each_allocation_of_a_load_with_pid (600 s),
 }
 
-/// More allocations than a command has.
+/// More allocations than any command makes.
 const MANY: u32 = 1_000;
 
 fn each_allocation(json: u8) -> Result<()> {
@@ -38,17 +37,17 @@ fn each_allocation(json: u8) -> Result<()> {
         file.read_to_end(&mut text)?;
         match tried.outcome {
             Ok(length) => {
-                check_eq("what write returns", length, command.len())?;
+                check_eq("the result of write", length, command.len())?;
                 check_text("the answer", text, &expected)?;
             }
             Err(errno) => {
                 failures += 1;
-                check_eq("what write fails with", errno, Errno::ENOMEM)?;
+                check_eq("the error of write", errno, Errno::ENOMEM)?;
                 check_text("the answer", text, NO_MEMORY)?;
             }
         }
         if tried.short_by > 0 {
-            ensure!(failures > 0, "no allocation made it fail");
+            ensure!(failures > 0, "no failed allocation made the command fail");
             return Ok(());
         }
     }

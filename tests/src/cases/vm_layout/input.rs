@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What is written to the file: bad input, errors, and whose answer a reader gets.
+//! Commands: malformed input, errors, who may use the file, and which answer a reader gets.
 
 use super::load::{unused_pid, Zombie, KTHREADD};
 use crate::case::{cases, check_eq, check_text};
@@ -24,10 +24,12 @@ cases! {
     other_users_and_namespaces_may_not_open_the_file,
 }
 
+/// Whole answer to a command about a kernel thread.
 const KERNEL_THREAD: &str = "[ERROR]: Kernel thread\n";
+/// Whole answer to a command about a zombie.
 const EXITED: &str = "[ERROR]: Process has exited\n";
 
-/// Requires that a command fails with this number, answer, and line in the log.
+/// Requires that a command fails with this error number, answer and line in the kernel log.
 fn fails(command: &[u8], errno: Errno, message: &str) -> Result<()> {
     let what = format!("\"{}\"", command[..command.len().min(80)].escape_ascii());
     let mut log = KernelLog::from_now()?;
@@ -122,9 +124,13 @@ fn bad_pointers() -> Result<()> {
     let file = vm_layout::FILE.open()?;
     for count in [1, 64] {
         let unmapped = std::ptr::without_provenance(8);
-        // SAFETY: write(2) only reads, and checks what it reads from.
+        // SAFETY: By the contract of write(2), it checks the address and only reads.
         let written = Errno::result(unsafe { libc::write(file.as_raw_fd(), unmapped, count) });
-        check_eq("writing nothing of ours", written, Err(Errno::EFAULT))?;
+        check_eq(
+            "writing from an address that is not mapped",
+            written,
+            Err(Errno::EFAULT),
+        )?;
         check_text("the answer", vm_layout::FILE.read()?, BAD_ADDRESS)?;
     }
     Ok(())
@@ -152,7 +158,7 @@ fn each_shell_reads_its_own_answer() -> Result<()> {
         first.pid()
     ))?;
     check_text(
-        "its first line",
+        "the first line of the report",
         line,
         format!("process {} (first)\n", first.pid()),
     )
@@ -173,13 +179,21 @@ fn other_users_and_namespaces_may_not_open_the_file() -> Result<()> {
     let file = vm_layout::FILE;
     let module = VM_LAYOUT.load()?;
     check_eq(
-        "without privileges",
+        "opening without privileges",
         open_as_nobody(&file)?,
         Err(Errno::EACCES),
     )?;
     let elsewhere = open_in_other_pid_namespace(&file)?;
-    check_eq("in another pid namespace", elsewhere, Err(Errno::EPERM))?;
+    check_eq(
+        "opening in another pid namespace",
+        elsewhere,
+        Err(Errno::EPERM),
+    )?;
     module.unload()?;
     let _module = VM_LAYOUT.load_with("mode=0666")?;
-    check_eq("with mode=0666", open_as_nobody(&file)?, Ok(()))
+    check_eq(
+        "opening without privileges with mode=0666",
+        open_as_nobody(&file)?,
+        Ok(()),
+    )
 }

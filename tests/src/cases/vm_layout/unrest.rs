@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Processes that exit, exec and remap while they are looked at, and a module that goes meanwhile.
+//! Reports while processes exit, execute programs and change their memory, and while the module is unloaded.
 
 use super::agreement::agrees;
 use crate::case::{cases, check_eq};
@@ -21,6 +21,7 @@ cases! {
     fifty_loads_leak_nothing (180 s),
 }
 
+/// Starts `count` workers of a shape, which run for `seconds`.
 fn start(shape: &str, count: usize, seconds: &str) -> Result<Vec<Helper>> {
     let start = |index| {
         let name = format!("{shape}-{index}");
@@ -29,6 +30,7 @@ fn start(shape: &str, count: usize, seconds: &str) -> Result<Vec<Helper>> {
     (0..count).map(start).collect()
 }
 
+/// Waits until all workers end with success.
 fn finish(helpers: Vec<Helper>) -> Result<()> {
     let deadline = Instant::now() + Duration::from_secs(60);
     helpers
@@ -46,7 +48,7 @@ fn reports_are_consistent_snapshots() -> Result<()> {
     let after = agrees(still.pid())?;
     ensure!(
         before == after,
-        "who held still changed\n{before:?}\n{after:?}"
+        "the report about a stopped process changed\n  before: {before:?}\n  after:  {after:?}"
     );
     Ok(())
 }
@@ -61,9 +63,17 @@ fn unload_with_open_files() -> Result<()> {
     let read = half_read
         .read(&mut [0; 5])
         .map_err(|error| error.raw_os_error());
-    check_eq("reading an old file", read, Err(Some(libc::EIO)))?;
+    check_eq(
+        "reading a file opened before unloading",
+        read,
+        Err(Some(libc::EIO)),
+    )?;
     let written = command_file::write(&file, b"1\n");
-    check_eq("writing an old file", written, Err(Errno::EIO))
+    check_eq(
+        "writing a file opened before unloading",
+        written,
+        Err(Errno::EIO),
+    )
 }
 
 fn unload_during_commands() -> Result<()> {
@@ -88,6 +98,6 @@ fn fifty_loads_leak_nothing() -> Result<()> {
         }
         module.unload()
     };
-    // One leaked report a round would be twice as much.
+    // Leaking one report in each round would exceed the tolerance twice.
     keeps_nothing(round)
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What a refused request is told: the number, a sentence that names the attribute, and where that lies.
+//! Errors of requests: the error number, a message that names the attribute, and the offset of the attribute.
 
 use crate::case::{cases, check_eq};
 use crate::moddb::{
@@ -21,16 +21,18 @@ cases! {
     unknown_operations,
 }
 
-fn refused(store: &mut Client, command: u8, attributes: &[u8]) -> Result<RequestError> {
+/// Sends a request, which must fail, and returns its error.
+fn error_of(store: &mut Client, command: u8, attributes: &[u8]) -> Result<RequestError> {
     let answer = store.call(command, NLM_F_ACK, attributes).map(drop);
     answer
         .err()
-        .with_context(|| format!("operation {command} is not refused"))
+        .with_context(|| format!("operation {command} succeeded, but must fail"))
 }
 
-/// A request, its error, and the attribute that the sentence must name.
+/// Operation and attributes of a request, its error number, and the attribute that the error message must name.
 type Wrong = (u8, Vec<u8>, Errno, &'static str);
 
+/// Returns requests that must fail.
 fn wrong() -> Vec<Wrong> {
     let flag: &[u8] = &[];
     vec![
@@ -120,16 +122,16 @@ fn error_messages_name_the_attribute() -> Result<()> {
     let mut store = Client::open()?;
     store.set(b"there", b"value")?;
     for (index, (command, request, errno, name)) in wrong().into_iter().enumerate() {
-        let refusal = refused(&mut store, command, &request)?;
-        let what = format!("wrong request {index} (operation {command}): {refusal}");
-        check_eq(&what, refusal.errno, errno)?;
+        let error = error_of(&mut store, command, &request)?;
+        let what = format!("wrong request {index} (operation {command}): {error}");
+        check_eq(&what, error.errno, errno)?;
         ensure!(
-            refusal.message.contains(name),
-            "{what}\n  does not name {name}"
+            error.message.contains(name),
+            "{what}\n  the message does not name {name}"
         );
         ensure!(
-            refusal.offset.is_some() || refusal.missing.is_some() || name == "entry",
-            "{what}\n  does not say where"
+            error.offset.is_some() || error.missing.is_some() || name == "entry",
+            "{what}\n  the error has neither an offset nor a missing attribute"
         );
     }
     check_eq(
@@ -139,47 +141,47 @@ fn error_messages_name_the_attribute() -> Result<()> {
     )
 }
 
-/// The offset is that of the attribute's header in the message.
+/// The offset of an error is that of the header of the attribute, from the beginning of the message.
 fn errors_point_at_the_attribute() -> Result<()> {
     let _module = MODDB.load()?;
     let mut store = Client::open()?;
     store.set(b"there", b"value")?;
     let first = NLMSG_HDRLEN + GENL_HDRLEN;
     let request = entry(&[(KEY, b"nobody")]);
-    let refusal = refused(&mut store, GET, &request)?;
-    check_eq("the only key", refusal.offset, Some((first + 4) as u32))?;
+    let error = error_of(&mut store, GET, &request)?;
+    check_eq(
+        "the offset of the only key",
+        error.offset,
+        Some((first + 4) as u32),
+    )?;
     let good = entry(&[(KEY, b"there")]);
-    let refusal = refused(
+    let error = error_of(
         &mut store,
         GET,
         &[good.clone(), good.clone(), request].concat(),
     )?;
     check_eq(
-        "the third key",
-        refusal.offset,
+        "the offset of the third key",
+        error.offset,
         Some((first + 2 * good.len() + 4) as u32),
     )?;
     let request = entry(&[(KEY, b"there"), (VALUE, b"new"), (IF_VALUE, b"other")]);
-    let refusal = refused(&mut store, SET, &request)?;
-    // A key of five bytes and a value of three, each with its header and padded.
+    let error = error_of(&mut store, SET, &request)?;
+    // The entry begins with a key of five bytes and a value of three, each with its header and its padding.
     check_eq(
-        "the condition",
-        refusal.offset,
+        "the offset of the condition",
+        error.offset,
         Some((first + 4 + 12 + 8) as u32),
     )
 }
 
-/// What the kernel's own validation refuses, or should.
+/// Requests that the validation of the kernel or of the module must reject.
 fn malformed_requests() -> Result<()> {
     let _module = MODDB.load()?;
     let mut store = Client::open()?;
     let key = attribute(KEY, b"k");
     let requests: Vec<(&str, u8, Vec<u8>)> = vec![
-        (
-            "a nest that does not say that it is one",
-            GET,
-            attribute(ENTRY, &key),
-        ),
+        ("an entry without NLA_F_NESTED", GET, attribute(ENTRY, &key)),
         (
             "an unknown attribute",
             GET,
@@ -216,14 +218,14 @@ fn malformed_requests() -> Result<()> {
             GET,
             vec![200, 0, 1, 0x80, 0, 0, 0, 0],
         ),
-        ("an empty nest", GET, attribute(ENTRY | NLA_F_NESTED, &[])),
+        ("an empty entry", GET, attribute(ENTRY | NLA_F_NESTED, &[])),
         (
-            "a key in a nest in a nest",
+            "a key in an entry in an entry",
             GET,
             attribute(ENTRY | NLA_F_NESTED, &attribute(ENTRY | NLA_F_NESTED, &key)),
         ),
         (
-            "a key longer than its nest",
+            "a key longer than its entry",
             GET,
             attribute(ENTRY | NLA_F_NESTED, &[200, 0, 1, 0, b'k', 0, 0, 0]),
         ),
@@ -238,7 +240,7 @@ fn malformed_requests() -> Result<()> {
             entry(&[(KEY, b"k"), (VALUE, b"x"), (VALUE, b"y")]),
         ),
         (
-            "bytes behind the last attribute",
+            "bytes after the last attribute",
             GET,
             [entry(&[(KEY, b"k")]), vec![1, 2]].concat(),
         ),
@@ -249,8 +251,8 @@ fn malformed_requests() -> Result<()> {
         ),
     ];
     for (what, command, request) in requests {
-        let refusal = refused(&mut store, command, &request).context(what)?;
-        check_eq(what, refusal.errno, Errno::EINVAL)?;
+        let error = error_of(&mut store, command, &request).context(what)?;
+        check_eq(what, error.errno, Errno::EINVAL)?;
     }
     check_eq("the store", store.list()?, Pairs::new())
 }
@@ -260,18 +262,18 @@ fn unknown_operations() -> Result<()> {
     let mut store = Client::open()?;
     for command in [0, CHANGED, CHANGED + 1, 255] {
         for flags in [NLM_F_ACK, NLM_F_DUMP] {
-            let refusal = store
+            let error = store
                 .call(command, flags, &[])
                 .err()
-                .context("not refused")?;
+                .context("the request succeeded, but must fail")?;
             check_eq(
                 &format!("operation {command}"),
-                refusal.errno,
+                error.errno,
                 Errno::EOPNOTSUPP,
             )?;
         }
     }
-    // A list is only a dump, the others are none.
+    // LIST must be a dump, and all other operations must not.
     for (command, flags) in [
         (LIST, NLM_F_ACK),
         (NOOP, NLM_F_DUMP),
@@ -280,13 +282,13 @@ fn unknown_operations() -> Result<()> {
         (DEL, NLM_F_DUMP),
         (FLUSH, NLM_F_DUMP),
     ] {
-        let refusal = store
+        let error = store
             .call(command, flags, &[])
             .err()
-            .context("not refused")?;
+            .context("the request succeeded, but must fail")?;
         check_eq(
             &format!("operation {command} with flags {flags:#x}"),
-            refusal.errno,
+            error.errno,
             Errno::EOPNOTSUPP,
         )?;
     }
