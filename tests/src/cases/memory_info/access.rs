@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Who gets in.
+//! Who may open the file.
 
 use crate::case::{cases, check_eq};
 use crate::memory_info;
@@ -21,12 +21,12 @@ cases! {
 fn only_root_opens_the_file_by_default() -> Result<()> {
     let _module = MEMORY_INFO.load()?;
     check_eq(
-        "root opens the file",
+        "opening the file as root",
         open_as_root(&memory_info::FILE)?,
         Ok(()),
     )?;
     check_eq(
-        "nobody opens the file",
+        "opening the file without privileges",
         open_as_nobody(&memory_info::FILE)?,
         Err(Errno::EACCES),
     )
@@ -35,7 +35,7 @@ fn only_root_opens_the_file_by_default() -> Result<()> {
 fn mode_lets_other_users_open_the_file() -> Result<()> {
     let _module = MEMORY_INFO.load_with("mode=0666")?;
     check_eq(
-        "nobody opens the file",
+        "opening the file without privileges",
         open_as_nobody(&memory_info::FILE)?,
         Ok(()),
     )?;
@@ -46,10 +46,10 @@ fn mode_lets_other_users_open_the_file() -> Result<()> {
             _ => Err(Errno::EPROTO),
         }
     })?;
-    check_eq("nobody asks ALL", asked, Ok(()))
+    check_eq("the command ALL without privileges", asked, Ok(()))
 }
 
-/// The pids in the answers mean nothing in another pid namespace.
+/// The pids in the answers have no meaning in another pid namespace.
 fn other_pid_namespaces_may_not_open_the_file() -> Result<()> {
     let _module = MEMORY_INFO.load()?;
     let opened = open_in_other_pid_namespace(&memory_info::FILE)?;
@@ -70,11 +70,11 @@ fn the_file_has_the_mode_of_the_parameter() -> Result<()> {
         let module = MEMORY_INFO.load_with(parameters)?;
         let file = std::fs::metadata(memory_info::PATH)?;
         check_eq(
-            &format!("mode with '{parameters}'"),
+            &format!("the mode of the file with '{parameters}'"),
             file.mode() & 0o7777,
             mode,
         )?;
-        check_eq("owner", (file.uid(), file.gid()), (0, 0))?;
+        check_eq("the owner of the file", (file.uid(), file.gid()), (0, 0))?;
         module.unload()?;
     }
     Ok(())

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Whose answer one reads: one's own, whatever way the command was given.
+//! Which answer a process reads: its own, in whatever way the command was given.
 
 use crate::case::{cases, check_eq, check_text};
 use crate::helper::Helper;
@@ -52,6 +52,7 @@ cases! {
     parallel_processes_read_their_own_answers (120 s),
 }
 
+/// Starts two sets of one process each.
 fn two_sets() -> Result<[Helper; 2]> {
     Ok([
         Helper::worker("set-a", "plain", None)?,
@@ -59,7 +60,8 @@ fn two_sets() -> Result<[Helper; 2]> {
     ])
 }
 
-/// A shell asks for set-a, then another one for set-b, then the first one reads: it must see its own.
+/// A shell runs `ask` for set-a, then another shell asks for set-b, then the first one runs `read`: it must print the
+/// answer about set-a.
 fn one_shell(ask: &str, read: &str) -> Result<()> {
     let sets = two_sets()?;
     let _module = MEMORY_INFO.load()?;
@@ -90,13 +92,17 @@ fn a_process_that_never_wrote_reads_the_last_answer() -> Result<()> {
     bash("echo RESET > /proc/memory_info")?;
     let printed = bash("cat /proc/memory_info; true")?;
     check_text(
-        "what a process reads that never wrote",
+        "the answer that a process reads that never wrote",
         printed,
         memory_info::SUCCESS,
     )?;
     bash("echo 'FILTER|nobody' > /proc/memory_info")?;
     let printed = bash("cat /proc/memory_info; true")?;
-    check_text("the next answer", printed, memory_info::NO_PROCESS)
+    check_text(
+        "the answer to a later command",
+        printed,
+        memory_info::NO_PROCESS,
+    )
 }
 
 fn a_newer_answer_of_another_process_is_not_read() -> Result<()> {
@@ -110,7 +116,6 @@ fn a_newer_answer_of_another_process_is_not_read() -> Result<()> {
     )
 }
 
-/// A process that got the pid of one that died is not the heir of its answers.
 fn a_reused_pid_does_not_inherit_answers() -> Result<()> {
     let _module = MEMORY_INFO.load()?;
     let mut dead = None;
@@ -130,15 +135,15 @@ fn a_reused_pid_does_not_inherit_answers() -> Result<()> {
                 .map_err(|_| Errno::EIO)
         });
         let reader = match reader {
-            // Somebody else was faster.
+            // Another process has got the pid.
             Err(Errno::EEXIST) => return Ok(None),
-            other => other.context("clone3")?,
+            other => other.context("cannot start a process with a given pid")?,
         };
         drop(to);
         let mut text = Vec::new();
         from.read_to_end(&mut text)?;
         check_eq(
-            "the reader's end",
+            "the status of the reader",
             waitpid(reader, None)?,
             WaitStatus::Exited(reader, 0),
         )?;
@@ -146,13 +151,17 @@ fn a_reused_pid_does_not_inherit_answers() -> Result<()> {
     };
     for _ in 0..10 {
         if let Some(text) = read_under_its_pid()? {
-            return check_text("what it reads", text, memory_info::NO_PROCESS);
+            return check_text(
+                "the answer that a process with a reused pid reads",
+                text,
+                memory_info::NO_PROCESS,
+            );
         }
     }
-    bail!("pid {dead:?} was never free")
+    bail!("the pid {dead:?} was never free")
 }
 
-/// Commands and reads of two shells in turns, with every mixture of ways to give them.
+/// Two shells give commands and read answers in turns, with all combinations of ways to do that.
 fn two_shells_in_turns_read_their_own_answers() -> Result<()> {
     const ASK: [&str; 4] = [
         "echo 'FILTER|NAME' > /proc/memory_info",

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! One open file: its position, its one unchanging answer, reads of any size.
+//! An open file: its position, its answer, which does not change, and reads of any size.
 
 use crate::case::{cases, check_eq, check_text};
 use crate::command_file;
@@ -29,7 +29,7 @@ cases! {
     bad_read_pointer,
 }
 
-/// Everything from the present position on, in reads of `size` bytes.
+/// Reads everything from the current position on, with reads of `size` bytes.
 pub fn read_in_pieces(mut file: &File, size: usize) -> Result<Vec<u8>> {
     let mut text = Vec::new();
     let mut piece = vec![0; size];
@@ -41,6 +41,7 @@ pub fn read_in_pieces(mut file: &File, size: usize) -> Result<Vec<u8>> {
     }
 }
 
+/// Writes a command, which must be accepted as a whole.
 fn write_all(file: &File, command: &str) -> Result<()> {
     check_eq(
         command,
@@ -49,7 +50,7 @@ fn write_all(file: &File, command: &str) -> Result<()> {
     )
 }
 
-/// A file that holds the answer to ALL, and that answer.
+/// Gives the command ALL through an open file. Returns the file and the answer.
 fn all_in_a_file() -> Result<(File, Vec<u8>)> {
     let all = memory_info::answer("ALL\n")?;
     let file = memory_info::open()?;
@@ -79,13 +80,13 @@ fn reads_of_any_size() -> Result<()> {
     for size in [1, 7, 64, 100, 4095, 4096, 4097, 65536, 1 << 20] {
         file.rewind()?;
         check_text(
-            &format!("read by {size} bytes"),
+            &format!("the answer in reads of {size} bytes"),
             read_in_pieces(&file, size)?,
             &all,
         )?;
         let new = File::open(memory_info::PATH)?;
         check_text(
-            &format!("opened anew, by {size} bytes"),
+            &format!("the answer through a new file in reads of {size} bytes"),
             read_in_pieces(&new, size)?,
             &all,
         )?;
@@ -190,15 +191,14 @@ fn a_command_resets_the_position() -> Result<()> {
     write_all(&file, "RESET\n")?;
     check_text("RESET", read_in_pieces(&file, 2)?, memory_info::SUCCESS)?;
     let nonsense = command_file::write(&file, b"NONSENSE\n");
-    check_eq("a bad command", nonsense, Err(Errno::EINVAL))?;
+    check_eq("writing a malformed command", nonsense, Err(Errno::EINVAL))?;
     check_text(
-        "a bad command",
+        "the answer to a malformed command",
         read_in_pieces(&file, 100)?,
         memory_info::INVALID,
     )
 }
 
-/// Two descriptors of one process do not mix.
 fn each_open_file_has_its_own_answer() -> Result<()> {
     let _module = MEMORY_INFO.load()?;
     let (one, two) = (memory_info::open()?, memory_info::open()?);
@@ -215,7 +215,7 @@ fn each_open_file_has_its_own_answer() -> Result<()> {
         memory_info::NO_PROCESS,
     )?;
     check_text(
-        "a third, newly opened",
+        "a third, new file",
         memory_info::read()?,
         memory_info::NO_PROCESS,
     )
@@ -226,7 +226,7 @@ fn append() -> Result<()> {
     let file = OpenOptions::new()
         .append(true)
         .open(memory_info::PATH)
-        .context("cannot open to append")?;
+        .context("cannot open the file for appending")?;
     write_all(&file, "RESET\n")?;
     check_text("RESET by >>", memory_info::read()?, memory_info::SUCCESS)
 }
@@ -234,10 +234,18 @@ fn append() -> Result<()> {
 fn bad_read_pointer() -> Result<()> {
     let _module = MEMORY_INFO.load()?;
     let (file, all) = all_in_a_file()?;
-    // SAFETY: read(2) checks where it writes to, and nothing is mapped there.
+    // SAFETY: By the contract of read(2), it checks the address, at which nothing is mapped.
     let count = Errno::result(unsafe {
         libc::read(file.as_raw_fd(), std::ptr::without_provenance_mut(8), 100)
     });
-    check_eq("read to a bad address", count, Err(Errno::EFAULT))?;
-    check_text("the file afterwards", read_in_pieces(&file, 100)?, &all)
+    check_eq(
+        "reading to an address that is not mapped",
+        count,
+        Err(Errno::EFAULT),
+    )?;
+    check_text(
+        "the answer after a failed read",
+        read_in_pieces(&file, 100)?,
+        &all,
+    )
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The statement's error table: the number, the text in the file, and the line in the kernel log.
+//! The errors of commands: the error number, the message in the file, and the line in the kernel log.
 
 use crate::case::{cases, check_eq, check_text};
 use crate::command_file;
@@ -28,22 +28,23 @@ cases! {
     killed_reset_keeps_the_data (180 s),
 }
 
-/// Requires that just one error was logged, and that it says `message`.
+/// Requires that exactly one error was logged since the last call, and that it contains `message`.
 pub fn logged(log: &mut KernelLog, message: &str) -> Result<()> {
     let errors = log.errors()?;
     ensure!(
         errors.len() == 1 && errors[0].contains(message.trim_end()),
-        "the kernel log must hold one line at KERN_ERR with '{}', but holds {errors:?}",
+        "the kernel log must have one line at KERN_ERR with '{}', but has {errors:?}",
         message.trim_end()
     );
     Ok(())
 }
 
+/// Requires that a command fails with this error number, message and line in the kernel log.
 fn fails_with(command: &str, errno: Errno, message: &str) -> Result<()> {
     let mut log = KernelLog::from_now()?;
     let reply = memory_info::ask(command)?;
-    check_eq("what write returns", reply.write, Err(errno))?;
-    check_text("the file", reply.text, message)?;
+    check_eq("the result of write", reply.write, Err(errno))?;
+    check_text("the message in the file", reply.text, message)?;
     logged(&mut log, message)
 }
 
@@ -61,11 +62,15 @@ fn efault() -> Result<()> {
     let file = memory_info::open()?;
     let mut log = KernelLog::from_now()?;
     let unmapped = std::ptr::without_provenance(8);
-    // SAFETY: write(2) only reads, and checks what it reads from.
+    // SAFETY: By the contract of write(2), it checks the address and only reads.
     let written =
         Errno::result(unsafe { libc::write(std::os::fd::AsRawFd::as_raw_fd(&file), unmapped, 5) });
-    check_eq("what write returns", written, Err(Errno::EFAULT))?;
-    check_text("the file", memory_info::read()?, memory_info::BAD_ADDRESS)?;
+    check_eq("the result of write", written, Err(Errno::EFAULT))?;
+    check_text(
+        "the message in the file",
+        memory_info::read()?,
+        memory_info::BAD_ADDRESS,
+    )?;
     logged(&mut log, memory_info::BAD_ADDRESS)
 }
 
@@ -101,7 +106,7 @@ fn esrch_fails_the_write_if_strict() -> Result<()> {
     fails_with("DEL|present\n", Errno::ESRCH, memory_info::NO_PROCESS)
 }
 
-/// The table's ENOENT: no file, no module.
+/// Without the module, its file does not exist.
 fn enoent_without_the_module() -> Result<()> {
     MEMORY_INFO.load()?.unload()?;
     let error = std::fs::File::open(memory_info::PATH)
@@ -121,7 +126,7 @@ fn success_logs_no_error() -> Result<()> {
     check_eq("errors in the kernel log", log.errors()?, Vec::new())
 }
 
-/// A signal that does not kill does not cut a command short.
+/// A signal that does not kill the process does not interrupt a command.
 fn nonfatal_signals_do_not_interrupt() -> Result<()> {
     static TAKEN: AtomicU32 = AtomicU32::new(0);
     extern "C" fn take(_: libc::c_int) {
@@ -131,7 +136,7 @@ fn nonfatal_signals_do_not_interrupt() -> Result<()> {
     let _bulk = bulk()?;
     let _module = MEMORY_INFO.load()?;
     let action = SigAction::new(SigHandler::Handler(take), SaFlags::empty(), SigSet::empty());
-    // SAFETY: the handler only counts.
+    // SAFETY: The handler is async-signal-safe: it only increments an atomic counter.
     unsafe { sigaction(Signal::SIGALRM, &action) }?;
     let every = |microseconds| -> Result<()> {
         let interval = libc::timeval {
@@ -142,7 +147,7 @@ fn nonfatal_signals_do_not_interrupt() -> Result<()> {
             it_interval: interval,
             it_value: interval,
         };
-        // SAFETY: setitimer(2) only reads the timer.
+        // SAFETY: By the contract of setitimer(2), it reads the timer, which lives during the call, and ignores the null pointer.
         let status = unsafe { libc::setitimer(libc::ITIMER_REAL, &timer, std::ptr::null_mut()) };
         Errno::result(status)
             .map(drop)
@@ -152,7 +157,7 @@ fn nonfatal_signals_do_not_interrupt() -> Result<()> {
     every(2000)?;
     let written = [(); 8].map(|()| command_file::write(&file, b"RESET\n"));
     every(0)?;
-    check_eq("what the RESETs return", written, [Ok(6); 8])?;
+    check_eq("the results of the RESETs", written, [Ok(6); 8])?;
     ensure!(
         TAKEN.load(Ordering::Relaxed) > 0,
         "no signal came while RESET ran"
@@ -160,13 +165,13 @@ fn nonfatal_signals_do_not_interrupt() -> Result<()> {
     Ok(())
 }
 
-/// Enough processes and pages for a RESET to take its time.
+/// Starts enough processes with enough pages that a RESET takes some time.
 fn bulk() -> Result<Vec<Helper>> {
     let pages: Vec<u8> = (0..64).collect();
     crowd(&pages, (0..300).map(|_| "bulk".into()))
 }
 
-/// A RESET whose process is killed in its middle changes nothing, and does not go on for long.
+/// A RESET whose process is killed changes nothing.
 fn killed_reset_keeps_the_data() -> Result<()> {
     const ATTEMPTS: u32 = 24;
     let _bulk = bulk()?;
@@ -175,10 +180,10 @@ fn killed_reset_keeps_the_data() -> Result<()> {
     memory_info::reset()?;
     let usual = started.elapsed();
 
-    let mut cut_short = 0;
+    let mut interrupted = 0;
     for attempt in 0..ATTEMPTS {
         let old = memory_info::all()?;
-        // What a RESET that went through would add.
+        // A RESET that completes would add this set.
         let marker = format!("marker-{attempt}");
         let _marker = Helper::worker(&marker, "plain", None)?;
         let delay = usual.mul_f64(f64::from(attempt) / f64::from(ATTEMPTS));
@@ -187,27 +192,28 @@ fn killed_reset_keeps_the_data() -> Result<()> {
         let done = now.iter().any(|line| line.name == marker.as_bytes());
         if !done {
             check_eq("the data after a killed RESET", &now, &old)?;
-            cut_short += u32::from(matches!(status, WaitStatus::Signaled(..)));
+            interrupted += u32::from(matches!(status, WaitStatus::Signaled(..)));
         } else {
             let bulk = now
                 .iter()
                 .find(|line| line.name == b"bulk")
                 .context("a RESET lost a set")?;
             check_eq(
-                "processes after a RESET that was killed late",
+                "processes of the set after a RESET that completed",
                 bulk.pids.len(),
                 300,
             )?;
         }
     }
     ensure!(
-        cut_short > 0,
-        "none of {ATTEMPTS} RESETs of {} ms was cut short by SIGKILL",
+        interrupted > 0,
+        "none of {ATTEMPTS} RESETs of {} ms was interrupted by SIGKILL",
         usual.as_millis()
     );
     Ok(())
 }
 
+/// Kills a child `delay` after it begins a RESET, and returns its status.
 fn kill_in_reset(delay: Duration) -> Result<WaitStatus> {
     let file = memory_info::open()?;
     let (ready, signal_ready) = child::pipe()?;
@@ -217,14 +223,14 @@ fn kill_in_reset(delay: Duration) -> Result<WaitStatus> {
         command_file::write(&file, b"RESET\n").map(drop)
     })?;
     drop(signal_ready);
-    // The child closes its end right before it writes.
+    // The child closes its end of the pipe right before it writes.
     let _ = std::io::Read::read(&mut &ready, &mut [0])?;
     std::thread::sleep(delay);
     kill(child, Signal::SIGKILL)?;
     let status = waitpid(child, None)?;
     ensure!(
         !matches!(status, WaitStatus::Exited(_, code) if code != 0),
-        "the RESET failed by itself: {status:?}"
+        "the RESET failed before it was killed: {status:?}"
     );
     Ok(status)
 }

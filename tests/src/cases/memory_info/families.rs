@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The module against the oracle: sets of several processes, and everything that runs.
+//! Sets of several processes, and all processes of the machine, compared with the oracle.
 
 use super::memory::agrees;
 use crate::case::{cases, check_eq, skip};
@@ -27,6 +27,7 @@ cases! {
     all_processes_of_the_machine (180 s),
 }
 
+/// Returns the only line.
 fn single(mut lines: Vec<Line>) -> Result<Line> {
     ensure!(lines.len() == 1, "the oracle finds {} sets", lines.len());
     Ok(lines.remove(0))
@@ -39,7 +40,7 @@ fn forked_children_that_did_not_exec() -> Result<()> {
     check_eq("processes", line.pids.len(), 4)?;
     ensure!(
         line.may_be_shared >= 4 * 5 + 3 * 4,
-        "pages shared by descent: {line:?}"
+        "too few pages are shared with forked children: {line:?}"
     );
     Ok(())
 }
@@ -49,7 +50,7 @@ fn identical_pages_in_several_processes() -> Result<()> {
         each.iter().map(|data| crowd::one(name, data)).collect()
     };
     let _same = start("same", [[1, 2, 3, 4], [1, 2, 3, 5], [1, 2, 2, 6]])?;
-    // The same program three times, for what is alike anyway.
+    // The pages of this set differ, so that its identical pages are those of the program itself.
     let _differ = start(
         "differ",
         [[11, 12, 13, 14], [21, 22, 23, 24], [31, 32, 33, 34]],
@@ -60,11 +61,11 @@ fn identical_pages_in_several_processes() -> Result<()> {
         lines
             .iter()
             .find(|line| line.name == name)
-            .context("a set is missing")
+            .context("the oracle does not find a set")
     };
     let (same, differ) = (find(b"same")?, find(b"differ")?);
     check_eq("processes", same.pids.len(), 3)?;
-    // 1 1 1, 2 2 2 2, 3 3.
+    // Identical pages with the contents 1 1 1, 2 2 2 2 and 3 3.
     check_eq(
         "shareable pages",
         same.may_be_shared,
@@ -79,14 +80,18 @@ fn pages_of_other_names_do_not_count() -> Result<()> {
     let alone = single(oracle::agree_on(&["here"])?)?;
     let _there = Helper::worker("there", "patterns", Some("1 2 3 4"))?;
     let beside = single(oracle::agree_on(&["here"])?)?;
-    check_eq("the set with its twin of another name", beside, alone)
+    check_eq(
+        "the line of a set beside a set of another name with the same pages",
+        beside,
+        alone,
+    )
 }
 
 fn leader_exited() -> Result<()> {
     let line = agrees("leader-exited", "")?;
     ensure!(
         line.total > 5 && line.may_be_shared >= 4,
-        "the survivor's memory is missing: {line:?}"
+        "the memory of the remaining thread is missing: {line:?}"
     );
     Ok(())
 }
@@ -102,24 +107,24 @@ fn vfork() -> Result<()> {
     )
 }
 
-/// An address space that several processes share counts once in a set, and in each set of another name.
+/// An address space that several processes share is counted once in each set.
 fn clone_vm() -> Result<()> {
     let _helper = Helper::worker("sharers", "clone-vm", Some("sharer-b"))?;
     let _module = MEMORY_INFO.load()?;
     let lines = oracle::agree_on(&["sharers", "sharer-b"])?;
     check_eq("sets", lines.len(), 2)?;
-    check_eq("processes of the one name", lines[0].pids.len(), 2)?;
-    check_eq("processes of the other", lines[1].pids.len(), 1)?;
-    check_eq("pages, counted once", lines[0].total, lines[1].total)
+    check_eq("processes of the first name", lines[0].pids.len(), 2)?;
+    check_eq("processes of the other name", lines[1].pids.len(), 1)?;
+    check_eq("pages of both sets", lines[0].total, lines[1].total)
 }
 
-/// Processes of other pid namespaces are listed by the pids that the reader knows.
+/// Processes of other pid namespaces are listed with the pids that they have for the reader.
 fn in_a_pid_namespace() -> Result<()> {
     let helper = Helper::worker("contained", "namespace", None)?;
     let _module = MEMORY_INFO.load()?;
     let line = single(oracle::agree_on(&["contained"])?)?;
     check_eq(
-        "processes: the maker of the namespace and its process 1",
+        "processes: the creator of the namespace and its process 1",
         line.pids.len(),
         2,
     )?;
@@ -139,7 +144,7 @@ fn programs_of_32_bits() -> Result<()> {
             .downcast_ref::<std::io::Error>()
             .and_then(std::io::Error::raw_os_error);
         if refused == Some(libc::ENOEXEC) {
-            return skip("this kernel runs no 32-bit programs");
+            return skip("this kernel cannot run 32-bit programs");
         }
     }
     let _pair = pair?;
@@ -148,12 +153,12 @@ fn programs_of_32_bits() -> Result<()> {
     check_eq("processes", line.pids.len(), 2)?;
     ensure!(
         line.may_be_shared >= 12,
-        "two times six data pages: {line:?}"
+        "two processes have six data pages each: {line:?}"
     );
     Ok(())
 }
 
-/// Real programs, waiting for input or time.
+/// Starts real programs that wait for input or sleep, and stops them.
 fn programs() -> Result<Vec<Helper>> {
     let mut helpers = Vec::new();
     for _ in 0..2 {
@@ -175,11 +180,11 @@ fn dynamically_linked_programs() -> Result<()> {
     let bash = lines
         .iter()
         .find(|line| line.name == b"bash")
-        .context("no set named bash")?;
+        .context("the oracle finds no set named bash")?;
     let maps = std::fs::read_to_string(format!("/proc/{}/maps", bash.pids[0]))?;
     ensure!(
         maps.contains("libc.so"),
-        "bash is not dynamically linked here, so nothing was tested"
+        "bash is not dynamically linked on this machine, so nothing was tested"
     );
     Ok(())
 }

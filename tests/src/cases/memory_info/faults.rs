@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Memory that runs out anywhere: each allocation of each command and of the load fails once, then some at
-//! several rates. Only ENOMEM may come out, and the data of before stays.
+//! Exhausted memory: each allocation of each command and of the load fails once, then allocations fail at several rates. The
+//! only error may be ENOMEM, and the data must be unchanged.
 
 use super::errors::logged;
 use crate::case::{cases, check_eq, check_text};
@@ -34,18 +34,19 @@ fn enomem_is_answered_and_logged() -> Result<()> {
     let file = memory_info::open()?;
     let mut log = KernelLog::from_now()?;
     let written = faults.one_in(1, || command_file::write(&file, b"RESET\n"))?;
-    check_eq("what write returns", written, Err(Errno::ENOMEM))?;
+    check_eq("the result of write", written, Err(Errno::ENOMEM))?;
     check_text(
-        "what a new reader sees",
+        "the answer in a new file",
         memory_info::read()?,
         memory_info::NO_MEMORY,
     )?;
     logged(&mut log, memory_info::NO_MEMORY)
 }
 
-/// More allocations than any command has.
+/// More allocations than any command makes.
 const MANY: u32 = 5_000;
 
+/// Gives a command repeatedly: the first time, its first allocation fails, then its second, and so on.
 fn each_allocation(command: &str) -> Result<()> {
     let faults = Faults::set_up()?;
     let _steady = Helper::worker("steady", "plain", None)?;
@@ -61,13 +62,13 @@ fn each_allocation(command: &str) -> Result<()> {
         );
         if tried.short_by > 0 {
             check_eq(
-                "what write returns without a fault",
+                "the result of write without a fault",
                 tried.outcome,
                 Ok(command.len()),
             )?;
             ensure!(
                 failures > 0 || !needs_memory(command),
-                "no allocation of {command:?} made it fail"
+                "no failed allocation made {command:?} fail"
             );
             return memory_info::reset();
         }
@@ -78,7 +79,7 @@ fn each_allocation(command: &str) -> Result<()> {
     bail!("{command:?} still allocates after {MANY} allocations")
 }
 
-/// What is deleted only has to be answered, and the place for that came with the open file.
+/// Returns false for a command that does not allocate: DEL only needs memory for its answer, which belongs to the open file.
 fn needs_memory(command: &str) -> bool {
     !command.starts_with("DEL")
 }
@@ -94,37 +95,41 @@ fn each_allocation_of_an_open() -> Result<()> {
             Ok(file) => {
                 check_eq("ALL", command_file::write(&file, b"ALL\n"), Ok(4))?;
                 if tried.short_by > 0 {
-                    ensure!(failures > 0, "no allocation of an open made it fail");
+                    ensure!(failures > 0, "no failed allocation made open(2) fail");
                     return Ok(());
                 }
             }
             Err(errno) => {
                 failures += 1;
-                check_eq("what open fails with", errno, Some(libc::ENOMEM))?;
+                check_eq("the error of open", errno, Some(libc::ENOMEM))?;
             }
         }
     }
-    bail!("opening still allocates after {MANY} allocations")
+    bail!("open(2) still allocates after {MANY} allocations")
 }
 
-/// Whether the command failed; if so, how it may fail.
+/// Returns true if the command failed. If so, requires that it failed with ENOMEM and left the data unchanged.
 fn check(command: &str, file: &File, written: Result<usize, Errno>, old: &[u8]) -> Result<bool> {
     match written {
         Ok(length) => {
-            check_eq("what write returns", length, command.len())?;
+            check_eq("the result of write", length, command.len())?;
             return Ok(false);
         }
-        Err(errno) => check_eq("what write fails with", errno, Errno::ENOMEM)?,
+        Err(errno) => check_eq("the error of write", errno, Errno::ENOMEM)?,
     }
     let mut text = Vec::new();
     std::io::Read::read_to_end(&mut { file }, &mut text)?;
     check_text("the answer", text, memory_info::NO_MEMORY)?;
     check_text(
-        "what a new reader sees",
+        "the answer in a new file",
         memory_info::read()?,
         memory_info::NO_MEMORY,
     )?;
-    check_text("the data afterwards", memory_info::answer("ALL\n")?, old)?;
+    check_text(
+        "the data after the failure",
+        memory_info::answer("ALL\n")?,
+        old,
+    )?;
     Ok(true)
 }
 
@@ -142,7 +147,7 @@ fn at_several_rates() -> Result<()> {
     let faults = Faults::set_up()?;
     let _steady = Helper::worker("steady", "plain", None)?;
     let _module = MEMORY_INFO.load()?;
-    // What the calls need of this process's own memory is there afterwards.
+    // After this call, the test itself needs no more memory for the calls below.
     faults
         .one_in(1_000_000, || {
             command_file::write(&memory_info::open()?, b"ALL\n").map_err(Into::into)
@@ -159,7 +164,7 @@ fn at_several_rates() -> Result<()> {
                     .with_context(|| format!("one in {every} failed in {command:?}"))?;
                 ensure!(
                     failed || every > 1 || !needs_memory(command),
-                    "{command:?} needs no memory at all"
+                    "{command:?} succeeded although every allocation failed"
                 );
                 if !failed {
                     memory_info::reset()?;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The module against the oracle: mappings of files.
+//! Mappings of files, compared with the oracle.
 
 use super::memory::agrees;
 use crate::case::{cases, skip};
@@ -16,20 +16,23 @@ cases! {
     on_the_root => || mapped(Path::new("/")),
 }
 
-/// Read-only mappings, shared and private, of a file in `directory`.
+/// Compares shared and private read-only mappings of a file in `directory`.
 fn mapped(directory: &Path) -> Result<()> {
     let file = tempfile::NamedTempFile::new_in(directory)
         .with_context(|| format!("cannot make a file in {}", directory.display()))?;
     std::fs::write(file.path(), shapes::file_contents())?;
     let line = agrees("file", &file.path().to_string_lossy())?;
-    ensure!(line.may_be_shared >= 15, "pages of the file: {line:?}");
+    ensure!(
+        line.may_be_shared >= 15,
+        "too few pages of the file may be shared: {line:?}"
+    );
     Ok(())
 }
 
-/// A memory file system that uses huge pages.
+/// The file is in a memory file system that uses huge pages.
 fn huge() -> Result<()> {
     if !has_transparent_huge_pages() {
-        return skip("this kernel has no transparent huge pages");
+        return skip("this kernel does not have transparent huge pages");
     }
     let directory = tempfile::tempdir()?;
     let nothing = None::<&str>;
@@ -45,11 +48,11 @@ fn huge() -> Result<()> {
     let outcome = std::fs::write(&path, b"")
         .map_err(anyhow::Error::from)
         .and_then(|()| agrees("huge-file", &path.to_string_lossy()));
-    umount2(directory.path(), MntFlags::MNT_DETACH).context("cannot unmount")?;
+    umount2(directory.path(), MntFlags::MNT_DETACH).context("cannot unmount the tmpfs")?;
     let line = outcome?;
     ensure!(
         line.may_be_shared >= 1024,
-        "1024 pages of the file: {line:?}"
+        "fewer than the 1024 pages of the file may be shared: {line:?}"
     );
     Ok(())
 }

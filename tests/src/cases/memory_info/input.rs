@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Bad input: whatever is written, the right error comes back and the data stays.
+//! Malformed input: each command fails with the right error, and the data is unchanged.
 
 use crate::case::{cases, check_eq, check_text};
 use crate::command_file;
@@ -23,6 +23,7 @@ cases! {
     one_mebibyte,
 }
 
+/// Malformed commands.
 const MALFORMED: &[&[u8]] = &[
     b"",
     b"\n",
@@ -83,12 +84,12 @@ const MALFORMED: &[&[u8]] = &[
     b"HELP\n",
 ];
 
-/// Requires EINVAL and its message for `command`.
+/// Requires that `command` fails with EINVAL and its message.
 fn refused(command: &[u8]) -> Result<()> {
     let reply = memory_info::ask(command)?;
     let what = format!("\"{}\"", command[..command.len().min(100)].escape_ascii());
     check_eq(
-        &format!("what writing {what} returns"),
+        &format!("the result of writing {what}"),
         reply.write,
         Err(Errno::EINVAL),
     )?;
@@ -99,11 +100,11 @@ fn refused(command: &[u8]) -> Result<()> {
     )
 }
 
-/// Does `test` with the module loaded, and requires that it left the data as it was.
+/// Runs `test` with the module loaded and requires that the data is unchanged.
 fn leaves_data(test: impl FnOnce() -> Result<()>) -> Result<()> {
     let _helper = Helper::worker("witness", "patterns", Some("1 1 2"))?;
     let _module = MEMORY_INFO.load()?;
-    // This program's own memory changes, which a RESET in the test brings to light.
+    // The memory of this program changes, which is visible after a RESET in the test.
     let own = std::fs::read("/proc/self/comm")?;
     let others = || -> Result<Vec<Line>> {
         let mut lines = memory_info::all()?;
@@ -112,7 +113,7 @@ fn leaves_data(test: impl FnOnce() -> Result<()>) -> Result<()> {
     };
     let before = others()?;
     test()?;
-    check_eq("the data after bad input", others()?, before)
+    check_eq("the data after malformed input", others()?, before)
 }
 
 fn malformed() -> Result<()> {
@@ -150,7 +151,7 @@ fn well_formed_names_that_match_nothing() -> Result<()> {
     })
 }
 
-/// `FILTER|xx…` of `length` bytes in all, the last of them `last`.
+/// Returns a command `FILTER|xx…` of `length` bytes, the last of which is `last`.
 fn filter_of(length: usize, last: u8) -> Vec<u8> {
     let mut command = b"FILTER|".to_vec();
     command.resize(length - 1, b'x');
@@ -177,7 +178,7 @@ fn sizes() -> Result<()> {
         ] {
             refused(&filter_of(length, last))?;
         }
-        // Too long, even if only newlines or zeros follow a command.
+        // A command followed by newlines, zeros or spaces may be too long, too.
         for filler in [b'\n', 0, b' '] {
             let mut command = b"RESET\n".to_vec();
             command.resize(65, filler);
@@ -196,9 +197,9 @@ fn one_mebibyte() -> Result<()> {
     })
 }
 
-/// One `write` of `count` bytes at `address`, which may be no memory of ours.
+/// Writes `count` bytes from `address`, at which nothing may be mapped, with a single system call.
 fn write_raw(file: &File, address: usize, count: usize) -> Result<usize, Errno> {
-    // SAFETY: write(2) only reads, and checks what it reads from.
+    // SAFETY: By the contract of write(2), it checks the address and only reads.
     Errno::result(unsafe {
         libc::write(
             file.as_raw_fd(),
@@ -228,7 +229,7 @@ fn bad_pointer() -> Result<()> {
             check_text(&what, memory_info::read()?, memory_info::BAD_ADDRESS)?;
             memory_info::reset()?;
         }
-        // Too long is said first, since nothing needs to be read to see it.
+        // The length is checked first, since that does not need the contents.
         for (address, count) in [(8, 65), (end - 5, 1 << 20)] {
             let what = format!("{count} bytes at {address:#x}");
             check_eq(&what, write_raw(&file, address, count), Err(Errno::EINVAL))?;
@@ -236,9 +237,13 @@ fn bad_pointer() -> Result<()> {
         }
         // The kernel itself refuses its own addresses before the module is asked.
         let kernel = write_raw(&file, 0xffff_8880_0000_0000, 5);
-        check_eq("5 bytes of the kernel's", kernel, Err(Errno::EFAULT))?;
+        check_eq(
+            "5 bytes at an address of the kernel",
+            kernel,
+            Err(Errno::EFAULT),
+        )?;
         let null = write_raw(&file, 0, 0);
-        check_eq("no bytes at no address", null, Err(Errno::EINVAL))
+        check_eq("0 bytes at address 0", null, Err(Errno::EINVAL))
     })
 }
 
@@ -256,7 +261,7 @@ fn split_writes() -> Result<()> {
                 check_text(&what, memory_info::read()?, memory_info::INVALID)?;
             }
         }
-        // A command and its newline apart: the first is one, the second is none.
+        // A command without its newline is complete, and the newline alone is not a command.
         let file = memory_info::open()?;
         check_eq("RESET", command_file::write(&file, b"RESET"), Ok(5))?;
         check_text("RESET", memory_info::read()?, memory_info::SUCCESS)?;
@@ -267,5 +272,5 @@ fn split_writes() -> Result<()> {
         )?;
         check_text("a newline", memory_info::read()?, memory_info::INVALID)
     })
-    .context("a command is one write")
+    .context("a command must be a single write")
 }

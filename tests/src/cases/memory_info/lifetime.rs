@@ -44,11 +44,11 @@ fn bad_parameters_fail_to_load() -> Result<()> {
         )?;
         ensure!(
             !MEMORY_INFO.is_loaded(),
-            "the module is there after a failed load with '{parameters}'"
+            "the module is loaded after a failed load with '{parameters}'"
         );
         ensure!(
             !std::path::Path::new(memory_info::PATH).exists(),
-            "{} is there after a failed load with '{parameters}'",
+            "{} exists after a failed load with '{parameters}'",
             memory_info::PATH
         );
     }
@@ -77,7 +77,7 @@ fn unload_with_open_files() -> Result<()> {
                 .read(&mut [0; 100])
                 .map_err(|error| error.raw_os_error());
             check_eq(
-                &format!("reading an old file {when}"),
+                &format!("reading a file opened before unloading, {when}"),
                 read,
                 Err(Some(libc::EIO)),
             )?;
@@ -85,7 +85,7 @@ fn unload_with_open_files() -> Result<()> {
         for file in [&unread, &written] {
             let written = command_file::write(file, b"ALL\n");
             check_eq(
-                &format!("writing an old file {when}"),
+                &format!("writing a file opened before unloading, {when}"),
                 written,
                 Err(Errno::EIO),
             )?;
@@ -100,10 +100,10 @@ fn unload_with_open_files() -> Result<()> {
     all_fail("after unloading again")
 }
 
-/// Writers and readers in full swing see errors, nothing worse, and loading again works at once.
+/// Active writers and readers get errors, and the module can be loaded again at once.
 fn unload_during_commands() -> Result<()> {
     let mut module = MEMORY_INFO.load()?;
-    // Long enough for some commands to be answered, also where all is slow.
+    // The module stays loaded long enough for some commands to be answered, even on a slow machine.
     let start = Instant::now();
     memory_info::reset()?;
     let window = Duration::from_millis(150) + 10 * start.elapsed();
@@ -139,6 +139,6 @@ fn fifty_loads_leak_nothing() -> Result<()> {
         memory_info::reset()?;
         module.unload()
     };
-    // 45 leaked snapshots or answers of 300 processes would be much more.
+    // 45 leaked snapshots or answers of 300 processes would be far above the tolerance.
     keeps_nothing(round)
 }

@@ -48,10 +48,10 @@ fn the_example_of_the_task() -> Result<()> {
         "#,
     )?;
     let parts: Vec<&str> = printed.split("--\n").collect();
-    check_eq("number of answers", parts.len(), 6)?;
+    check_eq("the number of answers", parts.len(), 6)?;
     let all = listing::parse(parts[0].as_bytes())?;
     let sets: Vec<_> = all.iter().filter(|line| line.name == b"sshd").collect();
-    check_eq("lines of sshd in ALL", sets.len(), 1)?;
+    check_eq("the number of lines of sshd in ALL", sets.len(), 1)?;
     ensure!(
         all.iter().any(|line| line.name == b"cron"),
         "ALL does not list cron:\n{}",
@@ -60,7 +60,7 @@ fn the_example_of_the_task() -> Result<()> {
     check_text("FILTER|sshd", parts[1], sets[0].print())?;
     let mut pids: Vec<i32> = sshd.iter().map(Helper::pid).collect();
     pids.sort_unstable();
-    check_eq("pids of sshd", &sets[0].pids, &pids)?;
+    check_eq("the pids of sshd", &sets[0].pids, &pids)?;
     check_text("DEL|sshd", parts[2], memory_info::SUCCESS)?;
     check_text("FILTER|sshd after DEL", parts[3], memory_info::NO_PROCESS)?;
     check_text("RESET", parts[4], memory_info::SUCCESS)?;
@@ -102,7 +102,7 @@ fn all_is_well_formed() -> Result<()> {
         pids.contains(&(std::process::id() as i32)),
         "this process is missing"
     );
-    ensure!(!pids.contains(&2), "kthreadd, a kernel thread, is listed");
+    ensure!(!pids.contains(&2), "the kernel thread kthreadd is listed");
     Ok(())
 }
 
@@ -126,7 +126,7 @@ fn only_load_and_reset_scan() -> Result<()> {
     drop(early);
     let _late = Helper::worker("late", "plain", None)?;
     check_text(
-        "a process that ended stays listed",
+        "a process that exited stays listed until RESET",
         memory_info::filter("early")?,
         before,
     )?;
@@ -137,7 +137,7 @@ fn only_load_and_reset_scan() -> Result<()> {
     )?;
     memory_info::reset()?;
     check_text(
-        "RESET drops what ended",
+        "a process that exited is not listed after RESET",
         memory_info::filter("early")?,
         memory_info::NO_PROCESS,
     )?;
@@ -154,7 +154,7 @@ fn del_lasts_until_reset() -> Result<()> {
         memory_info::SUCCESS,
     )?;
     check_text(
-        "DEL again",
+        "a second DEL",
         memory_info::answer("DEL|deleted\n")?,
         memory_info::NO_PROCESS,
     )?;
@@ -162,7 +162,7 @@ fn del_lasts_until_reset() -> Result<()> {
         .into_iter()
         .filter(|line| line.name != b"deleted")
         .collect();
-    check_eq("what ALL shows after DEL", memory_info::all()?, others)?;
+    check_eq("the answer to ALL after DEL", memory_info::all()?, others)?;
     memory_info::reset()?;
     memory_info::line_of("deleted").map(drop)
 }

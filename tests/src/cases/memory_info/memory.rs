@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The module against the oracle: one process with a memory of every kind.
+//! Processes with memory of every kind, compared with the oracle.
 
 use crate::case::{cases, check_eq, skip};
 use crate::crowd;
@@ -38,7 +38,8 @@ cases! {
     reserved_terabytes (120 s),
 }
 
-/// Requires that module and oracle agree on two workers of a shape.
+/// Requires that the module and the oracle agree on a set of one worker of a shape and on a set of two. Returns the line of
+/// the first.
 pub fn agrees(shape: &str, argument: &str) -> Result<Line> {
     let argument = (!argument.is_empty()).then_some(argument);
     let _one = Helper::worker("one", shape, argument)?;
@@ -57,7 +58,7 @@ pub fn agrees(shape: &str, argument: &str) -> Result<Line> {
     let one = lines
         .iter()
         .position(|line| line.name == b"one")
-        .context("no set named one")?;
+        .context("the oracle finds no set named one")?;
     Ok(lines.swap_remove(one))
 }
 
@@ -70,7 +71,7 @@ fn identical_pages_of_one_process() -> Result<()> {
         lines
             .iter()
             .find(|line| line.name == name)
-            .context("a set is missing")
+            .context("the oracle does not find a set")
     };
     let (plain, alike) = (find(b"plain")?, find(b"alike")?);
     check_eq(
@@ -85,7 +86,7 @@ fn zero_pages() -> Result<()> {
     let line = agrees("zero-pages", "")?;
     ensure!(
         line.may_be_shared >= 17,
-        "16 zero pages and one written with zeros: {line:?}"
+        "fewer than 16 zero pages and one written with zeros may be shared: {line:?}"
     );
     Ok(())
 }
@@ -93,7 +94,7 @@ fn zero_pages() -> Result<()> {
 fn secret() -> Result<()> {
     if let Err(error) = shapes::secret_memory() {
         return skip(format!(
-            "memfd_secret: {error}; the kernel may need secretmem.enable=1"
+            "memfd_secret(2) failed: {error}; the kernel may need the parameter secretmem.enable=1"
         ));
     }
     agrees("secret", "").map(drop)
@@ -101,22 +102,22 @@ fn secret() -> Result<()> {
 
 fn device() -> Result<()> {
     if let Err(error) = std::fs::File::open("/dev/mem") {
-        return skip(format!("/dev/mem: {error}"));
+        return skip(format!("cannot open /dev/mem: {error}"));
     }
     agrees("device", "").map(drop)
 }
 
-/// Pages that a driver inserts one by one (VM_MIXEDMAP without VM_IO) are valid, and never shareable.
+/// Pages that a driver inserts one by one (`VM_MIXEDMAP` without `VM_IO`) are valid, but never shareable.
 fn inserted_by_a_driver() -> Result<()> {
     if let Err(error) = shapes::io_uring() {
-        return skip(format!("io_uring: {error}"));
+        return skip(format!("cannot make an io_uring: {error}"));
     }
     agrees("inserted-pages", "").map(drop)
 }
 
 fn huge(shape: &str, shareable: u64) -> Result<()> {
     if !has_transparent_huge_pages() {
-        return skip("this kernel has no transparent huge pages");
+        return skip("this kernel does not have transparent huge pages");
     }
     let line = agrees(shape, "")?;
     ensure!(
@@ -130,7 +131,7 @@ fn hugetlb() -> Result<()> {
     const POOL: &str = "/proc/sys/vm/nr_hugepages";
     const WANTED: u32 = 9;
     if !Path::new(POOL).exists() {
-        return skip("this kernel has no hugetlb pages");
+        return skip("this kernel does not have hugetlb pages");
     }
     let _pool = Setting::set(POOL, &WANTED.to_string())?;
     let got: u32 = std::fs::read_to_string(POOL)?.trim().parse()?;
@@ -142,18 +143,18 @@ fn hugetlb() -> Result<()> {
     let line = agrees("hugetlb", "")?;
     ensure!(
         line.may_be_shared >= 1024,
-        "two huge pages of repeated contents: {line:?}"
+        "fewer than the 1024 pages of two huge pages may be shared: {line:?}"
     );
     Ok(())
 }
 
-/// Swap space on a compressed memory disk.
+/// Swap space on a compressed memory disk (zram). Dropping it turns it off.
 struct SwapSpace;
 
 impl SwapSpace {
     const DISK: &str = "/dev/zram0";
 
-    /// Nothing if this machine cannot have it; then the reason.
+    /// Turns the swap space on. The inner error is the reason why this machine cannot have it.
     fn set_up() -> Result<Result<Self, String>> {
         if !Path::new(Self::DISK).exists() {
             for module in ["lz4hc_compress", "zram"].map(KernelModule::named) {
@@ -178,10 +179,10 @@ impl SwapSpace {
             .output()?;
         ensure!(
             made.status.success(),
-            "mkswap: {}",
+            "mkswap failed: {}",
             String::from_utf8_lossy(&made.stderr)
         );
-        // SAFETY: the path ends with a zero byte.
+        // SAFETY: By its type, the path ends with a zero byte and lives during the call.
         let status = unsafe { libc::swapon(c"/dev/zram0".as_ptr(), 0) };
         ensure!(
             status == 0,
@@ -194,12 +195,12 @@ impl SwapSpace {
 
 impl Drop for SwapSpace {
     fn drop(&mut self) {
-        // SAFETY: the path ends with a zero byte.
+        // SAFETY: By its type, the path ends with a zero byte and lives during the call.
         if unsafe { libc::swapoff(c"/dev/zram0".as_ptr()) } != 0 {
             eprintln!("swapoff failed: {}", std::io::Error::last_os_error());
         }
         if let Err(error) = std::fs::write("/sys/block/zram0/reset", "1") {
-            eprintln!("cannot give the memory disk back: {error}");
+            eprintln!("cannot reset the memory disk: {error}");
         }
     }
 }
@@ -216,17 +217,20 @@ fn swapped_out() -> Result<()> {
 
 fn merged_by_ksm() -> Result<()> {
     if !Path::new("/sys/kernel/mm/ksm/run").exists() {
-        return skip("this kernel has no same-page merging");
+        return skip("this kernel does not have same-page merging");
     }
     let _pages = Setting::set("/sys/kernel/mm/ksm/pages_to_scan", "1000")?;
     let _sleep = Setting::set("/sys/kernel/mm/ksm/sleep_millisecs", "1")?;
     let _run = Setting::set("/sys/kernel/mm/ksm/run", "1")?;
     let line = agrees("merged", "")?;
-    ensure!(line.may_be_shared >= 64, "64 merged pages: {line:?}");
+    ensure!(
+        line.may_be_shared >= 64,
+        "fewer than 64 merged pages may be shared: {line:?}"
+    );
     Ok(())
 }
 
-/// Memory that is only reserved costs nothing.
+/// Memory that is only reserved costs no time.
 fn reserved_terabytes() -> Result<()> {
     const TERABYTES: u64 = 4;
     let _module = MEMORY_INFO.load()?;
@@ -236,11 +240,11 @@ fn reserved_terabytes() -> Result<()> {
     let lines = oracle::agree_on(&["sparse"])?;
     ensure!(
         lines[0].total > TERABYTES << 28,
-        "{TERABYTES} TiB are missing: {:?}",
+        "the total lacks {TERABYTES} TiB: {:?}",
         lines[0]
     );
     drop(helper);
-    // Generous: a walk page by page takes minutes.
+    // The limit is high, since a walk over single pages would take minutes.
     ensure!(
         with < 3 * without + Duration::from_millis(50),
         "RESET takes {with:?} with {TERABYTES} TiB reserved, {without:?} without"
@@ -248,6 +252,7 @@ fn reserved_terabytes() -> Result<()> {
     Ok(())
 }
 
+/// Returns the time of the fastest of several RESETs.
 fn fastest_reset() -> Result<Duration> {
     let mut fastest = Duration::MAX;
     for _ in 0..5 {

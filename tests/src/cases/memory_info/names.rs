@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Process names of every length and of all kinds of bytes.
+//! Process names of every length and with all kinds of bytes.
 
 use crate::case::{cases, check_eq, check_text};
 use crate::escape::escape;
@@ -22,7 +22,7 @@ cases! {
     names_of_threads_do_not_count,
 }
 
-/// A stopped process with this name of any bytes; the runner ends it with the test.
+/// Starts a process with this name, which stops itself.
 fn named(name: &[u8]) -> Result<Pid> {
     let child = child::start(|| {
         nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
@@ -33,16 +33,21 @@ fn named(name: &[u8]) -> Result<Pid> {
     Ok(child)
 }
 
+/// Requires that FILTER finds the process `pid` by this name.
 fn listed_as(name: &[u8], pid: Pid) -> Result<()> {
     let line = memory_info::line_of(name)?;
     check_text("the printed name", &line.name, escape(name))?;
-    check_eq("the pids of the name", line.pids, vec![pid.as_raw()])
+    check_eq(
+        "the pids in the line of the name",
+        line.pids,
+        vec![pid.as_raw()],
+    )
 }
 
 fn longest() -> Result<()> {
     let fourteen = named(b"fourteen-bytes")?;
     let fifteen = named(b"fifteen-bytes-x")?;
-    // The kernel cuts it: a comm holds 15 bytes.
+    // The kernel truncates this name: a comm has at most 15 bytes.
     let cut = named(b"sixteen-bytes-xy")?;
     let _module = MEMORY_INFO.load()?;
     listed_as(b"fourteen-bytes", fourteen)?;
@@ -58,7 +63,7 @@ fn longest() -> Result<()> {
     }
     let longest = "x".repeat(56);
     check_text(
-        "56 bytes",
+        "a name of 56 bytes",
         memory_info::filter(longest)?,
         memory_info::NO_PROCESS,
     )
@@ -115,7 +120,7 @@ fn newline_and_empty() -> Result<()> {
             .iter()
             .find(|line| line.name == printed)
             .with_context(|| format!("ALL has no line for \"{}\"", printed.escape_ascii()))?;
-        check_eq("its pids", &line.pids, &vec![pid.as_raw()])?;
+        check_eq("the pids of the set", &line.pids, &vec![pid.as_raw()])?;
     }
     Ok(())
 }
@@ -131,7 +136,7 @@ fn names_of_threads_do_not_count() -> Result<()> {
         line.pids
     );
     check_text(
-        "the thread's name",
+        "the name of a thread",
         memory_info::filter("survivor")?,
         memory_info::NO_PROCESS,
     )

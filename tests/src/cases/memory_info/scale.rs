@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Many processes under one name, and many names.
+//! Many processes with the same name, many names, and many commands at once.
 
 use super::descriptor::read_in_pieces;
 use crate::case::{cases, check_eq, check_text};
@@ -25,16 +25,16 @@ cases! {
     concurrent_resets_share_scans (120 s),
 }
 
-/// As many as two gibibytes of memory and an emulated processor bear.
+/// Number of processes, limited by 2 GiB of memory and an emulated processor.
 const MANY: usize = 1500;
 
-/// Requires that the file, opened anew and read in pieces of any size, gives `text`.
+/// Requires that a new file reads as `text`, with reads of any size.
 fn same_in_pieces(text: &[u8]) -> Result<()> {
     for size in [1, 7, 4096, 1 << 20] {
         let read = read_in_pieces(&File::open(memory_info::PATH)?, size)?;
         ensure!(
             read == text,
-            "{} bytes read by {size} differ from the answer",
+            "{} bytes in reads of {size} bytes differ from the answer",
             read.len()
         );
     }
@@ -49,7 +49,7 @@ fn many_processes_of_one_name() -> Result<()> {
     check_eq("processes of the set", lines[0].pids.len(), MANY)?;
     ensure!(
         lines[0].may_be_shared >= 3 * MANY as u64,
-        "three data pages each: {} in all",
+        "three data pages of each process may be shared, but only {} may be",
         lines[0].may_be_shared
     );
     let mut pids: Vec<i32> = crowd.iter().map(Helper::pid).collect();
@@ -80,7 +80,7 @@ fn many_names() -> Result<()> {
             vec![helper.pid()],
         )?;
     }
-    // Deleting every other one leaves the others.
+    // Deleting every second set leaves the others.
     for index in (0..MANY).step_by(2) {
         let answer = memory_info::answer(format!("DEL|{}\n", name(index)))?;
         check_text(
@@ -90,13 +90,17 @@ fn many_names() -> Result<()> {
         )?;
     }
     let left: Vec<Line> = memory_info::all()?;
-    check_eq("sets that are left", left.len(), lines.len() - MANY / 2)?;
+    check_eq(
+        "sets after deleting half of them",
+        left.len(),
+        lines.len() - MANY / 2,
+    )?;
     oracle::agree_on(&["name-0000", "name-0777", "name-1499"]).map(drop)
 }
 
-/// RESETs that wait together cost two scans at most, however many they are.
+/// RESETs that wait at the same time cost two scans at most.
 fn concurrent_resets_share_scans() -> Result<()> {
-    const AT_ONCE: u32 = 16;
+    const CONCURRENT: u32 = 16;
     let pages: Vec<u8> = (0..64).collect();
     let _crowd = crowd(&pages, (0..400).map(|_| "crowd".into()))?;
     let _module = MEMORY_INFO.load()?;
@@ -108,7 +112,7 @@ fn concurrent_resets_share_scans() -> Result<()> {
 
     let (mut wait, mut go) = child::pipe()?;
     let mut children = Vec::new();
-    for _ in 0..AT_ONCE {
+    for _ in 0..CONCURRENT {
         let file = memory_info::open()?;
         children.push(child::start(|| {
             wait.read_exact(&mut [0]).map_err(|_| Errno::EPIPE)?;
@@ -116,19 +120,19 @@ fn concurrent_resets_share_scans() -> Result<()> {
         })?);
     }
     let start = Instant::now();
-    go.write_all(&[0; AT_ONCE as usize])?;
+    go.write_all(&[0; CONCURRENT as usize])?;
     for child in children {
         let status = waitpid(child, None)?;
         ensure!(
             matches!(status, WaitStatus::Exited(_, 0)),
-            "a RESET among many failed: {status:?}"
+            "a concurrent RESET failed: {status:?}"
         );
     }
     let together = start.elapsed();
-    // Generous: without sharing it is sixteen times one.
+    // The limit is high, since without sharing this takes sixteen times as long as one RESET.
     ensure!(
         together < 6 * single + Duration::from_millis(50),
-        "{AT_ONCE} RESETs at once took {together:?}, one takes {single:?}"
+        "{CONCURRENT} concurrent RESETs took {together:?}, one takes {single:?}"
     );
     Ok(())
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What users without privileges can do to the machine once `mode` has let them in: ask, and no more.
+//! Users without privileges, after the parameter `mode` lets them open the file: they can give commands, but cannot exhaust
+//! the memory of the machine or delay others.
 
 use super::errors::logged;
 use crate::case::{cases, check_eq, check_text};
@@ -30,11 +31,12 @@ cases! {
     killed_resets_do_not_starve_other_callers (300 s),
 }
 
-/// Sets in the answer to ALL where it has to be large, some 90 KB.
+/// Number of sets that make the answer to ALL large: about 90 KB.
 const SETS: usize = 1000;
-/// What the kernel's own memory wobbles by.
+/// Bytes by which the memory of the kernel varies by itself.
 const SLACK: u64 = 24 << 20;
 
+/// Starts enough processes that the answer to ALL is large.
 fn large_answers() -> Result<Vec<Helper>> {
     let crowd = crowd(
         &[],
@@ -44,17 +46,18 @@ fn large_answers() -> Result<Vec<Helper>> {
     Ok(crowd)
 }
 
-/// What `then` leads to in a child process without privileges.
+/// Runs `then` in a child process without privileges and returns the result.
 fn as_nobody(then: impl FnOnce() -> Outcome) -> Result<Outcome> {
     child::run(|| become_nobody().and_then(|()| then()))
 }
 
+/// Gives a command through a new file and returns the file.
 fn ask(command: &[u8]) -> Result<File, Errno> {
     let file = memory_info::open().map_err(|_| Errno::EACCES)?;
     command_file::write(&file, command).map(|_| file)
 }
 
-/// Each failed command is logged, as the statement wants it; nothing else is.
+/// Each command that fails is logged, and nothing else.
 fn each_error_logs_one_line() -> Result<()> {
     const ERRORS: usize = 50;
     let _module = MEMORY_INFO.load_with("mode=0666")?;
@@ -70,42 +73,41 @@ fn each_error_logs_one_line() -> Result<()> {
         }
         Ok(())
     })?;
-    check_eq("asking", asked, Ok(()))?;
+    check_eq("giving commands", asked, Ok(()))?;
     check_eq("errors in the log", log.errors()?.len(), ERRORS)?;
     let huge = vec![b'x'; 8 << 20];
     let asked = as_nobody(|| ask(&huge).map(drop))?;
-    check_eq("a huge command", asked, Err(Errno::EINVAL))?;
+    check_eq("a command of 8 MiB", asked, Err(Errno::EINVAL))?;
     logged(&mut log, memory_info::INVALID)
 }
 
-/// The answers of processes that are gone.
 fn answers_of_exited_writers_are_bounded() -> Result<()> {
     const WRITERS: usize = 1200;
-    /// As the README has it.
+    /// Documented limit in bytes (docs/memory_info.md).
     const KEPT: u64 = 64 << 20;
     let _module = MEMORY_INFO.load_with("mode=0666")?;
     let _crowd = large_answers()?;
     let before = kernel_memory()?;
     for _ in 0..WRITERS {
         let asked = as_nobody(|| ask(b"ALL").map(drop))?;
-        check_eq("asking", asked, Ok(()))?;
+        check_eq("giving commands", asked, Ok(()))?;
     }
     let grown = kernel_memory()?.saturating_sub(before);
     ensure!(
         grown > KEPT / 2,
-        "the answers were too small to tell anything: {grown} bytes"
+        "the answers are too small for this test: {grown} bytes"
     );
     ensure!(
         grown < KEPT + SLACK,
-        "the answers of {WRITERS} writers hold {grown} bytes"
+        "the answers of {WRITERS} writers occupy {grown} bytes"
     );
     Ok(())
 }
 
-/// Each open file holds an answer; in all, they may only hold so much, and privileged users go on.
+/// The answers of all open files may occupy a limited amount of memory, and privileged users are not affected by the limit.
 fn answers_of_open_files_are_bounded() -> Result<()> {
     const FILES: usize = 6000;
-    /// As the README has it.
+    /// Documented limit in bytes (docs/memory_info.md).
     const HELD: u64 = 256 << 20;
     let _module = MEMORY_INFO.load_with("mode=0666")?;
     let _crowd = large_answers()?;
@@ -118,7 +120,7 @@ fn answers_of_open_files_are_bounded() -> Result<()> {
     // In a child, so that its files are closed when it ends.
     let (mut status_from, mut status_to) = child::pipe()?;
     let (mut go_from, mut go_to) = child::pipe()?;
-    let hoarder = child::start(|| {
+    let holder = child::start(|| {
         become_nobody()?;
         let mut files = Vec::new();
         let refused = loop {
@@ -128,38 +130,42 @@ fn answers_of_open_files_are_bounded() -> Result<()> {
                 Err(errno) => break errno,
             }
         };
-        let told = status_to.write_all(&(refused as i32).to_le_bytes());
-        let went_on = go_from.read(&mut [0]);
-        told.and(went_on).map(drop).map_err(|_| Errno::EPIPE)
+        let sent = status_to.write_all(&(refused as i32).to_le_bytes());
+        let received = go_from.read(&mut [0]);
+        sent.and(received).map(drop).map_err(|_| Errno::EPIPE)
     })?;
     let mut refused = [0; 4];
     status_from.read_exact(&mut refused)?;
     check_eq(
-        "what ends it",
+        "the error at the limit",
         Errno::from_raw(i32::from_le_bytes(refused)),
         Errno::ENOMEM,
     )?;
     let grown = kernel_memory()?.saturating_sub(before);
     ensure!(
         grown < HELD + 2 * SLACK,
-        "the answers that open files hold are {grown} bytes"
+        "the answers of open files occupy {grown} bytes"
     );
     check_eq(
-        "sets that root sees",
+        "root gets the answer to ALL",
         memory_info::all()?.len() > SETS,
         true,
     )?;
     go_to.write_all(&[0])?;
     check_eq(
-        "the hoarder's end",
-        waitpid(hoarder, None)?,
-        WaitStatus::Exited(hoarder, 0),
+        "the status of the process with the open files",
+        waitpid(holder, None)?,
+        WaitStatus::Exited(holder, 0),
     )?;
     let asked = as_nobody(|| ask(b"ALL").map(drop))?;
-    check_eq("asking afterwards", asked, Ok(()))
+    check_eq(
+        "giving a command after the files were closed",
+        asked,
+        Ok(()),
+    )
 }
 
-/// RESETs without end, their callers killed in the middle, beside somebody who wants to know something.
+/// Callers give RESET commands all the time and are killed, while another caller measures its own RESET commands.
 fn killed_resets_do_not_starve_other_callers() -> Result<()> {
     const CALLERS: usize = 12;
     let _module = MEMORY_INFO.load_with("mode=0666")?;
@@ -185,7 +191,7 @@ fn killed_resets_do_not_starve_other_callers() -> Result<()> {
         let took = begun.elapsed();
         ensure!(
             took < limit,
-            "RESET took {took:?} beside {CALLERS} others, {alone:?} alone"
+            "RESET took {took:?} beside {CALLERS} other callers, {alone:?} alone"
         );
         check_eq(
             "the pid of the set",
@@ -204,7 +210,7 @@ fn killed_resets_do_not_starve_other_callers() -> Result<()> {
     )
 }
 
-/// Kills a child, which must have been at work until then.
+/// Kills a caller. Fails if it has ended by itself.
 fn end(child: Pid) -> Result<()> {
     kill(child, Signal::SIGKILL)?;
     match waitpid(child, None)? {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Processes that exit, exec, remap and rename themselves while they are looked at.
+//! RESET while processes exit, execute programs, change their memory and rename themselves.
 
 use crate::case::cases;
 use crate::helper::{worker_command, Helper};
@@ -33,7 +33,7 @@ fn churn_during_resets() -> Result<()> {
     let after = oracle::agree_on(&["still"])?;
     ensure!(
         before == after,
-        "the set that held still changed\n  before: {before:?}\n  after:  {after:?}"
+        "the line of a stopped process changed\n  before: {before:?}\n  after:  {after:?}"
     );
     Ok(())
 }
