@@ -12,9 +12,12 @@ use std::ffi::CStr;
 /// More allocations than any load makes.
 const MANY: u32 = 5_000;
 
-/// Each allocation of the module's own code when it is loaded with `parameters`; loaded, it must do what `works` asks.
-/// Those of the kernel's loader come first, and are its own affair (it also logs some of their failures with a trace).
-/// Where they end is seen from a load that the module's first lines refuse, with the parameters `refused`.
+/// Loads the module with `parameters` repeatedly, and each time another allocation of the module's own code fails. The load
+/// must fail with ENOMEM and leave nothing behind, or succeed, and then `works` must succeed.
+///
+/// The allocations of the kernel's module loader come before those of the module and are not tested: the kernel logs a
+/// warning for some of their failures. Their number is found with a load that the first lines of the module reject because
+/// of the parameters `refused`.
 pub fn fail_each_allocation_of_a_load(
     module: Module,
     refused: &CStr,
@@ -23,14 +26,18 @@ pub fn fail_each_allocation_of_a_load(
 ) -> Result<()> {
     let faults = Faults::set_up()?;
     let file = module.open()?;
-    // Some memory is got once for all loads.
+    // Some memory is allocated by the first load only.
     module.load_with(parameters.to_str()?)?.unload()?;
-    // What is made after the refusal, on the way out, is less than the margin.
+    // Upper bound of the allocations that follow the rejection of the parameters.
     const MARGIN: u32 = 60;
     let tried = faults.at(MANY, || module.load_opened(&file, refused))?;
-    check_eq("a refused load", tried.outcome.err(), Some(Errno::EINVAL))?;
+    check_eq(
+        "the error of a rejected load",
+        tried.outcome.err(),
+        Some(Errno::EINVAL),
+    )?;
     let mut made = MANY - tried.short_by;
-    // How many the loader makes varies with what memory is at hand.
+    // The number of allocations of the loader varies with the state of the allocators.
     for _ in 0..5 {
         let (mut failures, mut ended) = (0, false);
         for n in made.saturating_sub(MARGIN)..MANY {
@@ -48,7 +55,7 @@ pub fn fail_each_allocation_of_a_load(
                 Err(errno) => {
                     failures += 1;
                     check_eq(
-                        &format!("allocation {n}: the load's error"),
+                        &format!("the error of the load whose allocation {n} failed"),
                         errno,
                         Errno::ENOMEM,
                     )?;
@@ -63,5 +70,5 @@ pub fn fail_each_allocation_of_a_load(
             return Ok(());
         }
     }
-    bail!("none of the last of {made} allocations made the load fail")
+    bail!("no failure of one of the last of {made} allocations made the load fail")
 }

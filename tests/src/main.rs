@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The guest tests: they run as root in the virtual machine, drive the modules' files the way users
-//! do, and compare every figure with what an independent oracle computes in user space.
+//! The guest tests. They run as root in the virtual machine, use the modules as programs and shells do, and compare the
+//! answers with what independent oracles compute in user space.
+//!
+//! For each module there are an interface and an oracle (`memory_info`, `vm_layout`, `moddb`) and, in `cases`, a folder of
+//! tests. The other files are the test runner and the pieces of which tests are made.
 
 mod case;
 mod cases;
@@ -31,7 +34,7 @@ use std::process::ExitCode;
 
 #[derive(Parser)]
 #[command(
-    about = "Tests of the modules, to be run as root in a virtual machine",
+    about = "Tests of the kernel modules; run them as root in a virtual machine",
     version
 )]
 struct Cli {
@@ -41,25 +44,25 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Print the names of the tests, one a line
+    /// Print the names of the tests, one per line
     List,
-    /// Run all tests, or those whose name contains each FILTER
+    /// Run all tests, or the tests whose names contain every FILTER
     Run {
         /// Part of a test's name
         filter: Vec<String>,
     },
-    /// Print what the oracle sees, in the format of the module's answer to ALL
+    /// Print the answer to ALL that the oracle of memory_info expects
     Oracle {
-        /// Only the processes of this name
+        /// Print only the line of the processes with this name
         name: Option<String>,
     },
-    /// Run tests that must not pass, to check the runner
+    /// Run tests that must not pass, to test the runner
     #[command(hide = true)]
     Broken,
     /// Run one test in this process
     #[command(hide = true)]
     Case { name: String },
-    /// Become a process with a known memory layout
+    /// Take a shape: become a process with a known memory layout
     #[command(hide = true)]
     Worker {
         comm: String,

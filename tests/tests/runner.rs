@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The runner reports broken tests as what they are. Needs neither root nor a virtual machine.
+//! The runner reports the outcomes of broken tests correctly. Needs neither root nor a virtual machine.
 
 use std::process::Command;
 
@@ -16,7 +16,7 @@ fn broken_tests_do_not_pass() {
         "test broken::fails ... FAILED\n    expected one thing, got another\n",
         "test broken::panics ... FAILED\n",
         "test broken::skips ... skipped: the machine lacks a thing\n",
-        "test broken::hangs ... FAILED\n    not done after 1 s, killed\n",
+        "test broken::hangs ... FAILED\n    killed after its time limit of 1 s\n",
         "test broken::is_killed ... FAILED\n    killed by signal 9\n",
         "test broken::worker_cannot_start ... FAILED\n",
         "test broken::worker_dies ... FAILED\n    a helper process failed: worker plain named worker ended",
@@ -34,5 +34,5 @@ fn broken_tests_do_not_pass() {
         std::fs::read_to_string(comm).ok()
     });
     let left = names.filter(|name| name == "left-behind\n").count();
-    assert_eq!(left, 0, "a test's process outlived the runner");
+    assert_eq!(left, 0, "a process of a test outlived the runner");
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Deliberately broken tests: the runner must report each of them as it deserves.
+//! Tests that are broken on purpose: the runner must report the right outcome of each.
 
 use crate::case::{cases, skip};
 use crate::helper::Helper;
@@ -12,7 +12,7 @@ use std::time::Duration;
 cases! {
     passes => || Ok(()),
     fails => || bail!("expected one thing, got another"),
-    panics => || panic!("out of its mind"),
+    panics => || panic!("an unexpected state"),
     skips => || skip("the machine lacks a thing"),
     hangs (1 s) => || loop {
         std::thread::park();
@@ -29,7 +29,7 @@ cases! {
     },
 }
 
-/// All that the test looks at is fine, but its worker is gone.
+/// The test itself succeeds, but its worker has ended.
 fn worker_dies() -> Result<()> {
     let worker = Helper::worker("worker", "plain", None)?;
     kill(Pid::from_raw(worker.pid()), Signal::SIGKILL)?;

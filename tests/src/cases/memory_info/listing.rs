@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The statement's Listing 2, and what every listing has in common.
+//! The example of the module's task (docs/tasks.md), and what holds for the answers to ALL and FILTER.
 
 use crate::case::{cases, check_eq, check_text};
 use crate::helper::Helper;

@@ -148,7 +148,7 @@ fn everyone_reads_and_root_writes() -> Result<()> {
         [YES, YES, NO, NO],
     )?;
     check_eq(
-        "the value afterwards",
+        "the value after requests without privileges",
         errno(store.get(b"k")),
         Ok(b"old".to_vec()),
     )

@@ -130,7 +130,7 @@ fn keys_of_every_length() -> Result<()> {
         errno(store.del(b"")),
         Err(Errno::EINVAL),
     )?;
-    check_eq("the store afterwards", store.list()?, model)
+    check_eq("the store after requests that fail", store.list()?, model)
 }
 
 /// Lengths of values at which errors are likely: the ends of the range, the ends of parts, and lengths near that of the

@@ -1,29 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Which processes belong to which set, and which of them share an address space.
+//! Finds the processes of each set, and which of them share an address space.
 
 use anyhow::{Context, Result};
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// `KCMP_VM`. C header: `include/uapi/linux/kcmp.h`.
+/// Type of kcmp(2) that compares address spaces. C header: `include/uapi/linux/kcmp.h`.
 const KCMP_VM: libc::c_int = 1;
 
 /// A process with an address space.
 pub struct Member {
-    /// Thread group id.
+    /// Thread group id of the process.
     pub pid: i32,
-    /// `/proc/<pid>/task/<tid>` of a thread that still has the address space; the leader may have exited.
+    /// Directory `/proc/<pid>/task/<tid>` of a thread that has the address space; the leader may have exited.
     pub task: PathBuf,
     tid: i32,
 }
 
-/// Every process of a wanted name, pids ascending in each set.
+/// Returns the processes for whose names `wanted` returns true, by name and with ascending pids.
 pub fn sets(wanted: impl Fn(&[u8]) -> bool) -> Result<BTreeMap<Vec<u8>, Vec<Member>>> {
     let mut sets: BTreeMap<Vec<u8>, Vec<Member>> = BTreeMap::new();
     for pid in numbers_in(PathBuf::from("/proc"))? {
-        // A process may end at any moment; then it is in no set.
+        // A process that exits at this moment does not belong to a set.
         let Ok(name) = std::fs::read(format!("/proc/{pid}/comm")) else {
             continue;
         };
@@ -41,7 +41,7 @@ pub fn sets(wanted: impl Fn(&[u8]) -> bool) -> Result<BTreeMap<Vec<u8>, Vec<Memb
     Ok(sets)
 }
 
-/// The process `pid` if it has an address space: kernel threads and zombies have none.
+/// Returns the process `pid` if it has an address space. Kernel threads and zombies do not have one.
 fn member(pid: i32) -> Option<Member> {
     let tasks = PathBuf::from(format!("/proc/{pid}/task"));
     numbers_in(tasks.clone()).ok()?.into_iter().find_map(|tid| {
@@ -54,6 +54,7 @@ fn member(pid: i32) -> Option<Member> {
     })
 }
 
+/// Returns the names in a directory that are numbers.
 fn numbers_in(directory: PathBuf) -> Result<Vec<i32>> {
     let entries = std::fs::read_dir(&directory)
         .with_context(|| format!("cannot list {}", directory.display()))?;
@@ -62,7 +63,7 @@ fn numbers_in(directory: PathBuf) -> Result<Vec<i32>> {
         .collect())
 }
 
-/// One member for each address space.
+/// Returns one member for each address space.
 pub fn distinct_address_spaces(members: &[Member]) -> Result<Vec<&Member>> {
     let mut failure = None;
     let mut compare = |a: &Member, b: &Member| {
@@ -80,9 +81,9 @@ pub fn distinct_address_spaces(members: &[Member]) -> Result<Vec<&Member>> {
     }
 }
 
-/// The kernel's own, otherwise meaningless, order of address spaces.
+/// Compares two address spaces in the order of kcmp(2), which has no other meaning.
 fn compare_address_spaces(a: &Member, b: &Member) -> Result<Ordering> {
-    // SAFETY: kcmp(2) takes numbers only.
+    // SAFETY: A system call that takes no pointers.
     match unsafe { libc::syscall(libc::SYS_kcmp, a.tid, b.tid, KCMP_VM, 0, 0) } {
         0 => Ok(Ordering::Equal),
         1 => Ok(Ordering::Less),
