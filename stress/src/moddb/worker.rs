@@ -1,72 +1,74 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! One program of the run: its own keys, on which every answer is known, and keys that all programs write.
+//! One program of a run on moddb: it uses its own keys, for which every answer is known, and keys that all programs
+//! write.
 
-use super::model::{Model, COUNTER};
+use super::own_keys::{OwnKeys, COUNTER};
 use super::value;
 use super::{check, Verdict};
-use crate::board::{is_whole, Board, Counters};
-use crate::complaints::Complaints;
+use crate::failure_reports::ReportSender;
+use crate::shared_state::{module_stayed_loaded, Counters, SharedState};
 use fastrand::Rng;
 use std::collections::HashMap;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 use tools::moddb::{Client, Entry, Failure};
 
-/// Keys that all programs write.
+/// Number of keys that all programs write.
 const HOT: u8 = 8;
-/// Keys that are only written together.
-const TOGETHER: u8 = 3;
-/// Counters that all programs increment.
+/// Number of keys that are always written by one request.
+const BATCH: u8 = 3;
+/// Number of counters that all programs increment.
 const COUNTERS: u8 = 2;
-/// Complaints that a program sends: one mistake may lead to many.
-const MOST_COMPLAINTS: u64 = 2;
+/// Number of failures that a program reports: one mistake may lead to many.
+const MAX_REPORTS: u64 = 2;
 
-/// What a program is made from.
+/// Parameters of a program.
 pub struct Plan {
-    pub board: Board,
-    /// Its place among the programs.
-    pub place: usize,
-    /// How many held this place before.
+    /// State that all processes of the run share.
+    pub state: SharedState,
+    /// Index of the program.
+    pub slot: usize,
+    /// Number of programs that ran in this slot before.
     pub generation: u32,
-    /// First part of its own keys: nobody else's begin so.
+    /// Prefix of its own keys; no key of another program begins so.
     pub prefix: String,
+    /// Seed of the program's random choices.
     pub seed: u64,
 }
 
 struct Worker<'a> {
     plan: &'a Plan,
     counters: &'static Counters,
-    complaints: &'a Complaints,
+    reports: &'a ReportSender,
     rng: Rng,
-    model: Model,
-    /// What was last seen of each writer in each hot key.
+    own_keys: OwnKeys,
+    /// Highest sequence number seen of each writer in each hot key.
     seen: HashMap<(u8, u64), u64>,
+    /// Highest value seen of each counter.
     counted: [u64; COUNTERS as usize],
 }
 
-/// Works until the board says stop; the status to end with.
-pub fn run(plan: &Plan, complaints: &Complaints) -> i32 {
-    let writer = (plan.place as u64) << 32 | u64::from(plan.generation);
+/// Runs a program until the run stops; returns the exit status.
+pub fn run(plan: &Plan, reports: &ReportSender) -> i32 {
+    let writer = (plan.slot as u64) << 32 | u64::from(plan.generation);
     let mut worker = Worker {
         plan,
-        counters: plan.board.counters(plan.place),
-        complaints,
+        counters: plan.state.counters(plan.slot),
+        reports,
         rng: Rng::with_seed(plan.seed),
-        model: Model::new(format!("{}/", plan.prefix).into_bytes(), writer),
+        own_keys: OwnKeys::new(format!("{}/", plan.prefix).into_bytes(), writer),
         seen: HashMap::new(),
         counted: [0; COUNTERS as usize],
     };
     let mut client = None;
-    let mut epoch = plan.board.epoch();
-    while !plan.board.is_stopping() {
-        if !is_whole(epoch, plan.board.epoch()) {
-            worker.begin_anew();
+    let mut epoch = plan.state.epoch();
+    while !plan.state.is_stopping() {
+        if !module_stayed_loaded(epoch, plan.state.epoch()) {
+            worker.forget();
             client = None;
-            while plan.board.is_absent() && !plan.board.is_stopping() {
-                std::thread::sleep(Duration::from_millis(20));
-            }
-            epoch = plan.board.epoch();
+            plan.state.wait_for_module(Duration::from_millis(20));
+            epoch = plan.state.epoch();
             continue;
         }
         let verdict = match client.as_mut() {
@@ -76,7 +78,7 @@ pub fn run(plan: &Plan, complaints: &Complaints) -> i32 {
                     client = Some(new);
                     continue;
                 }
-                Err(failure) => Err(format!("connecting: {failure}")),
+                Err(failure) => Err(format!("cannot connect: {failure}")),
             },
         };
         worker.count(epoch, verdict);
@@ -85,16 +87,16 @@ pub fn run(plan: &Plan, complaints: &Complaints) -> i32 {
 }
 
 impl Worker<'_> {
-    /// The store is another one, and empty.
-    fn begin_anew(&mut self) {
-        self.model.forget();
+    /// Forgets what was seen: the module was loaded again, with an empty store.
+    fn forget(&mut self) {
+        self.own_keys.forget();
         self.seen.clear();
         self.counted = [0; COUNTERS as usize];
     }
 
     fn count(&mut self, epoch: u64, verdict: Verdict) {
         self.counters.commands.fetch_add(1, SeqCst);
-        if !is_whole(epoch, self.plan.board.epoch()) {
+        if !module_stayed_loaded(epoch, self.plan.state.epoch()) {
             self.counters.unloaded.fetch_add(1, SeqCst);
             return;
         }
@@ -102,26 +104,26 @@ impl Worker<'_> {
         let Err(why) = verdict else {
             return;
         };
-        if self.counters.mismatches.fetch_add(1, SeqCst) < MOST_COMPLAINTS {
-            self.complaints.send(&format!(
+        if self.counters.mismatches.fetch_add(1, SeqCst) < MAX_REPORTS {
+            self.reports.send(&format!(
                 "program {} ({}): {why}",
-                self.plan.place, self.plan.prefix
+                self.plan.slot, self.plan.prefix
             ));
         }
     }
 
     fn step(&mut self, client: &mut Client) -> Verdict {
         match self.rng.u16(..1000) {
-            0..500 => self.model.step(client, &mut self.rng),
+            0..500 => self.own_keys.step(client, &mut self.rng),
             500..700 => self.read_hot(client),
             700..850 => self.write_hot(client),
-            850..880 => self.write_together(client),
-            880..900 => self.read_together(client),
+            850..880 => self.write_batch(client),
+            880..900 => self.read_batch(client),
             900..990 => self.increment(client),
-            // The more programs, the longer a list.
+            // Rare: the list has the keys of all programs.
             990..994 => {
                 let keys_only = self.rng.bool();
-                self.model.list(client, keys_only)
+                self.own_keys.list(client, keys_only)
             }
             _ => check("noop", client.noop(), Ok(())).map(drop),
         }
@@ -131,7 +133,7 @@ impl Worker<'_> {
         [b"hot ".as_slice(), &[number]].concat()
     }
 
-    /// What one writer wrote to a key comes in the order in which it was written.
+    /// Checks that the values of one writer to a key appear in the order in which they were written.
     fn read_hot(&mut self, client: &mut Client) -> Verdict {
         let numbers: Vec<u8> = (0..self.rng.u8(1..4)).map(|_| self.rng.u8(..HOT)).collect();
         let wanted: Vec<_> = numbers
@@ -145,13 +147,13 @@ impl Worker<'_> {
         for entry in found {
             let value = entry.value.unwrap_or_default();
             let shown = || entry.key.escape_ascii();
-            let number = *entry.key.last().ok_or("a hot key has no bytes")?;
+            let number = *entry.key.last().ok_or("the key of an entry is empty")?;
             let origin =
                 value::read(&entry.key, &value).map_err(|why| format!("\"{}\": {why}", shown()))?;
             let last = self.seen.entry((number, origin.writer)).or_default();
             if origin.sequence < *last {
                 return Err(format!(
-                    "\"{}\": {origin:?} came after sequence {last} of the same writer",
+                    "\"{}\": {origin:?} appeared after sequence {last} of the same writer",
                     shown()
                 ));
             }
@@ -164,13 +166,13 @@ impl Worker<'_> {
         let number = self.rng.u8(..HOT);
         let key = Self::hot_key(number);
         if self.rng.u8(..20) == 0 {
-            let gone = Entry {
+            let key = Entry {
                 optional: true,
                 ..Entry::key(key)
             };
-            return check("del of a hot key", client.del(&[gone]), Ok(())).map(drop);
+            return check("del of a hot key", client.del(&[key]), Ok(())).map(drop);
         }
-        let origin = self.model.next_origin();
+        let origin = self.own_keys.next_origin();
         let value = value::make(&mut self.rng, &key, origin);
         check(
             "set of a hot key",
@@ -181,28 +183,29 @@ impl Worker<'_> {
         Ok(())
     }
 
-    fn together() -> impl Iterator<Item = Vec<u8>> {
-        (0..TOGETHER).map(|number| [b"together ".as_slice(), &[number]].concat())
+    /// Returns the keys that are always written by one request.
+    fn batch_keys() -> impl Iterator<Item = Vec<u8>> {
+        (0..BATCH).map(|number| [b"batch ".as_slice(), &[number]].concat())
     }
 
-    fn write_together(&mut self, client: &mut Client) -> Verdict {
-        let origin = self.model.next_origin();
+    fn write_batch(&mut self, client: &mut Client) -> Verdict {
+        let origin = self.own_keys.next_origin();
         let mut entry = |key: Vec<u8>| {
             let value = value::make(&mut self.rng, &key, origin);
             Entry::pair(key, value)
         };
-        let entries: Vec<_> = Self::together().map(&mut entry).collect();
-        check("set of keys together", client.set(&entries), Ok(())).map(drop)
+        let entries: Vec<_> = Self::batch_keys().map(&mut entry).collect();
+        check("set of the batch", client.set(&entries), Ok(())).map(drop)
     }
 
-    /// All of a batch is seen, or nothing.
-    fn read_together(&mut self, client: &mut Client) -> Verdict {
+    /// Checks that all keys of a batch have values of one request, or that none has a value.
+    fn read_batch(&mut self, client: &mut Client) -> Verdict {
         let optional = |key: Vec<u8>| Entry {
             optional: true,
             ..Entry::key(key)
         };
-        let wanted: Vec<_> = Self::together().map(optional).collect();
-        let found = check("get of keys together", client.get(&wanted), Ok(()))?.unwrap_or_default();
+        let wanted: Vec<_> = Self::batch_keys().map(optional).collect();
+        let found = check("get of the batch", client.get(&wanted), Ok(()))?.unwrap_or_default();
         let origins = found.iter().map(|entry| {
             let value = entry.value.as_deref().unwrap_or_default();
             value::read(&entry.key, value)
@@ -211,11 +214,13 @@ impl Worker<'_> {
         let same = origins.windows(2).all(|pair| pair[0] == pair[1]);
         match same && [0, wanted.len()].contains(&origins.len()) {
             true => Ok(()),
-            false => Err(format!("keys that are written together have {origins:?}")),
+            false => Err(format!(
+                "keys that are written by one request have values of {origins:?}"
+            )),
         }
     }
 
-    /// A counter only grows: no increment is lost or made twice.
+    /// Increments a counter by compare-and-swap, and checks that it never goes back.
     fn increment(&mut self, client: &mut Client) -> Verdict {
         let number = self.rng.u8(..COUNTERS);
         let key = [COUNTER, &[number]].concat();
@@ -229,12 +234,14 @@ impl Worker<'_> {
         let value = match &old {
             Some(bytes) => {
                 let bytes = bytes.as_slice().try_into();
-                u64::from_le_bytes(bytes.map_err(|_| format!("a counter is {old:?}"))?)
+                u64::from_le_bytes(bytes.map_err(|_| format!("the value of a counter is {old:?}"))?)
             }
             None => 0,
         };
         if value < *counted {
-            return Err(format!("counter {number} is {value} after {counted}"));
+            return Err(format!(
+                "counter {number} is {value}, but was {counted} before"
+            ));
         }
         *counted = value;
         let mut next = Entry::pair(key, (value + 1).to_le_bytes());
@@ -242,12 +249,16 @@ impl Worker<'_> {
         next.if_value = old;
         match client.set(&[next]) {
             Ok(()) => *counted = value + 1,
-            // Somebody else was faster.
+            // Another program changed the counter first.
             Err(Failure::Refused {
                 errno: libc::ECANCELED | libc::EEXIST,
                 ..
             }) => {}
-            Err(failure) => return Err(format!("counter {number} from {value}: {failure}")),
+            Err(failure) => {
+                return Err(format!(
+                    "increment of counter {number} from {value}: {failure}"
+                ))
+            }
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Keys that nobody else changes: what each operation on them must answer.
+//! Keys that no other program changes, so that the answer to each operation on them is known.
 
 use super::value::{self, Origin};
 use super::{check, Verdict};
@@ -8,33 +8,33 @@ use fastrand::Rng;
 use std::collections::BTreeMap;
 use tools::moddb::{Client, Entry, Failure};
 
-/// What keys begin with that are counters.
+/// Prefix of the keys whose values are counters.
 pub const COUNTER: &[u8] = b"count ";
-/// Keys that one program has.
+/// Number of keys of one program.
 const KEYS: usize = 24;
-/// In one batch.
-const MOST_AT_ONCE: usize = 12;
+/// Upper bound of the number of keys in one request.
+const BATCH: usize = 12;
 
-/// The keys of one program, and what they hold.
-pub struct Model {
+/// The keys of one program and their values.
+pub struct OwnKeys {
     prefix: Vec<u8>,
     writer: u64,
     sequence: u64,
-    held: BTreeMap<Vec<u8>, Vec<u8>>,
+    values: BTreeMap<Vec<u8>, Vec<u8>>,
 }
 
-impl Model {
-    /// No keys yet; all of them will begin with `prefix`.
+impl OwnKeys {
+    /// Starts without any key in the store. All keys will begin with `prefix`; `writer` is the number of the program.
     pub fn new(prefix: Vec<u8>, writer: u64) -> Self {
         Self {
             prefix,
             writer,
             sequence: 0,
-            held: BTreeMap::new(),
+            values: BTreeMap::new(),
         }
     }
 
-    /// What this writer writes next.
+    /// Returns the origin of the next value that this program writes.
     pub fn next_origin(&mut self) -> Origin {
         self.sequence += 1;
         Origin {
@@ -43,12 +43,12 @@ impl Model {
         }
     }
 
-    /// The store is another one, and empty.
+    /// Notes that the store is empty: it was flushed, or is a new one.
     pub fn forget(&mut self) {
-        self.held.clear();
+        self.values.clear();
     }
 
-    /// One operation at random and its answer.
+    /// Does one random operation and checks the answer.
     pub fn step(&mut self, client: &mut Client, rng: &mut Rng) -> Verdict {
         match rng.u8(..100) {
             0..45 => self.get(client, rng),
@@ -57,15 +57,16 @@ impl Model {
         }
     }
 
-    /// The keys of the list that are this program's must be those that it knows.
+    /// Lists the store and checks that the listed keys of this program are exactly those that it set, and that all values
+    /// are undamaged.
     pub fn list(&self, client: &mut Client, keys_only: bool) -> Verdict {
         let mut found = BTreeMap::new();
         let mut wrong = None;
-        let heard = client.list(keys_only, |entry| -> Result<(), Failure> {
+        let listed = client.list(keys_only, |entry| -> Result<(), Failure> {
             let value = entry.value.unwrap_or_default();
-            // Counters are numbers only.
-            let tells = !keys_only && !entry.key.starts_with(COUNTER);
-            if let (true, Err(why)) = (tells, value::read(&entry.key, &value)) {
+            // The values of counters have no checksum.
+            let has_checksum = !keys_only && !entry.key.starts_with(COUNTER);
+            if let (true, Err(why)) = (has_checksum, value::read(&entry.key, &value)) {
                 wrong = Some(format!("\"{}\": {why}", entry.key.escape_ascii()));
             }
             if entry.key.starts_with(&self.prefix) {
@@ -73,22 +74,22 @@ impl Model {
             }
             Ok(())
         });
-        check("list", heard, Ok(()))?;
+        check("list", listed, Ok(()))?;
         if let Some(wrong) = wrong {
             return Err(format!("list: {wrong}"));
         }
         let same = match keys_only {
-            true => found.keys().eq(self.held.keys()),
-            false => found == self.held,
+            true => found.keys().eq(self.values.keys()),
+            false => found == self.values,
         };
         match same {
             true => Ok(()),
             false => Err(format!(
-                "list: {} of this program's keys, which has {}; missing: {:?}; too many: {:?}",
+                "list: {} keys of this program, expected {}; missing: {:?}; unexpected: {:?}",
                 found.len(),
-                self.held.len(),
-                difference(&self.held, &found),
-                difference(&found, &self.held),
+                self.values.len(),
+                difference(&self.values, &found),
+                difference(&found, &self.values),
             )),
         }
     }
@@ -96,18 +97,14 @@ impl Model {
     fn key(&self, rng: &mut Rng) -> Vec<u8> {
         let number = rng.usize(..KEYS);
         let mut key = [self.prefix.as_slice(), number.to_string().as_bytes()].concat();
-        // Long ones too; and bytes that are no text.
+        // Some keys are long, and most are not valid UTF-8.
         key.resize(key.len() + number % 5 * 40, 0xff);
         key
     }
 
-    /// Different keys.
+    /// Returns random keys, all different.
     fn keys(&self, rng: &mut Rng) -> Vec<Vec<u8>> {
-        let count = if rng.bool() {
-            1
-        } else {
-            rng.usize(1..MOST_AT_ONCE)
-        };
+        let count = if rng.bool() { 1 } else { rng.usize(1..BATCH) };
         let mut keys: Vec<_> = (0..count).map(|_| self.key(rng)).collect();
         keys.sort();
         keys.dedup();
@@ -125,9 +122,13 @@ impl Model {
                 ..Entry::key(key.as_slice())
             })
             .collect();
-        let known =
-            |key: &Vec<u8>| Some(Entry::pair(key.as_slice(), self.held.get(key)?.as_slice()));
-        let all = keys.iter().all(|key| self.held.contains_key(key));
+        let known = |key: &Vec<u8>| {
+            Some(Entry::pair(
+                key.as_slice(),
+                self.values.get(key)?.as_slice(),
+            ))
+        };
+        let all = keys.iter().all(|key| self.values.contains_key(key));
         let expected = if all || optional {
             Ok(())
         } else {
@@ -140,7 +141,7 @@ impl Model {
         match found == right {
             true => Ok(()),
             false => Err(format!(
-                "get of {} keys: {} entries came, and {} should; the first that differs: {:?}",
+                "get of {} keys: {} entries, expected {}; the first difference: {:?}",
                 keys.len(),
                 found.len(),
                 right.len(),
@@ -159,9 +160,9 @@ impl Model {
         }
     }
 
-    /// A set or a del of some keys, some of them under conditions that may not hold.
+    /// Sets or deletes some keys, some of them under conditions that may not hold, and checks the answer.
     fn write(&mut self, client: &mut Client, rng: &mut Rng, deletes: bool) -> Verdict {
-        let mut next = self.held.clone();
+        let mut next = self.values.clone();
         let (mut entries, mut errors) = (Vec::new(), Vec::new());
         for key in self.keys(rng) {
             let mut entry = Entry::key(key.as_slice());
@@ -169,19 +170,19 @@ impl Model {
                 let origin = self.next_origin();
                 entry.value = Some(value::make(rng, &key, origin));
             }
-            match (rng.u8(..10), self.held.get(&key)) {
+            match (rng.u8(..10), self.values.get(&key)) {
                 (0..2, Some(old)) => entry.if_value = Some(old.clone()),
                 (2, _) => {
                     entry.if_value = Some(b"another".to_vec());
-                    errors.push(if self.held.contains_key(&key) {
+                    errors.push(if self.values.contains_key(&key) {
                         libc::ECANCELED
                     } else {
                         libc::ENOENT
                     });
                 }
-                (3, held) if !deletes => {
+                (3, value) if !deletes => {
                     entry.if_absent = true;
-                    errors.extend(held.map(|_| libc::EEXIST));
+                    errors.extend(value.map(|_| libc::EEXIST));
                 }
                 (_, None) if deletes && rng.u8(..4) > 0 => entry.optional = true,
                 (_, None) if deletes => errors.push(libc::ENOENT),
@@ -200,13 +201,13 @@ impl Model {
         };
         match answer {
             Ok(()) if errors.is_empty() => {
-                self.held = next;
+                self.values = next;
                 Ok(())
             }
-            // Which of several errors is told is not said.
+            // If several entries fail, any of their errors may be reported.
             Err(failure) if failure.errno().is_some_and(|errno| errors.contains(&errno)) => Ok(()),
             answer => Err(format!(
-                "a {} of {} keys: one of the errors {errors:?} was right, or success if none; came: {answer:?}",
+                "{} of {} keys: expected one of the errors {errors:?}, or success if there are none, but got {answer:?}",
                 if deletes { "del" } else { "set" },
                 entries.len()
             )),

@@ -1,19 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Values that tell where they come from and whether they are whole.
+//! Values that contain their origin and a checksum: checksum, writer, sequence, filler.
 
 use fastrand::Rng;
 
-/// Who wrote it, and how many he had written before.
+/// Origin of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Origin {
+    /// Number of the program that wrote it.
     pub writer: u64,
+    /// Number of the value among those of this writer, in the order of writing.
     pub sequence: u64,
 }
 
+/// Bytes before the filler.
 const HEAD: usize = 24;
 
-/// A value for `key`, mostly short.
+/// Makes a value for `key`. Most values are short, and a few have tens of thousands of bytes.
 pub fn make(rng: &mut Rng, key: &[u8], origin: Origin) -> Vec<u8> {
     let filler = match rng.u8(..100) {
         0 => rng.usize(..65_000),
@@ -29,7 +32,7 @@ pub fn make(rng: &mut Rng, key: &[u8], origin: Origin) -> Vec<u8> {
     value
 }
 
-/// Where a value of `key` comes from; an error says what is wrong with it.
+/// Returns the origin of a value of `key`. The error says what is wrong with the value.
 pub fn read(key: &[u8], value: &[u8]) -> Result<Origin, String> {
     let number = |at: usize| {
         let bytes = value
@@ -37,19 +40,19 @@ pub fn read(key: &[u8], value: &[u8]) -> Result<Origin, String> {
             .and_then(|bytes| bytes.try_into().ok());
         bytes
             .map(u64::from_le_bytes)
-            .ok_or_else(|| format!("a value of only {} bytes", value.len()))
+            .ok_or_else(|| format!("the value has only {} bytes", value.len()))
     };
     let (sum, writer, sequence) = (number(0)?, number(8)?, number(16)?);
     if sum != checksum(key, &value[8..]) {
         return Err(format!(
-            "a value of {} bytes that is not whole, or another key's (writer {writer:x}, sequence {sequence})",
+            "the value of {} bytes is damaged or belongs to another key (writer {writer:x}, sequence {sequence})",
             value.len()
         ));
     }
     Ok(Origin { writer, sequence })
 }
 
-/// FNV-1a, over eight bytes at a time where there are so many.
+/// Returns the FNV-1a hash of key and value, taken over words of eight bytes.
 fn checksum(key: &[u8], value: &[u8]) -> u64 {
     let mut sum = 0xcbf2_9ce4_8422_2325_u64;
     let mut add = |number: u64| sum = (sum ^ number).wrapping_mul(0x0100_0000_01b3);
@@ -70,7 +73,7 @@ mod tests {
     use fastrand::Rng;
 
     #[test]
-    fn damage_is_seen() {
+    fn damage_is_detected() {
         let mut rng = Rng::with_seed(1);
         let origin = Origin {
             writer: 0x1_0000_0002,
