@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{ensure, Result};
-use tools::moddb::protocol::NUMBERS;
+use tools::moddb::spec::NUMBERS;
 
 use crate::cache::{self, Cache};
 use crate::chroot::Chroot;

@@ -1,65 +1,70 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! malloc(3) and free(3).
+//! The schedule `heap`: malloc(3) and free(3).
 
 use crate::steps::Steps;
 use anyhow::{ensure, Result};
 use clap::ValueEnum;
 
-/// In which order blocks are freed.
+/// Order in which blocks are freed.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Order {
-    /// The oldest first
+    /// The oldest block first
     Oldest,
-    /// The latest first
+    /// The latest block first
     Latest,
 }
 
+/// Options of the schedule.
 #[derive(clap::Args)]
 pub struct Heap {
-    /// Bytes of each block; glibc takes blocks from 128 KiB on from mmap(2), not from the heap
+    /// Size of a block in bytes; from 128 KiB on, glibc allocates with mmap(2) instead of from the heap
     #[arg(long, default_value_t = 1 << 10)]
     block: usize,
-    /// Bytes in all
+    /// Size of all blocks in bytes
     #[arg(long, default_value_t = 4 << 20)]
     total: usize,
-    /// Number of steps up, and of steps down
+    /// Number of steps for allocating, and for freeing
     #[arg(long, default_value_t = 32)]
     steps: usize,
-    /// Which blocks are freed first
+    /// Blocks that are freed first
     #[arg(long, value_enum, default_value = "latest")]
     free: Order,
 }
 
-/// A block of memory that is freed by hand.
+/// A block of memory that must be freed explicitly, in the order of the schedule.
 struct Block(*mut libc::c_void);
 
 impl Block {
     fn new(size: usize) -> Result<Self> {
-        // SAFETY: malloc(3) takes any size.
+        // SAFETY: An FFI call with no additional requirements.
         let block = unsafe { libc::malloc(size) };
         ensure!(!block.is_null(), "malloc of {size} bytes failed");
-        // SAFETY: the block has that many bytes.
+        // SAFETY: malloc(3) returned a block of `size` bytes.
         unsafe { block.write_bytes(0xa5, size) };
         Ok(Self(block))
     }
 
     fn free(self) {
-        // SAFETY: came from malloc(3), and is freed once.
+        // SAFETY: The block came from malloc(3), and `self` is consumed, so it is freed once.
         unsafe { libc::free(self.0) };
     }
 }
 
 impl Heap {
+    /// Runs the schedule.
     pub fn run(&self, steps: &mut Steps) -> Result<()> {
-        ensure!(self.block > 0, "a block has at least one byte");
+        ensure!(
+            self.block > 0,
+            "--block is 0: a block has at least one byte"
+        );
         let blocks = self.total / self.block;
         ensure!(
             blocks >= self.steps && self.steps > 0,
-            "there are {blocks} blocks of {} bytes in {}, too few for {} steps",
-            self.block,
-            self.total,
-            self.steps
+            "--total {total} has {blocks} blocks of {block} bytes, which cannot be divided into {steps} steps",
+            total = self.total,
+            block = self.block,
+            steps = self.steps
         );
         let mut held = Vec::with_capacity(blocks);
         steps.step("allocate", 0)?;
@@ -69,7 +74,7 @@ impl Heap {
             }
             steps.step("allocate", held.len() * self.block)?;
         }
-        // What is freed next is the last one.
+        // Blocks are freed from the end of the list.
         if self.free == Order::Oldest {
             held.reverse();
         }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! `moddb`: the store of keys and values in the kernel, from the command line. Under the name `test` it is the same
-//! program.
+//! `moddb`: command-line client of the key-value store in the kernel. The module's task asks for the name `test`, under
+//! which the guest has this program too.
 
 mod arguments;
 mod commands;
 mod dump;
-mod text;
+mod output;
 
 use arguments::Command;
 use clap::Parser;
@@ -16,21 +16,23 @@ use tools::moddb::Failure;
 #[derive(Parser)]
 #[command(
     name = "moddb",
-    about = "The store of keys and values in the kernel",
+    about = "Client of the key-value store in the kernel (module moddb)",
     version,
     after_help = "\
-Keys have 1 to 255 bytes, values up to 65,535. Where the output is more than one value, bytes that are not
-printable ASCII, and backslashes, are shown as \\xhh; -e understands that.
-With --json, what is UTF-8 is a string \"key\" or \"value\"; anything else is \"key_base64\" or \"value_base64\".
+Keys have 1 to 255 bytes, values up to 65,535 bytes. If more than a single value is printed, backslashes and bytes
+that are not printable ASCII are printed as \\xhh, which -e accepts in arguments.
+With --json, a key or value that is valid UTF-8 is printed as \"key\" or \"value\", any other in base64 as
+\"key_base64\" or \"value_base64\".
 
-Exit status: 0 done; 1 no such key; 2 wrong usage; 3 --if-value or --if-absent did not hold; 4 not allowed;
-5 no room: over the store's limit, or no memory; 6 the module is not loaded; 7 anything else."
+Exit status: 0 success; 1 a key does not exist; 2 wrong usage; 3 the condition of --if-value or --if-absent does
+not hold; 4 permission denied; 5 the limit of the store is reached or memory is exhausted; 6 the module is not
+loaded; 7 any other error."
 )]
 struct Options {
-    /// Print JSON, one object a line
+    /// Print JSON, one object per line
     #[arg(long, global = true)]
     json: bool,
-    /// In keys and values of the command line, \xhh is a byte and \\ a backslash
+    /// In keys and values of the command line, take \xhh for a byte and \\ for a backslash
     #[arg(short = 'e', long = "escapes", global = true)]
     escapes: bool,
     #[command(subcommand)]
@@ -48,9 +50,9 @@ fn main() -> ExitCode {
     }
 }
 
-/// The exit status that says what kind of error it is; see the help.
+/// Returns the exit status for an error, as `--help` documents it.
 fn status(error: &anyhow::Error) -> u8 {
-    if error.is::<arguments::Wrong>() {
+    if error.is::<arguments::UsageError>() {
         return 2;
     }
     match error.downcast_ref::<Failure>() {
@@ -72,7 +74,7 @@ mod tests {
     use clap::{CommandFactory, Parser};
 
     #[test]
-    fn the_command_line_is_sound() {
+    fn command_lines_are_parsed() {
         Options::command().debug_assert();
         for line in [
             "test set key value",
@@ -96,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_have_their_status() {
+    fn errors_have_the_documented_status() {
         let refused = |errno| {
             status(&anyhow::Error::from(Failure::Refused {
                 errno,
@@ -111,6 +113,6 @@ mod tests {
         assert_eq!(refused(libc::ENOSPC), 5);
         assert_eq!(refused(libc::EINVAL), 7);
         assert_eq!(status(&Failure::NotLoaded.into()), 6);
-        assert_eq!(status(&super::arguments::Wrong::new("no").into()), 2);
+        assert_eq!(status(&super::arguments::UsageError::new("no").into()), 2);
     }
 }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Runs `vm-layout-app` through its schedules, asks `vm_layout` about it at each step, and prints what
-//! it answers as lines of [`tools::SAMPLE`] and JSON.
+//! `vm-layout-sample`: runs `vm-layout-app` through its schedules, and prints a sample of its layout at each step: a line
+//! of [`tools::SAMPLE`] and JSON.
 
 use anyhow::{ensure, Context, Result};
 use clap::Parser;
-use nix::kmod::{delete_module, finit_module, DeleteModuleFlags, ModuleInitFlags};
+use guest::module::VM_LAYOUT;
 use serde::Deserialize;
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Read, Seek, Write};
@@ -13,56 +13,74 @@ use std::path::PathBuf;
 use std::process::{Child, Command, ExitCode, Stdio};
 use tools::{Sample, SAMPLE};
 
-/// Entries of the top-level page table from here on are the kernel's.
+/// Index of the first entry of the top-level page table that belongs to the kernel.
 const KERNEL_HALF: u64 = 256;
 
 #[derive(Parser)]
 #[command(
     name = "vm-layout-sample",
-    about = "Samples vm-layout-app through /proc/vm_layout"
+    about = "Samples the memory layout of vm-layout-app through /proc/vm_layout; run as root",
+    after_help = "\
+Prints one line `sample <JSON>` for each step of the application.
+
+Exit status: 0 success; 1 the module cannot be loaded or did not answer, or the application failed; 2 wrong usage."
 )]
 struct Options {
-    /// The module, which is loaded for the time of the run
+    /// File of the module, which is loaded during the run
     #[arg(long, default_value = "/modules/vm_layout.ko")]
     module: PathBuf,
-    /// The application
+    /// Program of the application
     #[arg(long, default_value = "/usr/bin/vm-layout-app")]
     app: PathBuf,
 }
 
-/// An experiment, what distinguishes this run of it, and the application's arguments.
-struct Run(&'static str, &'static str, &'static str);
+/// One run of the application.
+struct Run {
+    experiment: &'static str,
+    /// What distinguishes this run from the others of the experiment.
+    series: &'static str,
+    /// Arguments of the application, separated by spaces.
+    arguments: &'static str,
+}
+
+const fn run_of(experiment: &'static str, series: &'static str, arguments: &'static str) -> Run {
+    Run {
+        experiment,
+        series,
+        arguments,
+    }
+}
 
 const RUNS: &[Run] = &[
-    Run("heap", "blocks of 100 bytes", "heap --block 100"),
-    Run("heap", "blocks of 4 KiB", "heap --block 4096"),
-    Run("heap", "blocks of 64 KiB", "heap --block 65536"),
-    Run("heap", "blocks of 120 KiB", "heap --block 122880"),
-    Run("heap", "blocks of 128 KiB", "heap --block 131072"),
-    Run(
+    run_of("heap", "blocks of 100 bytes", "heap --block 100"),
+    run_of("heap", "blocks of 4 KiB", "heap --block 4096"),
+    run_of("heap", "blocks of 64 KiB", "heap --block 65536"),
+    run_of("heap", "blocks of 120 KiB", "heap --block 122880"),
+    run_of("heap", "blocks of 128 KiB", "heap --block 131072"),
+    run_of(
         "free",
         "the latest first",
         "heap --block 4096 --free latest",
     ),
-    Run(
+    run_of(
         "free",
         "the oldest first",
         "heap --block 4096 --free oldest",
     ),
-    Run("stack", "256 bytes a call", "stack --frame 256"),
-    Run("stack", "1 KiB a call", "stack --frame 1024"),
-    Run("stack", "4 KiB a call", "stack --frame 4096"),
-    Run("rss", "written", "touch --way write"),
-    Run(
+    run_of("stack", "256 bytes a call", "stack --frame 256"),
+    run_of("stack", "1 KiB a call", "stack --frame 1024"),
+    run_of("stack", "4 KiB a call", "stack --frame 4096"),
+    run_of("rss", "written", "touch --way write"),
+    run_of(
         "rss",
         "written, huge pages advised",
         "touch --way write-huge",
     ),
-    Run("rss", "only read", "touch --way read"),
-    Run("time", "spread", "spread"),
+    run_of("rss", "only read", "touch --way read"),
+    run_of("time", "spread", "spread"),
 ];
 
-/// What is used of the module's report.
+/// The used part of the module's report.
 #[derive(Deserialize)]
 struct Report {
     areas: Vec<serde::de::IgnoredAny>,
@@ -92,10 +110,11 @@ struct Entry {
     index: u64,
 }
 
-/// The module's file.
-struct Asker(File);
+/// The opened file of the module.
+struct VmLayout(File);
 
-impl Asker {
+impl VmLayout {
+    /// Returns the report about the process `pid`.
     fn ask(&mut self, pid: u32) -> Result<Report> {
         self.0
             .write_all(format!("{pid} json=1\n").as_bytes())
@@ -103,29 +122,29 @@ impl Asker {
         let mut json = Vec::new();
         self.0.rewind()?;
         self.0.read_to_end(&mut json)?;
-        serde_json::from_slice(&json).context("the module's answer is no report")
+        serde_json::from_slice(&json).context("the answer of vm_layout is not a report in JSON")
     }
 }
 
-/// Prints one sample a step of the application.
-fn sample(run: &Run, app: &mut Child, asker: &mut Asker) -> Result<()> {
+/// Prints one sample for each step of the application.
+fn sample(run: &Run, app: &mut Child, vm_layout: &mut VmLayout) -> Result<()> {
     let pid = app.id();
-    let mut go_on = app.stdin.take().context("the application has no input")?;
+    let mut input = app.stdin.take().context("the application has no input")?;
     let output = app.stdout.take().context("the application has no output")?;
     for line in BufReader::new(output).lines() {
         let line = line?;
-        let (phase, how_far) = line
-            .split_once(' ')
-            .with_context(|| format!("the application said {line:?}"))?;
-        let report = asker.ask(pid)?;
+        let (phase, progress) = line.split_once(' ').with_context(|| {
+            format!("the application printed {line:?} instead of a phase and its progress")
+        })?;
+        let report = vm_layout.ask(pid)?;
         let own = |entry: &&Entry| entry.index < KERNEL_HALF;
         let sample = Sample {
-            experiment: run.0.to_owned(),
-            series: run.1.to_owned(),
+            experiment: run.experiment.to_owned(),
+            series: run.series.to_owned(),
             phase: phase.to_owned(),
-            x: how_far
+            x: progress
                 .parse()
-                .with_context(|| format!("{how_far:?} is no number"))?,
+                .with_context(|| format!("{progress:?} is not a number"))?,
             heap: report.heap.size,
             stack: report.stack.size,
             rss_pages: report.rss.pages,
@@ -133,7 +152,7 @@ fn sample(run: &Run, app: &mut Child, asker: &mut Asker) -> Result<()> {
             top_level: report.top_level.used.iter().filter(own).count() as u64,
         };
         println!("{SAMPLE}{}", serde_json::to_string(&sample)?);
-        go_on.write_all(b"\n")?;
+        input.write_all(b"\n")?;
     }
     let status = app.wait()?;
     ensure!(status.success(), "the application ended with {status}");
@@ -146,27 +165,24 @@ fn sample_all(app: &PathBuf) -> Result<()> {
         .write(true)
         .open("/proc/vm_layout")
         .context("cannot open /proc/vm_layout")?;
-    let mut asker = Asker(file);
+    let mut vm_layout = VmLayout(file);
     for run in RUNS {
         let mut app = Command::new(app)
-            .args(run.2.split(' '))
+            .args(run.arguments.split(' '))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .with_context(|| format!("cannot start {}", app.display()))?;
-        sample(run, &mut app, &mut asker).with_context(|| format!("{}: {}", run.0, run.1))?;
+        sample(run, &mut app, &mut vm_layout)
+            .with_context(|| format!("{}: {}", run.experiment, run.series))?;
     }
     Ok(())
 }
 
 fn run(options: &Options) -> Result<()> {
-    let module = File::open(&options.module)
-        .with_context(|| format!("cannot open {}", options.module.display()))?;
-    finit_module(&module, c"", ModuleInitFlags::empty()).context("cannot load the module")?;
-    let sampled = sample_all(&options.app);
-    delete_module(c"vm_layout", DeleteModuleFlags::O_NONBLOCK)
-        .context("cannot unload the module")?;
-    sampled
+    let module = VM_LAYOUT.load_from(&options.module, "")?;
+    sample_all(&options.app)?;
+    module.unload()
 }
 
 fn main() -> ExitCode {

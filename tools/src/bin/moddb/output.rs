@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! How keys, values and changes are printed.
+//! Printing of keys, values and changes.
 
 use base64::prelude::{Engine, BASE64_STANDARD};
 use serde_json::{Map, Value};
 use tools::moddb::{Action, Change, Entry};
 
-/// Bytes as one word of a line.
+/// Returns bytes as printable ASCII, with all other bytes and backslashes escaped.
 pub fn escaped(bytes: &[u8]) -> String {
     let mut text = String::new();
     for &byte in bytes {
@@ -19,7 +19,7 @@ pub fn escaped(bytes: &[u8]) -> String {
     text
 }
 
-/// An entry as a line.
+/// Returns the line of an entry, without a newline.
 pub fn entry_line(entry: &Entry, json: bool) -> String {
     if json {
         let mut object = Map::new();
@@ -35,7 +35,7 @@ pub fn entry_line(entry: &Entry, json: bool) -> String {
     }
 }
 
-/// A change as a line.
+/// Returns the line of a change, without a newline.
 pub fn change_line(change: &Change, json: bool) -> String {
     let (action, length) = match change.action {
         Action::Set(length) => ("set", Some(length)),
@@ -59,6 +59,7 @@ pub fn change_line(change: &Change, json: bool) -> String {
     words.into_iter().flatten().collect::<Vec<_>>().join("\t")
 }
 
+/// Inserts bytes as text if they are valid UTF-8, else in base64.
 fn insert(object: &mut Map<String, Value>, name: &str, bytes: &[u8]) {
     match std::str::from_utf8(bytes) {
         Ok(text) => object.insert(name.to_owned(), text.into()),
@@ -75,7 +76,7 @@ mod tests {
     use tools::moddb::{Action, Change, Entry};
 
     #[test]
-    fn lines_hold_any_bytes() {
+    fn any_bytes_are_printed() {
         assert_eq!(escaped(b"a b\\\t\n\0\xff~"), r"a b\\\x09\x0a\x00\xff~");
         let entry = Entry::pair(*b"k", *b"\xff");
         assert_eq!(entry_line(&entry, false), "k\t\\xff");
@@ -90,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn changes_are_lines() {
+    fn changes_are_printed() {
         let change = |key: Option<&[u8]>, action| Change {
             key: key.map(Vec::from),
             action,

@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! A store in a file; `tools::moddb` says how it looks.
+//! The subcommands `dump` and `restore`. The format of the file is in `tools::moddb`.
 
 use anyhow::{bail, Context, Result};
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Write};
 use std::path::Path;
-use tools::moddb::protocol::BATCH_MAX;
+use tools::moddb::spec::BATCH_MAX;
 use tools::moddb::{read_dump, Client, DumpWriter, Entry};
 
-/// What stands for the standard input and output.
+/// Argument that means standard input or output.
 const STANDARD: &str = "-";
-/// Bytes of keys and values that are set by one message, so that it fits into any socket's buffer.
+/// Largest number of bytes of keys and values in one request, which must fit into the default send buffer.
 const BATCH_BYTES: usize = 64 << 10;
-/// How often a list is taken anew that was changed meanwhile.
+/// Number of attempts to list a store that other processes change.
 const ATTEMPTS: u32 = 10;
 
-/// Writes the store to `file`.
+/// Writes all entries of the store to `file`, which is replaced in one step.
 pub fn dump(client: &mut Client, file: &Path) -> Result<()> {
     let entries = entries(client)?;
     if file == Path::new(STANDARD) {
@@ -28,15 +28,15 @@ pub fn dump(client: &mut Client, file: &Path) -> Result<()> {
         _ => Path::new("."),
     };
     let new = tempfile::NamedTempFile::new_in(folder)
-        .with_context(|| format!("cannot make a file beside {shown}"))?;
+        .with_context(|| format!("cannot create a temporary file beside {shown}"))?;
     let new = write(&entries, new).with_context(|| format!("cannot write {shown}"))?;
     new.as_file().sync_all()?;
     new.persist(file)
-        .with_context(|| format!("cannot put the dump into {shown}"))?;
+        .with_context(|| format!("cannot rename the dump to {shown}"))?;
     Ok(())
 }
 
-/// Sets what is in `file`, in as few messages as it fits into: each of them is set whole.
+/// Sets all entries of `file`, in as few requests as they fit into. The entries of one request are set in one step.
 pub fn restore(file: &Path, flush: bool) -> Result<()> {
     let shown = file.display();
     let entries = if file == Path::new(STANDARD) {
@@ -60,25 +60,25 @@ fn write<W: Write>(entries: &[Entry], to: W) -> Result<W> {
         .finish()?
         .into_inner()
         .map_err(|error| error.into_error())
-        .context("cannot write all of the dump")
+        .context("cannot write the end of the dump")
 }
 
-/// All entries at one moment.
+/// Returns all entries of the store, as they were at one moment.
 fn entries(client: &mut Client) -> Result<Vec<Entry>> {
     for _ in 0..ATTEMPTS {
         let mut entries = Vec::new();
-        let whole = client.list(false, |entry| -> Result<()> {
+        let consistent = client.list(false, |entry| -> Result<()> {
             entries.push(entry);
             Ok(())
         })?;
-        if whole {
+        if consistent {
             return Ok(entries);
         }
     }
-    bail!("the store was changed during each of {ATTEMPTS} attempts to list it")
+    bail!("the store was changed during each of {ATTEMPTS} attempts to list it: try again when fewer processes write")
 }
 
-/// `entries` in pieces that one message holds.
+/// Returns `entries` in slices that fit into one request.
 fn batches(mut entries: &[Entry]) -> impl Iterator<Item = &[Entry]> {
     std::iter::from_fn(move || {
         let mut bytes = 0;
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn batches_hold_what_fits() {
+    fn batches_fit_into_requests() {
         assert!(sizes(&[]).is_empty());
         assert_eq!(sizes(&[65_535, 65_535, 1]), [1, 1, 1]);
         assert_eq!(sizes(&[30_000, 30_000, 30_000]), [2, 1]);

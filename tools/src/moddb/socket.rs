@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! A generic netlink socket: one request at a time and its answer.
+//! A generic netlink socket for one request at a time.
 
 use super::attribute::attributes;
 use super::Failure;
+use linux_raw_sys::netlink::nlmsgerr_attrs;
 use netlink_packet_core::{
-    Emitable, NetlinkDeserializable, NetlinkHeader, NetlinkMessage, NetlinkPayload, NLM_F_ACK_TLVS,
+    Emitable, NetlinkBuffer, NetlinkDeserializable, NetlinkHeader, NetlinkMessage, NetlinkPayload,
+    NLM_F_ACK_TLVS,
 };
 use netlink_packet_generic::{GenlFamily, GenlMessage};
 use netlink_sys::{protocols::NETLINK_GENERIC, Socket, SocketAddr};
@@ -14,23 +16,28 @@ use std::io;
 use std::ops::ControlFlow;
 use std::os::fd::AsRawFd;
 
-/// Room for a request of the most keys, each with a short value, or of the longest values of several.
+/// Size of the send buffer in bytes: enough for a request with the maximum number of keys and short values, or with
+/// several values of the maximum length.
 static SEND_BUFFER: libc::c_int = 4 << 20;
-/// Of a message and of an error's copy of the request's.
+/// Size of `struct nlmsghdr` in bytes.
 const HEADER: usize = 16;
-/// In an extended acknowledgement. C header: `linux/netlink.h`, `enum nlmsgerr_attrs`.
-const NLMSGERR_ATTR_MSG: u32 = 1;
-const NLMSGERR_ATTR_OFFS: u32 = 2;
+/// Size of `struct genlmsghdr` in bytes.
+const GENL_HEADER: usize = 4;
+/// Type of an acknowledgement. C header: `linux/netlink.h`.
+const NLMSG_ERROR: u16 = linux_raw_sys::netlink::NLMSG_ERROR as u16;
+// Attributes of an extended acknowledgement. C header: `linux/netlink.h`.
+const NLMSGERR_ATTR_MSG: u32 = nlmsgerr_attrs::NLMSGERR_ATTR_MSG as u32;
+const NLMSGERR_ATTR_OFFS: u32 = nlmsgerr_attrs::NLMSGERR_ATTR_OFFS as u32;
 
-/// The socket.
-pub struct Link {
+/// A socket that is connected to the kernel.
+pub struct GenlSocket {
     socket: Socket,
     sequence: u32,
     buffer: Vec<u8>,
 }
 
-impl Link {
-    /// Opens it, ready for messages of up to `longest` bytes.
+impl GenlSocket {
+    /// Opens a socket that can receive messages of up to `longest` bytes.
     pub fn open(longest: usize) -> Result<Self, Failure> {
         let open = || -> io::Result<Socket> {
             let mut socket = Socket::new(NETLINK_GENERIC)?;
@@ -50,10 +57,10 @@ impl Link {
         })
     }
 
-    /// Gets the messages of a multicast group too.
+    /// Subscribes to a multicast group.
     pub fn join(&self, group: u32) -> Result<(), Failure> {
         let joined = self.socket.add_membership(group);
-        joined.map_err(|error| Failure::System("cannot join the group of changes", error))
+        joined.map_err(|error| Failure::System("cannot join the multicast group of changes", error))
     }
 
     /// Sends a request.
@@ -62,26 +69,59 @@ impl Link {
         F: GenlFamily + Emitable + Debug,
     {
         self.sequence = self.sequence.wrapping_add(1);
-        let mut header = NetlinkHeader::default();
-        header.flags = flags;
-        header.sequence_number = self.sequence;
-        let mut message = NetlinkMessage::new(header, NetlinkPayload::from(message));
-        message.finalize();
-        let mut bytes = vec![0; message.buffer_len()];
-        message.serialize(&mut bytes);
-        let sent = self.socket.send(&bytes, 0);
+        self.send_bytes(&serialize(message, flags, self.sequence))
+    }
+
+    /// Sends a request that [`serialize`] made, and returns the payload of the single message that answers it: its
+    /// attributes, or nothing for an acknowledgement. Does not allocate.
+    pub fn exchange(&mut self, request: &[u8]) -> Result<&[u8], Failure> {
+        self.send_bytes(request)?;
+        self.receive_datagram()?;
+        let message = NetlinkBuffer::new_checked(self.buffer.as_slice())
+            .map_err(|error| Failure::UnexpectedMessage(error.to_string()))?;
+        let payload = message.payload();
+        let (kind, flags) = (message.message_type(), message.flags());
+        if kind != NLMSG_ERROR {
+            return Ok(payload.get(GENL_HEADER..).unwrap_or_default());
+        }
+        let (code, rest) = payload
+            .split_first_chunk()
+            .ok_or_else(|| Failure::UnexpectedMessage("an error without a number".into()))?;
+        let acknowledgement = rest.get(HEADER..).unwrap_or_default();
+        outcome(i32::from_ne_bytes(*code), flags, acknowledgement).map(|_| [].as_slice())
+    }
+
+    fn send_bytes(&self, request: &[u8]) -> Result<(), Failure> {
+        let sent = self.socket.send(request, 0);
         sent.map(drop)
             .map_err(|error| Failure::System("cannot send the request", error))
     }
 
-    /// Hands each message of the answer to the last request, with its flags, to `each`, until that or the kernel ends it.
-    pub fn answer<M: NetlinkDeserializable>(
+    /// Receives one datagram into the buffer. Blocks until one arrives.
+    fn receive_datagram(&mut self) -> Result<(), Failure> {
+        self.buffer.clear();
+        let received = self.socket.recv(&mut self.buffer, libc::MSG_TRUNC);
+        let length = received.map_err(|error| match error.raw_os_error() {
+            Some(libc::ENOBUFS) => Failure::Overrun,
+            _ => Failure::System("cannot receive a message", error),
+        })?;
+        if length > self.buffer.len() {
+            return Err(Failure::UnexpectedMessage(format!(
+                "it has {length} bytes, more than the specification allows"
+            )));
+        }
+        Ok(())
+    }
+
+    /// Receives the reply to the last request, and passes each message with its flags to `each`. Returns when `each`
+    /// breaks, or at the acknowledgement or the end of the dump.
+    pub fn receive_reply<M: NetlinkDeserializable>(
         &mut self,
         mut each: impl FnMut(u16, M) -> Result<ControlFlow<()>, Failure>,
     ) -> Result<(), Failure> {
         let sequence = self.sequence;
         loop {
-            let ended = self.receive(|header, payload| {
+            let flow = self.receive(|header, payload| {
                 if header.sequence_number != sequence {
                     return Ok(ControlFlow::Continue(()));
                 }
@@ -97,30 +137,22 @@ impl Link {
                     _ => Ok(ControlFlow::Continue(())),
                 }
             })?;
-            if ended.is_break() {
+            if flow.is_break() {
                 return Ok(());
             }
         }
     }
 
-    /// Waits for what comes next, and hands its messages to `each` until that is content.
+    /// Receives one datagram, and passes its messages to `each` until that breaks. Blocks until a datagram arrives.
     pub fn receive<M: NetlinkDeserializable>(
         &mut self,
         mut each: impl FnMut(NetlinkHeader, NetlinkPayload<M>) -> Result<ControlFlow<()>, Failure>,
     ) -> Result<ControlFlow<()>, Failure> {
-        self.buffer.clear();
-        let received = self.socket.recv(&mut self.buffer, libc::MSG_TRUNC);
-        let length = received.map_err(|error| match error.raw_os_error() {
-            Some(libc::ENOBUFS) => Failure::Overrun,
-            _ => Failure::System("cannot receive the answer", error),
-        })?;
+        self.receive_datagram()?;
         let mut rest = self.buffer.as_slice();
-        if length > rest.len() {
-            return Err(Failure::Answer(format!("a message of {length} bytes")));
-        }
         while !rest.is_empty() {
             let message = NetlinkMessage::<M>::deserialize(rest)
-                .map_err(|error| Failure::Answer(error.to_string()))?;
+                .map_err(|error| Failure::UnexpectedMessage(error.to_string()))?;
             let (header, payload) = message.into_parts();
             let next = (header.length as usize).next_multiple_of(4);
             if each(header, payload)?.is_break() {
@@ -132,10 +164,25 @@ impl Link {
     }
 }
 
-/// As far as this process may; what does not fit then, the kernel refuses.
+/// Returns the bytes of a request.
+pub fn serialize<F>(message: GenlMessage<F>, flags: u16, sequence: u32) -> Vec<u8>
+where
+    F: GenlFamily + Emitable + Debug,
+{
+    let mut header = NetlinkHeader::default();
+    header.flags = flags;
+    header.sequence_number = sequence;
+    let mut message = NetlinkMessage::new(header, NetlinkPayload::from(message));
+    message.finalize();
+    let mut bytes = vec![0; message.buffer_len()];
+    message.serialize(&mut bytes);
+    bytes
+}
+
+/// Enlarges the send buffer as far as the process may. A request that does not fit fails with `EMSGSIZE`.
 fn enlarge_send_buffer(socket: &Socket) {
     for option in [libc::SO_SNDBUFFORCE, libc::SO_SNDBUF] {
-        // SAFETY: the value is an integer that lives during the call.
+        // SAFETY: `SEND_BUFFER` lives during the call and has the length that is passed.
         let set = unsafe {
             libc::setsockopt(
                 socket.as_raw_fd(),
@@ -151,14 +198,14 @@ fn enlarge_send_buffer(socket: &Socket) {
     }
 }
 
-/// What an acknowledgement says: the end, or why there is nothing.
+/// Returns the result that an acknowledgement or the end of a dump contains.
 fn outcome(code: i32, flags: u16, acknowledgement: &[u8]) -> Result<ControlFlow<()>, Failure> {
     if code == 0 {
         return Ok(ControlFlow::Break(()));
     }
     let (mut sentence, mut offset) = (None, None);
     if flags & NLM_F_ACK_TLVS != 0 {
-        // Whatever else it holds, the error is known.
+        // Malformed attributes are ignored: the error number is known in any case.
         for (kind, bytes) in attributes(acknowledgement).map_while(Result::ok) {
             match kind {
                 NLMSGERR_ATTR_MSG => {

@@ -1,103 +1,103 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What the command line says.
+//! Arguments of the command line.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
-/// A command with its arguments.
+/// A subcommand with its arguments.
 #[derive(clap::Subcommand)]
 pub enum Command {
-    /// Give keys values: all of them, or none
+    /// Set keys to values: all of them, or none
     Set {
-        /// A key, its value, and so on; the value - is read from the standard input, and what begins with a hyphen comes behind --
+        /// Keys, each followed by its value; the value - is read from standard input; words that begin with a hyphen must follow --
         #[arg(required = true, num_args = 2.., value_names = ["KEY", "VALUE"])]
         pairs: Vec<OsString>,
-        /// Only if the key, of which there is one, has this value
+        /// Fail unless the key has this value; only with a single key
         #[arg(long, value_name = "VALUE", conflicts_with = "if_absent")]
         if_value: Option<OsString>,
-        /// Only if none of the keys is there
+        /// Fail if any of the keys exists
         #[arg(long)]
         if_absent: bool,
     },
     /// Print the values of keys
     Get {
-        /// One key prints its value; several print lines of key, tab and value
+        /// Keys; for one key, its value is printed, for several, lines of key, tab and value
         #[arg(required = true)]
         keys: Vec<OsString>,
-        /// Print the value's bytes only, without a newline behind them
+        /// Print only the bytes of the value, without a newline; only with a single key
         #[arg(long)]
         raw: bool,
-        /// Leave keys out that are not there
+        /// Ignore keys that do not exist
         #[arg(short = 'f', long)]
         force: bool,
     },
     /// Delete keys: all of them, or none
     Del {
-        /// The keys
+        /// Keys to delete
         #[arg(required = true)]
         keys: Vec<OsString>,
-        /// Only if the key, of which there is one, has this value
+        /// Fail unless the key has this value; only with a single key
         #[arg(long, value_name = "VALUE")]
         if_value: Option<OsString>,
-        /// Keys that are not there are no error
+        /// Ignore keys that do not exist
         #[arg(short = 'f', long, conflicts_with = "if_value")]
         force: bool,
     },
-    /// Print all keys and values, in no order
+    /// Print all keys and values in no particular order
     List {
-        /// Print only the keys
+        /// Print keys without values
         #[arg(long)]
         keys: bool,
     },
-    /// Print each change as it comes: what was done, the key, and the length of its new value
+    /// Print each change when it happens: the action, the key, and the length of its new value
     Watch {
-        /// End after so many changes
+        /// Exit after this many changes
         #[arg(long)]
         count: Option<u64>,
     },
-    /// Write all keys and values to a file, which appears when it is whole
+    /// Write all keys and values to a file, which is replaced in one step when the dump is complete
     Dump {
-        /// The file; - is the standard output
+        /// File to write; - is standard output
         file: PathBuf,
     },
-    /// Set all keys and values that are in a file
+    /// Set all keys and values of a dump
     Restore {
-        /// The file; - is the standard input
+        /// File to read; - is standard input
         file: PathBuf,
-        /// Delete all that is there before
+        /// Delete all keys first
         #[arg(long)]
         flush: bool,
     },
     /// Delete all keys
     Flush,
-    /// Ask for nothing: tells whether the module answers
+    /// Do nothing but check that the module replies
     Noop,
 }
 
-/// A command line that cannot be meant.
+/// An error in the arguments that clap cannot detect.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub struct Wrong(String);
+pub struct UsageError(String);
 
-impl Wrong {
-    /// Says why.
+impl UsageError {
+    /// Makes an error with this message.
     pub fn new(why: impl Into<String>) -> Self {
         Self(why.into())
     }
 }
 
-/// The bytes that an argument stands for.
-pub fn bytes(argument: OsString, escapes: bool) -> Result<Vec<u8>, Wrong> {
+/// Returns the bytes of an argument, with escapes replaced if `escapes`.
+pub fn bytes(argument: OsString, escapes: bool) -> Result<Vec<u8>, UsageError> {
     let text = argument.into_vec();
     if !escapes {
         return Ok(text);
     }
     let wrong = || {
         let text = String::from_utf8_lossy(&text);
-        Wrong::new(format!(
-            "\"{text}\": with -e, a backslash stands before a backslash or xhh"
+        UsageError::new(format!(
+            "\"{text}\": with -e, a backslash must be followed by a backslash or by x and two hexadecimal digits"
         ))
     };
     let mut bytes = Vec::new();
@@ -129,7 +129,7 @@ mod tests {
     use super::bytes;
 
     #[test]
-    fn escapes_stand_for_bytes() {
+    fn escapes_are_replaced_by_bytes() {
         let read = |text: &str, escapes| bytes(text.into(), escapes).ok();
         assert_eq!(read(r"a\x00\\b\xFf", true), Some(b"a\0\\b\xff".to_vec()));
         assert_eq!(read(r"a\x00", false), Some(br"a\x00".to_vec()));

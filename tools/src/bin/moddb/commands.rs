@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What each command does.
+//! The subcommands.
 
-use crate::arguments::{bytes, Command, Wrong};
-use crate::{dump, text};
+use crate::arguments::{bytes, Command, UsageError};
+use crate::{dump, output};
 use anyhow::{Context, Result};
 use std::ffi::OsString;
 use std::io::{Read, Write};
-use tools::moddb::protocol::{KEY_MAX, VALUE_MAX};
+use tools::moddb::spec::{KEY_MAX, VALUE_MAX};
 use tools::moddb::{Client, Entry, Failure};
 
-/// What stands for the standard input.
+/// Argument that means standard input.
 const STDIN: &str = "-";
 
-/// Does it.
+/// Runs a subcommand.
 pub fn run(command: Command, json: bool, escapes: bool) -> Result<()> {
     let entries = |keys: Vec<OsString>| -> Result<Vec<Entry>> {
         keys.into_iter().map(|name| key(name, escapes)).collect()
@@ -28,7 +28,7 @@ pub fn run(command: Command, json: bool, escapes: bool) -> Result<()> {
             entries
                 .iter_mut()
                 .for_each(|entry| entry.if_absent = if_absent);
-            expect(&mut entries, if_value, escapes)?;
+            add_condition(&mut entries, if_value, escapes)?;
             Client::connect()?.set(&entries)?;
         }
         Command::Get { keys, raw, force } => get(entries(keys)?, json, raw, force)?,
@@ -39,7 +39,7 @@ pub fn run(command: Command, json: bool, escapes: bool) -> Result<()> {
         } => {
             let mut entries = entries(keys)?;
             entries.iter_mut().for_each(|entry| entry.optional = force);
-            expect(&mut entries, if_value, escapes)?;
+            add_condition(&mut entries, if_value, escapes)?;
             Client::connect()?.del(&entries)?;
         }
         Command::List { keys } => list(keys, json)?,
@@ -56,7 +56,11 @@ fn key(name: OsString, escapes: bool) -> Result<Entry> {
     let key = bytes(name, escapes)?;
     let most = KEY_MAX as usize;
     if !(1..=most).contains(&key.len()) {
-        return Err(Wrong::new(format!("a key has 1 to {most} bytes, not {}", key.len())).into());
+        return Err(UsageError::new(format!(
+            "a key has 1 to {most} bytes, but this one has {}",
+            key.len()
+        ))
+        .into());
     }
     Ok(Entry::key(key))
 }
@@ -64,23 +68,27 @@ fn key(name: OsString, escapes: bool) -> Result<Entry> {
 fn value(argument: OsString, escapes: bool) -> Result<Vec<u8>> {
     let value = if argument == STDIN {
         let mut value = Vec::new();
-        // One byte more than fits tells that it does not.
+        // One byte more than allowed, to detect a value that is too long.
         let limit = u64::from(VALUE_MAX) + 1;
         let read = std::io::stdin().take(limit).read_to_end(&mut value);
-        read.context("cannot read the value from the standard input")?;
+        read.context("cannot read the value from standard input")?;
         value
     } else {
         bytes(argument, escapes)?
     };
     if value.len() > VALUE_MAX as usize {
-        return Err(Wrong::new(format!("a value has up to {VALUE_MAX} bytes")).into());
+        return Err(UsageError::new(format!(
+            "a value has at most {VALUE_MAX} bytes, but this one is longer"
+        ))
+        .into());
     }
     Ok(value)
 }
 
+/// Returns the entries of words that are keys and values by turns.
 fn pairs_of(words: Vec<OsString>, escapes: bool) -> Result<Vec<Entry>> {
     if words.len() % 2 == 1 {
-        return Err(Wrong::new("the last key has no value").into());
+        return Err(UsageError::new("the last key has no value").into());
     }
     if words
         .iter()
@@ -90,7 +98,7 @@ fn pairs_of(words: Vec<OsString>, escapes: bool) -> Result<Vec<Entry>> {
         .count()
         > 1
     {
-        return Err(Wrong::new("only one value can be read from the standard input").into());
+        return Err(UsageError::new("only one value can be read from standard input").into());
     }
     let mut entries = Vec::new();
     let mut words = words.into_iter();
@@ -102,13 +110,13 @@ fn pairs_of(words: Vec<OsString>, escapes: bool) -> Result<Vec<Entry>> {
     Ok(entries)
 }
 
-/// Has the only one of `entries` ask for a value.
-fn expect(entries: &mut [Entry], if_value: Option<OsString>, escapes: bool) -> Result<()> {
+/// Adds the condition of `--if-value` to the only entry.
+fn add_condition(entries: &mut [Entry], if_value: Option<OsString>, escapes: bool) -> Result<()> {
     let Some(wanted) = if_value else {
         return Ok(());
     };
     let [entry] = entries else {
-        return Err(Wrong::new("--if-value is for one key").into());
+        return Err(UsageError::new("--if-value requires a single key").into());
     };
     entry.if_value = Some(value(wanted, escapes)?);
     Ok(())
@@ -116,21 +124,21 @@ fn expect(entries: &mut [Entry], if_value: Option<OsString>, escapes: bool) -> R
 
 fn get(mut wanted: Vec<Entry>, json: bool, raw: bool, force: bool) -> Result<()> {
     wanted.iter_mut().for_each(|entry| entry.optional = force);
-    let alone = wanted.len() == 1;
-    if raw && !alone {
-        return Err(Wrong::new("--raw is for one key").into());
+    let is_single = wanted.len() == 1;
+    if raw && !is_single {
+        return Err(UsageError::new("--raw requires a single key").into());
     }
     let found = Client::connect()?.get(&wanted)?;
     let mut out = std::io::stdout().lock();
     for entry in &found {
         match &entry.value {
-            Some(value) if alone && !json => {
+            Some(value) if is_single && !json => {
                 out.write_all(value)?;
                 if !raw {
                     out.write_all(b"\n")?;
                 }
             }
-            _ => writeln!(out, "{}", text::entry_line(entry, json))?,
+            _ => writeln!(out, "{}", output::entry_line(entry, json))?,
         }
     }
     out.flush().context("cannot write the values")
@@ -138,12 +146,12 @@ fn get(mut wanted: Vec<Entry>, json: bool, raw: bool, force: bool) -> Result<()>
 
 fn list(keys_only: bool, json: bool) -> Result<()> {
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
-    let whole = Client::connect()?.list(keys_only, |entry| -> Result<()> {
-        writeln!(out, "{}", text::entry_line(&entry, json)).context("cannot write the list")
+    let consistent = Client::connect()?.list(keys_only, |entry| -> Result<()> {
+        writeln!(out, "{}", output::entry_line(&entry, json)).context("cannot write the list")
     })?;
     out.flush().context("cannot write the list")?;
-    if !whole {
-        eprintln!("moddb: the store was changed meanwhile; keys that were changed may be missing or come twice");
+    if !consistent {
+        eprintln!("moddb: the store was changed during the listing; changed keys may be missing or listed twice");
     }
     Ok(())
 }
@@ -164,7 +172,7 @@ fn watch(count: Option<u64>, json: bool) -> Result<()> {
             if left == Some(0) {
                 break;
             }
-            writeln!(out, "{}", text::change_line(change, json))?;
+            writeln!(out, "{}", output::change_line(change, json))?;
             left = left.map(|left| left - 1);
         }
         out.flush().context("cannot write the changes")?;
@@ -174,14 +182,14 @@ fn watch(count: Option<u64>, json: bool) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::{expect, pairs_of, Entry, Wrong};
+    use super::{add_condition, pairs_of, Entry, UsageError};
 
     fn pairs(words: &[&str]) -> anyhow::Result<Vec<Entry>> {
         pairs_of(words.iter().map(Into::into).collect(), false)
     }
 
     #[test]
-    fn pairs_are_read() {
+    fn pairs_are_parsed() {
         let read = pairs(&["a", "1", "b", ""]).unwrap();
         assert_eq!(read, [Entry::pair(*b"a", *b"1"), Entry::pair(*b"b", *b"")]);
         let long = "x".repeat(256);
@@ -193,16 +201,16 @@ mod tests {
             &["a", &huge],
             &["a", "-", "b", "-"],
         ] {
-            assert!(pairs(wrong).is_err_and(|error| error.is::<Wrong>()));
+            assert!(pairs(wrong).is_err_and(|error| error.is::<UsageError>()));
         }
     }
 
     #[test]
-    fn only_one_value_can_be_expected() {
+    fn the_condition_requires_a_single_key() {
         let mut one = pairs(&["a", "1"]).unwrap();
-        expect(&mut one, Some("0".into()), false).unwrap();
+        add_condition(&mut one, Some("0".into()), false).unwrap();
         assert_eq!(one[0].if_value.as_deref(), Some(&b"0"[..]));
         let mut two = pairs(&["a", "1", "b", "2"]).unwrap();
-        assert!(expect(&mut two, Some("0".into()), false).is_err());
+        assert!(add_condition(&mut two, Some("0".into()), false).is_err());
     }
 }

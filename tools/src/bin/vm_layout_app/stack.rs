@@ -1,29 +1,31 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! A function that calls itself.
+//! The schedule `stack`: a recursive function.
 
 use crate::steps::Steps;
 use anyhow::{bail, ensure, Result};
 use std::hint::black_box;
 
+/// Options of the schedule.
 #[derive(clap::Args)]
 pub struct Stack {
-    /// Bytes of local variables of each call: 256, 1024 or 4096
+    /// Size of the local variables of each call in bytes: 256, 1024 or 4096
     #[arg(long, default_value_t = 1024)]
     frame: usize,
-    /// Calls
+    /// Depth of the recursion
     #[arg(long, default_value_t = 1000)]
     depth: usize,
-    /// Number of steps down
+    /// Number of steps for calling, and for returning
     #[arg(long, default_value_t = 25)]
     steps: usize,
 }
 
 impl Stack {
+    /// Runs the schedule.
     pub fn run(&self, steps: &mut Steps) -> Result<()> {
         ensure!(
             self.steps > 0 && self.depth >= self.steps,
-            "{} calls are too few for {} steps",
+            "--depth {} cannot be divided into {} steps",
             self.depth,
             self.steps
         );
@@ -32,7 +34,7 @@ impl Stack {
             256 => self.call::<256>(1, steps),
             1024 => self.call::<1024>(1, steps),
             4096 => self.call::<4096>(1, steps),
-            other => bail!("--frame is {other}: must be 256, 1024 or 4096"),
+            other => bail!("--frame is {other}, but must be 256, 1024 or 4096"),
         }?;
         steps.step("return", 0)
     }
@@ -51,7 +53,7 @@ impl Stack {
         if is_step {
             steps.step("return", depth)?;
         }
-        // The frame is needed until here, so no call can take its place.
+        // Uses the frame after the call, so that the compiler cannot make it a tail call.
         black_box(&mut frame);
         Ok(())
     }

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The steps of a schedule, and the waiting between them.
+//! Steps of a schedule.
 
 use anyhow::{Context, Result};
 use std::fmt::Display;
 use std::io::{BufRead, Write};
 use std::time::{Duration, Instant};
 
-/// Says where the schedule is, and waits.
+/// Prints the progress of a schedule, and waits before each step.
 pub struct Steps {
     pause: Option<Duration>,
     start: Instant,
 }
 
 impl Steps {
-    /// Waits for `pause`, or for input.
+    /// Makes steps that wait for `pause` or, without it, for a line of standard input.
     pub fn new(pause: Option<Duration>) -> Self {
         Self {
             pause,
@@ -22,9 +22,9 @@ impl Steps {
         }
     }
 
-    /// Says that `phase` is so far, and waits.
-    pub fn step(&mut self, phase: &str, how_far: impl Display) -> Result<()> {
-        println!("{phase} {how_far}");
+    /// Prints the phase and the progress, and waits.
+    pub fn step(&mut self, phase: &str, progress: impl Display) -> Result<()> {
+        println!("{phase} {progress}");
         std::io::stdout().flush()?;
         match self.pause {
             Some(pause) => std::thread::sleep(pause),
@@ -39,7 +39,7 @@ impl Steps {
         Ok(())
     }
 
-    /// Seconds since the start.
+    /// Returns the seconds since the start of the schedule.
     pub fn seconds(&self) -> f64 {
         self.start.elapsed().as_secs_f64()
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! An application that allocates and frees memory on a schedule, one step at a time, to be looked at
-//! between the steps: by hand, or by `vm-layout-sample`.
+//! `vm-layout-app`: an application that allocates and frees memory in steps. Between the steps, its layout can be
+//! examined by hand or by `vm-layout-sample`.
 
 mod heap;
 mod mapping;
@@ -16,12 +16,15 @@ use steps::Steps;
 #[derive(Parser)]
 #[command(
     name = "vm-layout-app",
-    about = "Allocates and frees memory step by step",
-    after_help = "Before each step it prints one line, `<phase> <how far it is>`, and waits for a line \
-                  on standard input (Enter), or for the time that --pause-ms says."
+    about = "Allocates and frees memory in steps, to be examined through /proc/vm_layout",
+    after_help = "\
+Before each step the program prints a line `<phase> <progress>` and waits for a line on standard input (Enter) or,
+with --pause-ms, for that time.
+
+Exit status: 0 success; 1 an allocation or a system call failed, or a size is not possible; 2 wrong usage."
 )]
 struct Options {
-    /// Go on by itself after so many milliseconds
+    /// Continue after this many milliseconds, without input
     #[arg(long, global = true)]
     pause_ms: Option<u64>,
     #[command(subcommand)]
@@ -30,13 +33,13 @@ struct Options {
 
 #[derive(Subcommand)]
 enum Schedule {
-    /// Allocate with malloc(3) and free again; how far: bytes that it asked for and has
+    /// Allocate with malloc(3) and free again; progress: requested bytes that are allocated
     Heap(heap::Heap),
-    /// Call a function recursively and return; how far: calls deep
+    /// Call a function recursively and return; progress: depth of the recursion
     Stack(stack::Stack),
-    /// Map memory and touch page after page; how far: pages touched
+    /// Map memory and touch page after page; progress: touched pages
     Touch(mapping::Touch),
-    /// Map areas far from each other, split them, and unmap all; how far: seconds
+    /// Map areas far from each other, split them, and unmap all; progress: seconds
     Spread(mapping::Spread),
 }
 
