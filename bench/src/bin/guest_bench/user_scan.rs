@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The yardstick in user space: what a program does that has to make do with `/proc`.
+//! A yardstick: a scan in user space, by a program that has only `/proc` to read pages of other processes.
 
 use anyhow::{Context, Result};
 use nix::unistd::Pid;
@@ -9,27 +9,28 @@ use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::pages::PAGE;
+use guest::mapping::PAGE;
 
+/// Bit of a `pagemap` entry that says that the page is present.
 const PRESENT: u64 = 1 << 63;
-/// Pages that are read by one call.
+/// Largest number of pages that are read by one call.
 const BATCH: usize = 256;
 
-/// What it found.
+/// Result of a scan.
 #[derive(Default)]
 pub struct Found {
-    /// Pages that are present in read-only areas.
+    /// Number of pages that are present in read-only VMAs.
     pub pages: u64,
     by_hash: HashMap<u64, u64>,
 }
 
 impl Found {
-    /// Pages that have an identical one, as far as hashes tell.
+    /// Returns the number of pages that have the same hash as another page.
     pub fn may_be_shared(&self) -> u64 {
         self.by_hash.values().filter(|&&pages| pages > 1).sum()
     }
 
-    /// Looks at a process.
+    /// Scans the pages of a process.
     pub fn scan(&mut self, pid: Pid) -> Result<()> {
         let directory = format!("/proc/{pid}");
         let open = |name: &str| {
@@ -68,14 +69,15 @@ impl Found {
     }
 }
 
-/// Where an area of `/proc/<pid>/maps` starts and ends, if it is readable and not writable and no part of the kernel's.
+/// Returns the start and end of a VMA in a line of `/proc/<pid>/maps`, if the VMA is readable, not writable and not one
+/// of the kernel's special mappings.
 fn read_only_area(line: &str) -> Option<(usize, usize)> {
     let mut words = line.split_whitespace();
     let (start, end) = words.next()?.split_once('-')?;
     let permissions = words.next()?;
-    let of_the_kernel = ["[vvar", "[vsyscall]"]
+    let is_special = ["[vvar", "[vsyscall]"]
         .iter()
         .any(|name| line.contains(name));
     let address = |text| usize::from_str_radix(text, 16).ok();
-    (permissions.starts_with("r-") && !of_the_kernel).then_some((address(start)?, address(end)?))
+    (permissions.starts_with("r-") && !is_special).then_some((address(start)?, address(end)?))
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The yardstick of the kernel's own: KSM, which looks for identical pages too.
+//! A yardstick: KSM (kernel samepage merging), which also searches for identical pages.
 
 use anyhow::{ensure, Context, Result};
 use std::fs;
@@ -8,25 +8,25 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 const DIRECTORY: &str = "/sys/kernel/mm/ksm";
-/// Full scans in which it has merged what is identical: the first only notes checksums.
+/// Number of full scans after which KSM has merged all identical pages: the first scan only records checksums.
 const SCANS: u64 = 2;
 
-/// Whether this kernel has it.
+/// Returns true if this kernel has KSM.
 pub fn exists() -> bool {
     Path::new(DIRECTORY).exists()
 }
 
-/// How fast it scanned.
+/// Pages that KSM scanned in some time.
 pub struct Speed {
-    /// Pages that it looked at, each one as often as it did.
+    /// Number of scanned pages; a page that was scanned twice counts twice.
     pub pages: u64,
-    /// In what time.
+    /// Time of the scan.
     pub time: Duration,
 }
 
-/// Has it scan at full speed until it has looked `SCANS` times at `pages` mergeable pages. Nothing stays merged.
+/// Lets KSM scan `pages` mergeable pages [`SCANS`] times at full speed, and then undoes all merging.
 pub fn scan(pages: u64) -> Result<Speed> {
-    // Each page whenever it comes by, in one go, without a rest.
+    // Scan every page in each scan, without pauses.
     for (name, value) in [
         ("smart_scan", 0),
         ("sleep_millisecs", 0),
@@ -48,12 +48,12 @@ pub fn scan(pages: u64) -> Result<Speed> {
         }
         ensure!(
             start.elapsed() < Duration::from_secs(120),
-            "KSM looked at {} pages in two minutes",
+            "KSM scanned only {} pages in two minutes",
             now - first
         );
         std::thread::sleep(Duration::from_millis(1));
     };
-    // Undoes all merging, and waits for that.
+    // Unmerges all pages; returns when that is done.
     set("run", 2)?;
     let sharing = get("pages_sharing")?;
     ensure!(sharing == 0, "KSM left {sharing} pages merged");

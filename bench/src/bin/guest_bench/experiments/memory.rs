@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What memory RESET takes while it scans, and what it keeps.
+//! Memory that RESET needs during the scan, and memory that it keeps afterwards.
 
-use super::contents::hold;
-use crate::crowd::Crowd;
-use crate::experiment::{Experiment, Log};
+use super::contents::hold_pages;
+use crate::cloned_processes::ClonedProcesses;
+use crate::experiment::{Experiment, Results};
 use crate::memory_info::{self, MemoryInfo};
-use crate::pages::{Content, PAGE};
+use crate::pages::Content;
 use crate::read_once::ReadOnce;
 use crate::system_memory;
 use anyhow::Result;
+use guest::mapping::PAGE;
 
 const PAGES: usize = 250_000;
 const PROCESSES: usize = 10_000;
 
-/// All of them.
+/// Experiments of this file.
 pub const EXPERIMENTS: &[Experiment] = &[
     Experiment {
         name: "memory::while-scanning",
@@ -30,9 +31,9 @@ pub const EXPERIMENTS: &[Experiment] = &[
     },
 ];
 
-fn while_scanning(log: &Log) -> Result<()> {
+fn while_scanning(results: &Results) -> Result<()> {
     let _module = memory_info::load()?;
-    let _pages = hold(Content::Different, PAGES)?;
+    let _pages = hold_pages(Content::Different, PAGES)?;
     let mut memory_info = MemoryInfo::open()?;
     let pages = {
         let mut read_once = ReadOnce::load()?;
@@ -40,36 +41,36 @@ fn while_scanning(log: &Log) -> Result<()> {
         read_once.pages()?
     };
     memory_info.reset()?;
-    for round in 0..log.rounds {
+    for round in 0..results.rounds {
         system_memory::settle()?;
         let before = system_memory::free()?;
         let least = system_memory::least_free_during(|| memory_info.reset())?;
         let taken = before.saturating_sub(least) as f64;
-        log.value(round, "peak a page", taken / pages as f64, "bytes")?;
+        results.value(round, "peak a page", taken / pages as f64, "bytes")?;
     }
     Ok(())
 }
 
-fn kept(log: &Log) -> Result<()> {
+fn kept(results: &Results) -> Result<()> {
     kept_by_module()?;
-    for round in 0..log.rounds.min(3) {
+    for round in 0..results.rounds.min(3) {
         let few = kept_by_module()?;
         let sets = {
-            let _crowd = Crowd::start(PROCESSES, |index| format!("bench-{index}"))?;
+            let _processes = ClonedProcesses::start(PROCESSES, |index| format!("bench-{index}"))?;
             kept_by_module()?
         };
         let pids = {
-            let _crowd = Crowd::start(PROCESSES, |_| "bench-crowd".to_owned())?;
+            let _processes = ClonedProcesses::start(PROCESSES, |_| "bench-crowd".to_owned())?;
             kept_by_module()?
         };
         for (measure, all) in [("a set of one process", sets), ("a pid", pids)] {
-            log.value(round, measure, (all - few) / PROCESSES as f64, "bytes")?;
+            results.value(round, measure, (all - few) / PROCESSES as f64, "bytes")?;
         }
     }
     Ok(())
 }
 
-/// Bytes that the module and its data have, after a RESET: the most of a few loads.
+/// Returns the bytes that the module and its data occupy after a RESET: the maximum of a few loads.
 fn kept_by_module() -> Result<f64> {
     let mut most = f64::MIN;
     for _ in 0..2 {

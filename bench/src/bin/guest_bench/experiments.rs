@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! All experiments.
+//! The experiments in the order in which they are run.
 
-mod at_once;
+mod concurrent_resets;
 mod contents;
 mod cpus;
 mod memory;
@@ -11,22 +11,22 @@ mod readers;
 mod stall;
 mod stores;
 
-use crate::experiment::Bench;
+use crate::experiment::Selection;
 use anyhow::Result;
 
-/// Runs those that are wanted.
-pub fn run(bench: &Bench) -> Result<()> {
+/// Runs the selected experiments.
+pub fn run(selection: &Selection) -> Result<()> {
     for group in [
         contents::EXPERIMENTS,
         processes::EXPERIMENTS,
         cpus::EXPERIMENTS,
         readers::EXPERIMENTS,
-        at_once::EXPERIMENTS,
+        concurrent_resets::EXPERIMENTS,
         stall::EXPERIMENTS,
         memory::EXPERIMENTS,
         stores::EXPERIMENTS,
     ] {
-        bench.run(group)?;
+        selection.run(group)?;
     }
     Ok(())
 }

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Where processes can share keys and values: `moddb`, and what it is compared with.
+//! Key-value stores that processes can share: `moddb`, and what it is compared with.
 
 mod file;
 mod moddb;
-mod netlink;
 mod redis;
 mod shared_memory;
 
@@ -15,26 +14,26 @@ pub use shared_memory::{SharedMemory, SharedTable};
 
 use anyhow::Result;
 
-/// How many keys there are.
+/// Number of keys.
 pub const KEYS: usize = 1000;
-/// Bytes of a value.
+/// Size of a value in bytes.
 pub const VALUE: usize = 100;
 
-/// One process's way to the keys and values.
+/// Access of one process to a store.
 pub trait Store {
     /// Reads the value of a key, by its number.
     fn get(&mut self, key: usize) -> Result<()>;
 
-    /// Gives a key, by its number, a new value.
+    /// Sets the value of a key, by its number.
     fn set(&mut self, key: usize) -> Result<()>;
 }
 
-/// What a key is called.
+/// Returns the name of a key.
 fn key(number: usize) -> String {
     format!("bench-key-{number:04}")
 }
 
-/// What its value is.
+/// Returns the value that is set for a key.
 fn value(number: usize) -> [u8; VALUE] {
     [number as u8; VALUE]
 }

@@ -1,26 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! RESET's time for a page, by what the pages hold.
+//! Time of RESET per page, depending on the contents of the pages.
 
-use crate::experiment::{timed, Experiment, Log};
-use crate::holder::Holder;
+use crate::experiment::{timed, Experiment, Results};
+use crate::helper_process::HelperProcess;
 use crate::ksm;
 use crate::memory_info::{self, MemoryInfo};
-use crate::pages::{Content, Mapping, PAGE};
+use crate::pages::{map_filled, Content};
 use crate::read_once::ReadOnce;
 use crate::user_scan::Found;
 use anyhow::{ensure, Context, Result};
+use guest::mapping::PAGE;
 use nix::sys::mman::MmapAdvise;
 use std::ffi::CStr;
 
 const FEW: usize = 10_000;
 const MANY: usize = 250_000;
-/// Pages of one process: each may be a mapping of its own to the host of User-mode Linux, which allows only so many.
+/// Largest number of pages of one process: under User-mode Linux, each page may be a mapping of its own on the host,
+/// which limits their number.
 const PAGES_A_PROCESS: usize = 25_000;
 
-/// What processes with pages are called.
+/// Name of the processes that hold pages.
 const NAME: &CStr = c"bench-pages";
 
+// Requests to a process that holds pages.
 const MERGEABLE: u8 = b'm';
 const UNMERGEABLE: u8 = b'u';
 
@@ -29,14 +32,14 @@ macro_rules! experiment {
         Experiment {
             name: concat!("contents::", $name),
             quick: $quick,
-            // KSM's own records are 64 bytes a page and more.
+            // KSM needs 64 bytes and more per page for its records.
             memory: ($pages * (PAGE + 512)) as u64,
-            run: |log| measure(log, Content::$content, $pages, $ksm),
+            run: |results| measure(results, Content::$content, $pages, $ksm),
         }
     };
 }
 
-/// All of them.
+/// Experiments of this file.
 pub const EXPERIMENTS: &[Experiment] = &[
     experiment!("identical-10k", Identical, FEW, true, true),
     experiment!("different-10k", Different, FEW, true, true),
@@ -53,16 +56,16 @@ pub const EXPERIMENTS: &[Experiment] = &[
     experiment!("one-line-250k", OneLine, MANY, false, false),
 ];
 
-/// Has processes of one name hold `pages` read-only pages.
-pub fn hold(content: Content, pages: usize) -> Result<Vec<Holder>> {
-    let mut holders = Vec::new();
+/// Starts processes of the same name that together hold `pages` read-only pages.
+pub fn hold_pages(content: Content, pages: usize) -> Result<Vec<HelperProcess>> {
+    let mut processes = Vec::new();
     for first in (0..pages).step_by(PAGES_A_PROCESS) {
         let pages = PAGES_A_PROCESS.min(pages - first);
-        holders.push(Holder::start(
+        processes.push(HelperProcess::start(
             NAME,
-            || Mapping::filled(content, pages, first),
-            |mapping, command| {
-                mapping.advise(match command {
+            || map_filled(content, pages, first),
+            |mapping, request| {
+                mapping.advise(match request {
                     MERGEABLE => MmapAdvise::MADV_MERGEABLE,
                     _ => MmapAdvise::MADV_UNMERGEABLE,
                 })?;
@@ -70,46 +73,46 @@ pub fn hold(content: Content, pages: usize) -> Result<Vec<Holder>> {
             },
         )?);
     }
-    Ok(holders)
+    Ok(processes)
 }
 
-fn measure(log: &Log, content: Content, pages: usize, with_ksm: bool) -> Result<()> {
+fn measure(results: &Results, content: Content, pages: usize, with_ksm: bool) -> Result<()> {
     let _module = memory_info::load()?;
-    let mut holders = hold(content, pages)?;
+    let mut processes = hold_pages(content, pages)?;
     let mut memory_info = MemoryInfo::open()?;
     let mut read_once = ReadOnce::load()?;
-    // The first time, caches are cold and memory is not where it will be.
+    // The first run, with cold caches and before the memory of the module is allocated, is not measured.
     memory_info.reset()?;
     read_once.pass()?;
     let read_only = read_once.pages()?;
-    for round in 0..log.rounds {
+    for round in 0..results.rounds {
         let pass = timed(|| read_once.pass())?;
         let reset = timed(|| memory_info.reset())?;
-        log.time_each(round, "pass", pass, read_only)?;
-        log.time_each(round, "reset", reset, read_only)?;
+        results.time_each(round, "pass", pass, read_only)?;
+        results.time_each(round, "reset", reset, read_only)?;
         let mut found = Found::default();
         let scan = timed(|| {
-            holders
+            processes
                 .iter()
-                .try_for_each(|holder| found.scan(holder.pid()))
+                .try_for_each(|process| found.scan(process.pid()))
         })?;
-        log.time_each(round, "user space", scan, found.pages)?;
+        results.time_each(round, "user space", scan, found.pages)?;
         check(&mut memory_info, &found)?;
         if with_ksm && ksm::exists() {
-            for holder in &mut holders {
-                holder.ask(MERGEABLE)?;
+            for process in &mut processes {
+                process.request(MERGEABLE)?;
             }
             let speed = ksm::scan(pages as u64)?;
-            for holder in &mut holders {
-                holder.ask(UNMERGEABLE)?;
+            for process in &mut processes {
+                process.request(UNMERGEABLE)?;
             }
-            log.time_each(round, "KSM", speed.time, speed.pages)?;
+            results.time_each(round, "KSM", speed.time, speed.pages)?;
         }
     }
     Ok(())
 }
 
-/// Requires that the subject found what the scanner in user space did: a fast wrong answer is worth nothing.
+/// Checks that the module and the scan in user space found the same number of identical pages.
 fn check(memory_info: &mut MemoryInfo, found: &Found) -> Result<()> {
     let mut answer = Vec::new();
     memory_info.ask(&format!("FILTER|{}", NAME.to_str()?), &mut answer)?;
@@ -117,7 +120,7 @@ fn check(memory_info: &mut MemoryInfo, found: &Found) -> Result<()> {
     let field = format!("may_be_shared: {},", found.may_be_shared());
     ensure!(
         answer.contains(&field),
-        "a scanner in user space found {field} the answer is {answer}"
+        "the scan in user space found {field} but the answer of the module is {answer}"
     );
     Ok(())
 }

@@ -1,39 +1,39 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! How much memory the kernel has free.
+//! Free memory of the guest.
 
 use anyhow::{Context, Result};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// How often settling memory is looked at, and for how long at most.
-const PAUSE: Duration = Duration::from_millis(100);
-const LONGEST: Duration = Duration::from_secs(10);
-/// By how many bytes settled memory may differ from one look to the next.
-const WOBBLE: u64 = 32 << 10;
+/// Interval between two readings while memory settles.
+const INTERVAL: Duration = Duration::from_millis(100);
+/// Longest time to wait for memory to settle.
+const LIMIT: Duration = Duration::from_secs(10);
+/// Largest difference in bytes between two readings of settled memory.
+const TOLERANCE: u64 = 32 << 10;
 
-/// Free memory in bytes. The kernel's processors keep some free pages to themselves, which this does not count: it
-/// wobbles by a few hundred KiB.
+/// Returns the free memory in bytes. It varies by a few hundred KiB, because free pages in per-CPU lists are not counted.
 pub fn free() -> Result<u64> {
     let info = nix::sys::sysinfo::sysinfo().context("sysinfo failed")?;
     Ok(info.ram_unused())
 }
 
-/// Waits until the kernel has freed what it frees later: until its free memory stays the same.
+/// Waits until deferred freeing is done: until the free memory stays the same.
 pub fn settle() -> Result<()> {
     let mut last = free()?;
-    let mut the_same = 0;
-    for _ in 0..LONGEST.as_millis() / PAUSE.as_millis() {
-        std::thread::sleep(PAUSE);
-        // What its processors have counted for themselves. A kernel without it counts less exactly.
+    let mut unchanged = 0;
+    for _ in 0..LIMIT.as_millis() / INTERVAL.as_millis() {
+        std::thread::sleep(INTERVAL);
+        // Adds per-CPU counts to the total. A kernel without this file has less exact counts.
         let _ = std::fs::write("/proc/sys/vm/stat_refresh", "1");
         let now = free()?;
-        the_same = if now.abs_diff(last) <= WOBBLE {
-            the_same + 1
+        unchanged = if now.abs_diff(last) <= TOLERANCE {
+            unchanged + 1
         } else {
             0
         };
-        if the_same == 3 {
+        if unchanged == 3 {
             break;
         }
         last = now;
@@ -41,8 +41,8 @@ pub fn settle() -> Result<()> {
     Ok(())
 }
 
-/// The least memory that was free while `what` was done, as often as a thread of its own can ask.
-pub fn least_free_during(what: impl FnOnce() -> Result<()>) -> Result<u64> {
+/// Runs `action` and returns the smallest amount of free memory in bytes that a second thread saw during it.
+pub fn least_free_during(action: impl FnOnce() -> Result<()>) -> Result<u64> {
     let done = AtomicBool::new(false);
     let started = AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -57,7 +57,7 @@ pub fn least_free_during(what: impl FnOnce() -> Result<()>) -> Result<u64> {
         while !started.load(Ordering::Acquire) {
             std::thread::yield_now();
         }
-        let result = what();
+        let result = action();
         done.store(true, Ordering::Relaxed);
         let least = watch.join().ok().context("a thread panicked")?;
         result.and(least)

@@ -1,26 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! `moddb` beside other ways in which processes can share keys and values.
+//! `moddb` and other stores that processes can share.
 
-use crate::experiment::{timed, Experiment, Log};
-use crate::flag::Flag;
-use crate::holder::Holder;
-use crate::module::Module;
+use crate::experiment::{timed, Experiment, Results};
+use crate::helper_process::HelperProcess;
 use crate::stores::{FileStore, Moddb, Redis, Server, SharedMemory, SharedTable, Store, KEYS};
 use anyhow::{Context, Result};
+use guest::module::MODDB;
+use guest::shared::Flag;
 use std::time::{Duration, Instant};
 
-/// How long each of them works.
+/// Duration of one measurement.
 const TIME: Duration = Duration::from_millis(200);
-/// The statement's.
+/// Numbers of processes that the module's task asks for.
 const PROCESSES: [usize; 6] = [1, 2, 4, 6, 8, 10];
-/// Round trips that are timed together.
+/// Number of round trips that are timed together.
 const TRIPS: u32 = 2000;
 
-const MODULE: &str = "moddb";
+/// Names of the access patterns and the requests for them.
 const MODES: [(&str, u8); 3] = [("read", b'r'), ("write", b'w'), ("mix", b'm')];
 
-/// All of them.
+/// Experiments of this file.
 pub const EXPERIMENTS: &[Experiment] = &[
     Experiment {
         name: "moddb::table",
@@ -36,37 +36,37 @@ pub const EXPERIMENTS: &[Experiment] = &[
     },
 ];
 
-/// Operations a second of 1 to 10 processes: the statement's table.
-fn table(log: &Log) -> Result<()> {
-    if !Module::exists(MODULE) {
-        return log.skip("there is no module moddb");
+/// Operations per second of 1 to 10 processes: the table of the module's task.
+fn table(results: &Results) -> Result<()> {
+    if !MODDB.is_available() {
+        return results.skip("the guest does not have the module moddb");
     }
-    let _module = Module::load(MODULE)?;
+    let _module = MODDB.load("")?;
     let server = Server::start()?;
     if server.is_none() {
-        log.skip("the guest has no redis-server")?;
+        results.skip("the guest does not have redis-server")?;
     }
     let shared = SharedTable::new()?;
     let stop = Flag::new()?;
-    let mut crews = vec![
-        ("moddb", crew(&stop, Moddb::connect)?),
-        ("file", crew(&stop, FileStore::open)?),
+    let mut clients = vec![
+        ("moddb", start_clients(&stop, Moddb::connect)?),
+        ("file", start_clients(&stop, FileStore::open)?),
         (
             "shared memory",
-            crew(&stop, || Ok(SharedMemory::new(&shared)))?,
+            start_clients(&stop, || Ok(SharedMemory::new(&shared)))?,
         ),
     ];
     if server.is_some() {
-        crews.push(("Redis", crew(&stop, Redis::connect)?));
+        clients.push(("Redis", start_clients(&stop, Redis::connect)?));
     }
-    for round in 0..log.rounds {
+    for round in 0..results.rounds {
         for count in PROCESSES {
             for (mode, command) in MODES {
-                for (name, crew) in &mut crews {
-                    let crew = crew.get_mut(..count).context("there are as many")?;
-                    let speed = speed(crew, &stop, command)?;
+                for (name, processes) in &mut clients {
+                    let processes = processes.get_mut(..count).context("too few processes")?;
+                    let speed = operations_a_second(processes, &stop, command)?;
                     let measure = format!("{name} {mode} of {count}");
-                    log.value(round, &measure, speed, "a second")?;
+                    results.value(round, &measure, speed, "a second")?;
                 }
             }
         }
@@ -74,18 +74,21 @@ fn table(log: &Log) -> Result<()> {
     Ok(())
 }
 
-/// Processes that work until the flag goes up, and answer with what they did.
-fn crew<S: Store>(stop: &Flag, connect: impl Fn() -> Result<S>) -> Result<Vec<Holder>> {
-    let member = || {
+/// Starts processes that access the store until the flag is set, and reply with the number of operations.
+fn start_clients<S: Store>(
+    stop: &Flag,
+    connect: impl Fn() -> Result<S>,
+) -> Result<Vec<HelperProcess>> {
+    let start = || {
         let prepare = || {
             let mut store = connect()?;
             (0..KEYS).try_for_each(|key| store.set(key))?;
             Ok(store)
         };
-        Holder::start(c"bench-client", prepare, |store, mode| {
+        HelperProcess::start(c"bench-client", prepare, |store, mode| {
             let mut random = fastrand::Rng::new();
             let mut done = 0;
-            while !stop.is_up() {
+            while !stop.is_set() {
                 let key = random.usize(..KEYS);
                 let write = match mode {
                     b'r' => false,
@@ -103,36 +106,38 @@ fn crew<S: Store>(stop: &Flag, connect: impl Fn() -> Result<S>) -> Result<Vec<Ho
         })
     };
     let most = PROCESSES.into_iter().max().unwrap_or(1);
-    (0..most).map(|_| member()).collect()
+    (0..most).map(|_| start()).collect()
 }
 
-/// What the crew does a second.
-fn speed(crew: &mut [Holder], stop: &Flag, mode: u8) -> Result<f64> {
+/// Returns the operations per second of all processes together.
+fn operations_a_second(processes: &mut [HelperProcess], stop: &Flag, mode: u8) -> Result<f64> {
     stop.set(false);
     let start = Instant::now();
-    crew.iter_mut().try_for_each(|member| member.tell(mode))?;
+    processes
+        .iter_mut()
+        .try_for_each(|process| process.send(mode))?;
     std::thread::sleep(TIME);
     stop.set(true);
     let time = start.elapsed();
     let mut done = 0;
-    for member in crew {
-        done += member.wait_for_answer()?;
+    for process in processes {
+        done += process.receive()?;
     }
     Ok(done as f64 / time.as_secs_f64())
 }
 
-/// What one process waits for one answer.
-fn round_trips(log: &Log) -> Result<()> {
-    if !Module::exists(MODULE) {
-        return log.skip("there is no module moddb");
+/// Time of one round trip of a single process.
+fn round_trips(results: &Results) -> Result<()> {
+    if !MODDB.is_available() {
+        return results.skip("the guest does not have the module moddb");
     }
-    let _module = Module::load(MODULE)?;
+    let _module = MODDB.load("")?;
     let mut moddb = Moddb::connect()?;
     (0..KEYS).try_for_each(|key| moddb.set(key))?;
-    for round in 0..log.rounds {
+    for round in 0..results.rounds {
         let mut measure = |name: &str, call: fn(&mut Moddb) -> Result<()>| {
             let time = timed(|| (0..TRIPS).try_for_each(|_| call(&mut moddb)))?;
-            log.time_each(round, name, time, u64::from(TRIPS))
+            results.time_each(round, name, time, u64::from(TRIPS))
         };
         measure("noop", Moddb::noop)?;
         measure("get", |moddb| moddb.get(7))?;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! A file, with a lock that all of it is under.
+//! A store in a file, which is locked as a whole (flock(2)).
 
 use super::{value, Store, KEYS, VALUE};
 use anyhow::{Context, Result};
@@ -8,18 +8,18 @@ use nix::fcntl::{Flock, FlockArg};
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt;
 
-/// The guest's /tmp is in memory.
+/// Path of the file; the guest's `/tmp` is a tmpfs.
 const PATH: &str = "/tmp/bench-store";
 
-/// The file, opened once more.
+/// The opened file.
 pub struct FileStore {
-    /// None while it is locked.
+    /// None while the file is locked.
     file: Option<File>,
     buffer: [u8; VALUE],
 }
 
 impl FileStore {
-    /// Opens it, made first if need be.
+    /// Opens the file, which is created if it does not exist.
     pub fn open() -> Result<Self> {
         let file = OpenOptions::new()
             .read(true)
@@ -35,14 +35,15 @@ impl FileStore {
         })
     }
 
+    /// Runs `action` with the locked file.
     fn locked(
         &mut self,
         lock: FlockArg,
-        what: impl FnOnce(&File, &mut [u8]) -> std::io::Result<()>,
+        action: impl FnOnce(&File, &mut [u8]) -> std::io::Result<()>,
     ) -> Result<()> {
         let file = self.file.take().context("an earlier call failed")?;
         let locked = Flock::lock(file, lock).map_err(|(_, errno)| errno)?;
-        what(&locked, &mut self.buffer)?;
+        action(&locked, &mut self.buffer)?;
         self.file = Some(locked.unlock().map_err(|(_, errno)| errno)?);
         Ok(())
     }

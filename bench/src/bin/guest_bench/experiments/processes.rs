@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! RESET's time by what there are for processes.
+//! Time of RESET, depending on the number and kind of processes.
 
-use crate::experiment::{timed, Experiment, Log};
-use crate::holder::Holder;
+use crate::experiment::{timed, Experiment, Results};
+use crate::helper_process::HelperProcess;
 use crate::memory_info::{self, MemoryInfo};
-use crate::pages::{Content, Mapping, PAGE};
+use crate::pages::{map_filled, Content};
 use crate::read_once::ReadOnce;
 use anyhow::{Context, Result};
-use nix::sys::mman::ProtFlags;
+use guest::mapping::{Mapping, PAGE, RO};
+use nix::sys::mman::{MapFlags, ProtFlags};
 use nix::unistd::Pid;
 use std::ffi::CString;
 use std::io::Read;
@@ -18,7 +19,7 @@ use std::time::Duration;
 const TIB: usize = 1 << 40;
 const MIB: u64 = 1 << 20;
 
-/// All of them.
+/// Experiments of this file.
 pub const EXPERIMENTS: &[Experiment] = &[
     Experiment {
         name: "processes::one-binary",
@@ -64,22 +65,22 @@ pub const EXPERIMENTS: &[Experiment] = &[
     },
 ];
 
-/// A program that was executed; it is killed when this goes.
+/// A running program, which is killed when this is dropped.
 struct Program(Child);
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // It may have died already.
+        // Both fail if it has ended already.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// 500 processes that execute the same static program.
-fn one_binary(log: &Log) -> Result<()> {
+/// 500 processes that run the same static program.
+fn one_binary(results: &Results) -> Result<()> {
     const PROCESSES: usize = 500;
     let start = || {
-        // It says a word once it runs, and waits for ever.
+        // Prints a word when it runs, and then waits.
         let mut child = Command::new("/usr/bin/busybox")
             .args(["sh", "-c", "echo x; read -r _"])
             .stdin(Stdio::piped())
@@ -92,74 +93,77 @@ fn one_binary(log: &Log) -> Result<()> {
     };
     let programs: Vec<Program> = (0..PROCESSES).map(|_| start()).collect::<Result<_>>()?;
     let pids = programs.iter().map(|one| Pid::from_raw(one.0.id() as i32));
-    compare(log, &pids.collect::<Vec<_>>())
+    compare(results, &pids.collect::<Vec<_>>())
 }
 
-/// 2,000 forks that have little, and names of their own.
-fn names(log: &Log) -> Result<()> {
+/// 2,000 forked processes with few pages and names of their own.
+fn names(results: &Results) -> Result<()> {
     const PROCESSES: usize = 2000;
-    let mut holders = Vec::new();
+    let mut processes = Vec::new();
     for index in 0..PROCESSES {
         let name = CString::new(format!("bench-{index:04}"))?;
-        let own = || Mapping::filled(Content::Half, 4, 4 * index);
-        holders.push(Holder::start(&name, own, |_, _| Ok(0))?);
+        let own = || map_filled(Content::Half, 4, 4 * index);
+        processes.push(HelperProcess::start(&name, own, |_, _| Ok(0))?);
     }
-    compare(log, &holders.iter().map(Holder::pid).collect::<Vec<_>>())
+    compare(
+        results,
+        &processes.iter().map(HelperProcess::pid).collect::<Vec<_>>(),
+    )
 }
 
-/// A single process.
-fn one_gibibyte(log: &Log) -> Result<()> {
-    let all = || Mapping::filled(Content::Half, (1 << 30) / PAGE, 0);
-    let holder = Holder::start(c"bench-gibibyte", all, |_, _| Ok(0))?;
-    compare(log, &[holder.pid()])
+/// A single process with 1 GiB.
+fn one_gibibyte(results: &Results) -> Result<()> {
+    let all = || map_filled(Content::Half, (1 << 30) / PAGE, 0);
+    let process = HelperProcess::start(c"bench-gibibyte", all, |_, _| Ok(0))?;
+    compare(results, &[process.pid()])
 }
 
-/// Each process is the child of the one before, and has its pages and some of its own.
-fn fork_tree(log: &Log) -> Result<()> {
+/// A chain of processes: each is forked by the one before, shares its pages and has some of its own.
+fn fork_tree(results: &Results) -> Result<()> {
     const DEPTH: usize = 200;
     const OWN_PAGES: usize = 64;
     struct Branch {
         _own: Mapping,
-        next: Option<Holder>,
+        next: Option<HelperProcess>,
     }
-    fn grow(depth: usize) -> Result<Holder> {
+    fn grow(depth: usize) -> Result<HelperProcess> {
         let prepare = || {
-            let own = Mapping::filled(Content::Different, OWN_PAGES, depth * OWN_PAGES)?;
+            let own = map_filled(Content::Different, OWN_PAGES, depth * OWN_PAGES)?;
             let next = (depth > 1).then(|| grow(depth - 1)).transpose()?;
             Ok(Branch { _own: own, next })
         };
-        // Any question is who comes last.
-        Holder::start(
+        // The reply to any request is the pid of the last process.
+        HelperProcess::start(
             c"bench-tree",
             prepare,
-            |branch, command| match &mut branch.next {
-                Some(next) => next.ask(command),
+            |branch, request| match &mut branch.next {
+                Some(next) => next.request(request),
                 None => Ok(u64::from(std::process::id())),
             },
         )
     }
     let mut root = grow(DEPTH)?;
-    let last = i32::try_from(root.ask(0)?).context("an id is an int")?;
-    compare(log, &[root.pid(), Pid::from_raw(last)])
+    let last = i32::try_from(root.request(0)?).context("a pid fits into 32 bits")?;
+    compare(results, &[root.pid(), Pid::from_raw(last)])
 }
 
-/// RESET beside a pass, and beside what the kernel has for single processes.
-fn compare(log: &Log, pids: &[Pid]) -> Result<()> {
+/// Measures RESET, a pass of `read_once`, and reading `smaps_rollup` of the processes `pids`.
+fn compare(results: &Results, pids: &[Pid]) -> Result<()> {
     let _module = memory_info::load()?;
     let mut memory_info = MemoryInfo::open()?;
     let mut read_once = ReadOnce::load()?;
     memory_info.reset()?;
     read_once.pass()?;
     let pages = read_once.pages()?;
-    for round in 0..log.rounds {
+    for round in 0..results.rounds {
         let pass = timed(|| read_once.pass())?;
         let reset = timed(|| memory_info.reset())?;
         let rollups = timed(|| pids.iter().try_for_each(|pid| read_rollup(*pid)))?;
-        log.time_each(round, "pass", pass, pages)?;
-        log.time_each(round, "reset", reset, pages)?;
+        results.time_each(round, "pass", pass, pages)?;
+        results.time_each(round, "reset", reset, pages)?;
         let processes = pids.len() as u64;
-        log.time_each(round, "reset a process", reset, processes)?;
-        log.time_each(round, "smaps_rollup a process", rollups, processes)?;
+        results.time_each(round, "reset a process", reset, processes)?;
+        results.time_each(round, "smaps_rollup a process", rollups, processes)?;
     }
     Ok(())
 }
@@ -170,70 +174,69 @@ fn read_rollup(pid: Pid) -> Result<()> {
     Ok(())
 }
 
-/// What a RESET costs where there is hardly anything to scan.
-fn hardly_any(log: &Log) -> Result<()> {
+/// Time of a RESET with few processes.
+fn hardly_any(results: &Results) -> Result<()> {
     let _module = memory_info::load()?;
     let mut memory_info = MemoryInfo::open()?;
-    for round in 0..log.rounds {
+    for round in 0..results.rounds {
         let reset = timed(|| memory_info.reset())?;
-        log.value(round, "reset", reset.as_secs_f64() * 1e3, "ms")?;
+        results.value(round, "reset", reset.as_secs_f64() * 1e3, "ms")?;
     }
     Ok(())
 }
 
-/// What a RESET costs for each page more whose frame it knows already.
-fn same_page_again(log: &Log) -> Result<()> {
-    // Few that have to be read, so that these do not matter.
+/// Time that a RESET takes for each further mapping of a frame that it has scanned already.
+fn same_page_again(results: &Results) -> Result<()> {
+    // Few frames, so that reading them takes little of the time.
     const PAGES: usize = 2000;
     const FORKS: usize = 64;
     let _module = memory_info::load()?;
     let mut memory_info = MemoryInfo::open()?;
     let mut read_once = ReadOnce::load()?;
-    let pages = Mapping::filled(Content::Different, PAGES, 0)?;
-    for round in 0..log.rounds {
+    let pages = map_filled(Content::Different, PAGES, 0)?;
+    for round in 0..results.rounds {
         let alone = shortest(&mut memory_info)?;
         read_once.pass()?;
         let pages_alone = read_once.pages()?;
-        let forks: Vec<Holder> = (0..FORKS)
-            .map(|_| Holder::start(c"guest-bench", || Ok(()), |(), _| Ok(0)))
+        let forks: Vec<HelperProcess> = (0..FORKS)
+            .map(|_| HelperProcess::start(c"guest-bench", || Ok(()), |(), _| Ok(0)))
             .collect::<Result<_>>()?;
         read_once.pass()?;
         let more = read_once.pages()? - pages_alone;
         let together = shortest(&mut memory_info)?;
         drop(forks);
         let each = (together - alone) / more as f64;
-        log.value(round, "again", each * 1e9, "ns each")?;
+        results.value(round, "again", each * 1e9, "ns each")?;
     }
     drop(pages);
     Ok(())
 }
 
-/// What a RESET costs for a TiB where nothing is.
-fn unpopulated(log: &Log) -> Result<()> {
+/// Time that a RESET takes for a TiB of address space without pages.
+fn unpopulated(results: &Results) -> Result<()> {
     let _module = memory_info::load()?;
     let mut memory_info = MemoryInfo::open()?;
-    for (measure, protection) in [
-        ("PROT_NONE", ProtFlags::PROT_NONE),
-        ("PROT_READ", ProtFlags::PROT_READ),
-    ] {
-        for round in 0..log.rounds {
+    for (measure, protection) in [("PROT_NONE", ProtFlags::PROT_NONE), ("PROT_READ", RO)] {
+        for round in 0..results.rounds {
             let without = shortest(&mut memory_info)?;
-            let Ok(reservation) = Mapping::reserve(TIB, protection) else {
-                return log.skip("processes of this kernel have no TiB of addresses left");
+            let flags = MapFlags::MAP_PRIVATE | MapFlags::MAP_NORESERVE;
+            let Ok(reservation) = Mapping::anonymous_with(TIB / PAGE, protection, flags) else {
+                return results
+                    .skip("a process of this kernel does not have a TiB of free address space");
             };
             let with = shortest(&mut memory_info)?;
             drop(reservation);
-            log.value(round, measure, (with - without) * 1e3, "ms a TiB")?;
+            results.value(round, measure, (with - without) * 1e3, "ms a TiB")?;
         }
     }
     Ok(())
 }
 
-/// The shortest of a few RESETs in seconds: differences between two are small.
+/// Returns the shortest time of a few RESETs in seconds. Small differences can be seen between shortest times only.
 fn shortest(memory_info: &mut MemoryInfo) -> Result<f64> {
     let times: Vec<Duration> = (0..8)
         .map(|_| timed(|| memory_info.reset()))
         .collect::<Result<_>>()?;
-    let shortest = times.into_iter().min().context("some times")?;
+    let shortest = times.into_iter().min().context("at least one time")?;
     Ok(shortest.as_secs_f64())
 }

@@ -1,24 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The yardstick in the kernel: one pass over all read-only pages, each read once.
+//! A yardstick: the kernel module `read_once`, which reads all read-only pages once in one pass.
 
-use crate::module::Module;
 use anyhow::{Context, Result};
+use guest::module::{KernelModule, LoadedModule};
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 
+const MODULE: KernelModule = KernelModule::named("read_once");
 const PATH: &str = "/proc/read_once";
 
-/// The file of the loaded yardstick.
+/// The loaded module and its opened file.
 pub struct ReadOnce {
     file: File,
-    _module: Module,
+    _module: LoadedModule,
 }
 
 impl ReadOnce {
-    /// Loads the module.
+    /// Loads the module and opens its file.
     pub fn load() -> Result<Self> {
-        let module = Module::load("read_once")?;
+        let module = MODULE.load("")?;
         let file = OpenOptions::new().write(true).open(PATH);
         Ok(Self {
             file: file.with_context(|| format!("cannot open {PATH}"))?,
@@ -26,16 +27,16 @@ impl ReadOnce {
         })
     }
 
-    /// Reads all pages.
+    /// Reads all read-only pages of all processes.
     pub fn pass(&mut self) -> Result<()> {
         self.file.write_all(b"\n").context("a pass failed")
     }
 
-    /// Number of pages that the last pass read.
+    /// Returns the number of pages that the last pass read.
     pub fn pages(&self) -> Result<u64> {
         let text = fs::read_to_string(PATH).with_context(|| format!("cannot read {PATH}"))?;
         text.trim()
             .parse()
-            .with_context(|| format!("{PATH} holds no number: {text:?}"))
+            .with_context(|| format!("{PATH} does not contain a number: {text:?}"))
     }
 }

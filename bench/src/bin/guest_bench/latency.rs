@@ -1,29 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! How long calls take that are made again and again.
+//! Latencies of repeated calls.
 
-use crate::experiment::Log;
-use crate::flag::Flag;
-use crate::holder::Holder;
-use crate::processors;
+use crate::affinity;
+use crate::experiment::Results;
+use crate::helper_process::HelperProcess;
 use anyhow::Result;
+use guest::shared::Flag;
 use hdrhistogram::Histogram;
 use std::time::{Duration, Instant};
 
-/// Three significant digits.
+/// Number of significant digits that are recorded.
 const DIGITS: u8 = 3;
 
 /// Latencies in nanoseconds.
 pub struct Latencies(Histogram<u64>);
 
 impl Latencies {
-    /// Those of `call`, made again and again for `time`.
+    /// Repeats `call` for `time` and records each latency.
     pub fn of_calls(time: Duration, call: impl FnMut() -> Result<()>) -> Result<Self> {
         let end = Instant::now() + time;
         Self::of_calls_while(|now| now < end, call)
     }
 
-    /// Those of `call`, made again and again while `go_on`, which is told the time.
+    /// Repeats `call` as long as `go_on` returns true for the current time, and records each latency.
     pub fn of_calls_while(
         go_on: impl Fn(Instant) -> bool,
         mut call: impl FnMut() -> Result<()>,
@@ -39,69 +39,74 @@ impl Latencies {
         }
     }
 
-    /// Those of all of `processes` processes, each calling what `caller` makes for it, for `time`. A single one has a
-    /// processor to itself. They are no threads, since User-mode Linux lets threads of one process wait for each other.
+    /// Starts `count` processes, each of which repeats the call that `caller` makes for it for `time`, and records all
+    /// latencies. A single process has a CPU to itself.
+    ///
+    /// Threads would not do: User-mode Linux serializes the threads of a process.
     pub fn of_processes<C: FnMut() -> Result<()>>(
-        processes: usize,
+        count: usize,
         time: Duration,
         caller: impl Fn() -> Result<C>,
     ) -> Result<Self> {
         let prepare = || {
-            if processes == 1 {
-                processors::pin(1)?;
+            if count == 1 {
+                affinity::pin(1)?;
             }
             caller()
         };
-        let mut holders: Vec<Holder> = (0..processes)
+        let mut processes: Vec<HelperProcess> = (0..count)
             .map(|_| {
-                Holder::start_telling(c"bench-reader", prepare, |call, _| {
+                HelperProcess::start_with_bytes(c"bench-reader", prepare, |call, _| {
                     Ok(Self::of_calls(time, call)?.to_bytes())
                 })
             })
             .collect::<Result<_>>()?;
-        holders.iter_mut().try_for_each(|holder| holder.tell(0))?;
+        processes
+            .iter_mut()
+            .try_for_each(|process| process.send(0))?;
         let mut all = Histogram::new(DIGITS)?;
-        for holder in &mut holders {
-            add_bytes(&mut all, &holder.wait_for_bytes()?)?;
+        for process in &mut processes {
+            add_bytes(&mut all, &process.receive_bytes()?)?;
         }
         Ok(Self(all))
     }
 
-    /// Values and how many there are of each.
+    /// Returns the recorded values and their counts, for [`add_bytes`].
     fn to_bytes(&self) -> Vec<u8> {
         let values = self.0.iter_recorded();
         let pairs = values.map(|one| [one.value_iterated_to(), one.count_at_value()]);
         pairs.flatten().flat_map(u64::to_le_bytes).collect()
     }
 
-    /// The least that a part of the calls took at most.
+    /// Returns the latency in nanoseconds that a fraction `part` (0 to 1) of the calls did not exceed.
     pub fn quantile(&self, part: f64) -> u64 {
         self.0.value_at_quantile(part)
     }
 
-    /// How many calls there were.
+    /// Returns the number of calls.
     pub fn count(&self) -> u64 {
         self.0.len()
     }
 
-    /// The longest.
+    /// Returns the longest latency in nanoseconds.
     pub fn max(&self) -> u64 {
         self.0.max()
     }
 
-    /// Hands on the median, the 99th percentile and the maximum.
-    pub fn log(&self, log: &Log, round: u32, measure: &str) -> Result<()> {
+    /// Prints the median, the 99th percentile and the maximum.
+    pub fn print(&self, results: &Results, round: u32, measure: &str) -> Result<()> {
         for (name, value) in [
             ("p50", self.quantile(0.5)),
             ("p99", self.quantile(0.99)),
             ("max", self.max()),
         ] {
-            log.value(round, &format!("{measure} {name}"), value as f64, "ns")?;
+            results.value(round, &format!("{measure} {name}"), value as f64, "ns")?;
         }
         Ok(())
     }
 }
 
+/// Adds latencies in the form of [`Latencies::to_bytes`].
 fn add_bytes(all: &mut Histogram<u64>, bytes: &[u8]) -> Result<()> {
     let number = |bytes: &[u8]| bytes.try_into().map(u64::from_le_bytes);
     for pair in bytes.chunks_exact(16) {
@@ -111,27 +116,28 @@ fn add_bytes(all: &mut Histogram<u64>, bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// Has another process, on the first processor, do `again` with what it prepares, again and again, while `what` is done.
+/// Starts a process on the first CPU that repeats `call` with what it prepared, runs `action` in this process during that time, and
+/// returns its result.
 pub fn while_repeating<P, T>(
     prepare: impl FnOnce() -> Result<P>,
-    mut again: impl FnMut(&mut P) -> Result<()>,
-    what: impl FnOnce() -> Result<T>,
+    mut call: impl FnMut(&mut P) -> Result<()>,
+    action: impl FnOnce() -> Result<T>,
 ) -> Result<T> {
     let done = Flag::new()?;
     let prepare = || {
-        processors::pin(0)?;
+        affinity::pin(0)?;
         prepare()
     };
-    let mut other = Holder::start(c"bench-beside", prepare, |prepared, _| {
-        while !done.is_up() {
-            again(prepared)?;
+    let mut process = HelperProcess::start(c"bench-repeat", prepare, |prepared, _| {
+        while !done.is_set() {
+            call(prepared)?;
         }
         Ok(0)
     })?;
-    other.tell(0)?;
-    let result = what();
+    process.send(0)?;
+    let result = action();
     done.set(true);
-    other.wait_for_answer()?;
+    process.receive()?;
     result
 }
 
@@ -141,7 +147,7 @@ mod tests {
     use hdrhistogram::Histogram;
 
     #[test]
-    fn latencies_come_through_a_pipe_as_they_were() {
+    fn latencies_survive_serialization() {
         let mut some = Histogram::new(3).unwrap();
         for value in [1, 1, 700, 123_456_789] {
             some.record(value).unwrap();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! A Redis server, asked over a UNIX socket.
+//! A Redis server, used through a UNIX socket.
 
 use super::{key, value, Store, KEYS, VALUE};
 use anyhow::{ensure, Context, Result};
@@ -10,15 +10,15 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Where the guest has it, with its libraries.
+/// Directory of the server and its libraries in the guest.
 const DIRECTORY: &str = "/usr/lib/redis";
 const SOCKET: &str = "/tmp/bench-redis";
 
-/// The server; it is killed when this goes.
+/// A running server, which is killed when this is dropped.
 pub struct Server(Child);
 
 impl Server {
-    /// Starts it, with nothing but memory behind it. None if the guest has none.
+    /// Starts the server without persistence. Returns none if the guest does not have it.
     pub fn start() -> Result<Option<Self>> {
         let program = format!("{DIRECTORY}/redis-server");
         if !Path::new(&program).exists() {
@@ -48,13 +48,13 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It may have died already.
+        // Both fail if it has ended already.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// A connection.
+/// A connection to the server with all commands prepared.
 pub struct Redis {
     stream: UnixStream,
     gets: Vec<Vec<u8>>,
@@ -77,7 +77,7 @@ impl Redis {
     }
 }
 
-/// A command as it is sent: an array of strings.
+/// Returns a command in the form in which it is sent: an array of strings.
 fn command(words: Vec<Vec<u8>>) -> Vec<u8> {
     let mut bytes = format!("*{}\r\n", words.len()).into_bytes();
     for word in words {
@@ -96,7 +96,7 @@ impl Store for Redis {
         self.stream.read_exact(&mut self.answer)?;
         ensure!(
             self.answer.starts_with(head.as_bytes()),
-            "redis-server has no value of {VALUE} bytes"
+            "the reply of redis-server is not a value of {VALUE} bytes"
         );
         Ok(())
     }

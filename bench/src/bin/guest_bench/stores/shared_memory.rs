@@ -1,48 +1,51 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! POSIX shared memory with a mutex that processes share: what costs no system call as long as nobody has to wait.
+//! A store in POSIX shared memory under a process-shared mutex. It needs no system call as long as the mutex is not
+//! contended.
 
 use super::{value, Store, KEYS, VALUE};
 use anyhow::{Context, Result};
+use guest::mapping::{Mapping, PAGE, RW};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
-use nix::sys::mman::{mmap, munmap, shm_open, shm_unlink, MapFlags, ProtFlags};
+use nix::sys::mman::{shm_open, shm_unlink, MapFlags};
 use nix::sys::stat::Mode;
 use nix::unistd::ftruncate;
 use std::cell::UnsafeCell;
-use std::ffi::{c_int, c_void};
+use std::ffi::c_int;
+use std::fs::File;
 use std::mem::MaybeUninit;
-use std::num::NonZeroUsize;
-use std::ptr::NonNull;
 
 const NAME: &str = "/bench-shared";
 
 #[repr(C)]
 struct Table {
     mutex: UnsafeCell<libc::pthread_mutex_t>,
-    /// Under the mutex.
+    /// Values by the numbers of their keys. Protected by the mutex.
     values: UnsafeCell<[[u8; VALUE]; KEYS]>,
 }
 
-/// The memory; forked processes have the same.
-pub struct SharedTable(NonNull<c_void>);
+/// Shared memory with a table, which forked processes share with their parent.
+///
+/// # Invariants
+///
+/// The mapping begins with a [`Table`] whose mutex is initialized for use by several processes.
+pub struct SharedTable(Mapping);
 
 impl SharedTable {
-    /// Makes it.
+    /// Creates the shared memory and initializes the table with zeros.
     pub fn new() -> Result<Self> {
         let open = OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_RDWR;
         let file = shm_open(NAME, open, Mode::S_IRUSR | Mode::S_IWUSR)
-            .with_context(|| format!("cannot make the shared memory {NAME}"))?;
+            .with_context(|| format!("cannot create the shared memory {NAME}"))?;
         shm_unlink(NAME)?;
-        let bytes = NonZeroUsize::new(size_of::<Table>()).context("a table has a size")?;
-        ftruncate(&file, i64::try_from(bytes.get())?)?;
-        let protection = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
-        // SAFETY: a mapping where nothing is.
-        let start = unsafe { mmap(None, bytes, protection, MapFlags::MAP_SHARED, &file, 0) }?;
-        let table = Self(start);
+        let pages = size_of::<Table>().div_ceil(PAGE);
+        ftruncate(&file, i64::try_from(pages * PAGE)?)?;
+        let mapping = Mapping::of_file(&File::from(file), 0, pages, RW, MapFlags::MAP_SHARED)?;
+        let table = mapping.start().cast::<Table>().as_ptr();
         let mut attributes = MaybeUninit::uninit();
-        // SAFETY: the attributes are initialised by the first call; the mutex is in memory that is nobody else's yet,
-        // and stays where it is.
+        // SAFETY: The first call initializes the attributes. The mapping is as large as a table and aligned to a page, no
+        // other process has it yet, and the mutex does not move.
         unsafe {
             check(libc::pthread_mutexattr_init(attributes.as_mut_ptr()))?;
             let shared = libc::PTHREAD_PROCESS_SHARED;
@@ -50,34 +53,27 @@ impl SharedTable {
                 attributes.as_mut_ptr(),
                 shared,
             ))?;
-            let mutex = table.table().mutex.get();
+            let mutex = UnsafeCell::raw_get(&raw const (*table).mutex);
             check(libc::pthread_mutex_init(mutex, attributes.as_ptr()))?;
         }
-        Ok(table)
+        // INVARIANT: The mutex was just initialized, and zeros are valid values.
+        Ok(Self(mapping))
     }
 
     fn table(&self) -> &Table {
-        // SAFETY: the mapping has the table's size and is aligned to pages; all that changes is in cells.
-        unsafe { self.0.cast().as_ref() }
+        // SAFETY: By the type invariants, the mapping begins with a table; all that changes in it is in cells.
+        unsafe { self.0.start().cast().as_ref() }
     }
 }
 
-impl Drop for SharedTable {
-    fn drop(&mut self) {
-        // SAFETY: this mapping, which nobody refers to any more.
-        let unmapped = unsafe { munmap(self.0, size_of::<Table>()) };
-        debug_assert_eq!(unmapped, Ok(()));
-    }
-}
-
-/// A process's way to it.
+/// Access of one process to the table.
 pub struct SharedMemory<'a> {
     table: &'a SharedTable,
     buffer: [u8; VALUE],
 }
 
 impl<'a> SharedMemory<'a> {
-    /// That of the calling process.
+    /// Makes the access of the calling process.
     pub fn new(table: &'a SharedTable) -> Self {
         Self {
             table,
@@ -85,15 +81,17 @@ impl<'a> SharedMemory<'a> {
         }
     }
 
+    /// Runs `action` with the mutex locked.
     fn locked(
         &mut self,
-        what: impl FnOnce(&mut [[u8; VALUE]; KEYS], &mut [u8; VALUE]),
+        action: impl FnOnce(&mut [[u8; VALUE]; KEYS], &mut [u8; VALUE]),
     ) -> Result<()> {
         let table = self.table.table();
-        // SAFETY: an initialised mutex, which is unlocked by who locked it; the values are touched in between only.
+        // SAFETY: By the type invariants of the table, the mutex is initialized. This thread unlocks what it locked, and
+        // accesses the values only in between.
         unsafe {
             check(libc::pthread_mutex_lock(table.mutex.get()))?;
-            what(&mut *table.values.get(), &mut self.buffer);
+            action(&mut *table.values.get(), &mut self.buffer);
             check(libc::pthread_mutex_unlock(table.mutex.get()))
         }
     }
@@ -111,6 +109,7 @@ impl Store for SharedMemory<'_> {
     }
 }
 
+/// Converts the return value of a pthread function.
 fn check(errno: c_int) -> Result<()> {
     match errno {
         0 => Ok(()),

@@ -1,44 +1,45 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What experiments have in common: which are wanted, and where their results go.
+//! Experiments: their description, their selection, and the output of their results.
 
 use anyhow::Result;
 use bench::{available_memory, Message, Sample, MESSAGE};
 use std::time::{Duration, Instant};
 
-/// Bytes that the kernel, the bench and its helpers need besides what an experiment maps.
-const BESIDES: u64 = 256 << 20;
+/// Memory in bytes that the kernel, the bench and its helper processes need in addition to what an experiment maps.
+const OVERHEAD: u64 = 256 << 20;
 
-/// One run.
-pub struct Bench {
+/// The experiments of one run.
+pub struct Selection {
     filters: Vec<String>,
     quick: bool,
     rounds: u32,
 }
 
-/// Something to measure.
+/// An experiment: something to measure.
 pub struct Experiment {
-    /// What it is called.
+    /// Name, which begins with the group of the experiment.
     pub name: &'static str,
-    /// Whether it is one of the few of a quick run.
+    /// True if a quick run includes it.
     pub quick: bool,
-    /// Bytes of memory that it maps.
+    /// Memory in bytes that it maps.
     pub memory: u64,
-    /// Does it.
-    pub run: fn(&Log) -> Result<()>,
+    /// Measures everything, and passes on the results.
+    pub run: fn(&Results) -> Result<()>,
 }
 
-/// Takes the results of one experiment.
-pub struct Log<'a> {
+/// Prints the results of one experiment.
+pub struct Results<'a> {
     experiment: &'a str,
-    /// How often to measure.
+    /// Number of measurements.
     pub rounds: u32,
-    /// Whether it should be over soon.
+    /// True if the experiment should take little time.
     pub quick: bool,
 }
 
-impl Bench {
-    /// The experiments whose names contain one of `filters`, or all; of those the quick ones only if `quick`.
+impl Selection {
+    /// Selects the experiments whose names contain one of `filters`, or all without filters; only the quick ones of those
+    /// if `quick`.
     pub fn new(filters: Vec<String>, quick: bool, rounds: u32) -> Self {
         Self {
             filters,
@@ -47,26 +48,26 @@ impl Bench {
         }
     }
 
-    /// Runs those of `experiments` that are wanted. One that fails does not keep the others from being run.
+    /// Runs the selected ones of `experiments`. Continues with the next one if an experiment fails.
     pub fn run(&self, experiments: &[Experiment]) -> Result<()> {
-        for experiment in experiments.iter().filter(|one| self.wants(one)) {
-            let log = Log {
+        for experiment in experiments.iter().filter(|one| self.includes(one)) {
+            let results = Results {
                 experiment: experiment.name,
                 rounds: self.rounds,
                 quick: self.quick,
             };
             let available = available_memory()?;
-            if available < experiment.memory + BESIDES {
-                log.skip(format!(
+            if available < experiment.memory + OVERHEAD {
+                results.skip(format!(
                     "it needs {} MiB of memory, and {} MiB are available",
-                    (experiment.memory + BESIDES) >> 20,
+                    (experiment.memory + OVERHEAD) >> 20,
                     available >> 20
                 ))?;
                 continue;
             }
             let start = Instant::now();
-            if let Err(error) = (experiment.run)(&log) {
-                log.fail(format!("{error:#}"))?;
+            if let Err(error) = (experiment.run)(&results) {
+                results.fail(format!("{error:#}"))?;
             }
             let seconds = start.elapsed().as_secs_f64();
             println!("measured {} in {seconds:.1} s", experiment.name);
@@ -74,7 +75,7 @@ impl Bench {
         Ok(())
     }
 
-    fn wants(&self, experiment: &Experiment) -> bool {
+    fn includes(&self, experiment: &Experiment) -> bool {
         let named = self.filters.is_empty()
             || self
                 .filters
@@ -84,10 +85,10 @@ impl Bench {
     }
 }
 
-impl Log<'_> {
-    /// Hands on a value.
+impl Results<'_> {
+    /// Prints a value.
     pub fn value(&self, round: u32, measure: &str, value: f64, unit: &str) -> Result<()> {
-        say(&Message::Sample(Sample {
+        print(&Message::Sample(Sample {
             experiment: self.experiment.to_owned(),
             measure: measure.to_owned(),
             round,
@@ -96,42 +97,42 @@ impl Log<'_> {
         }))
     }
 
-    /// Hands on a time in nanoseconds.
+    /// Prints a time in nanoseconds.
     pub fn time(&self, round: u32, measure: &str, time: Duration) -> Result<()> {
         self.value(round, measure, time.as_nanos() as f64, "ns")
     }
 
-    /// Hands on a time for each of `count` things.
+    /// Prints a time in nanoseconds per item, of `count` items.
     pub fn time_each(&self, round: u32, measure: &str, time: Duration, count: u64) -> Result<()> {
         let each = time.as_nanos() as f64 / count.max(1) as f64;
         self.value(round, measure, each, "ns each")
     }
 
-    /// Says why something is not measured.
+    /// Prints the reason why something is not measured.
     pub fn skip(&self, reason: impl Into<String>) -> Result<()> {
-        say(&Message::Skipped {
+        print(&Message::Skipped {
             experiment: self.experiment.to_owned(),
             reason: reason.into(),
         })
     }
 
-    /// Says why something could not be measured, which should have been.
+    /// Prints the error of an experiment.
     fn fail(&self, reason: impl Into<String>) -> Result<()> {
-        say(&Message::Failed {
+        print(&Message::Failed {
             experiment: self.experiment.to_owned(),
             reason: reason.into(),
         })
     }
 }
 
-fn say(message: &Message) -> Result<()> {
+fn print(message: &Message) -> Result<()> {
     println!("{MESSAGE}{}", serde_json::to_string(message)?);
     Ok(())
 }
 
-/// How long `what` takes.
-pub fn timed(what: impl FnOnce() -> Result<()>) -> Result<Duration> {
+/// Returns the time that `action` takes.
+pub fn timed(action: impl FnOnce() -> Result<()>) -> Result<Duration> {
     let start = Instant::now();
-    what()?;
+    action()?;
     Ok(start.elapsed())
 }

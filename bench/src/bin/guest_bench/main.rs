@@ -1,18 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Measures the modules in a guest, each beside the yardsticks that it is compared with.
+//! `guest-bench`: measures the modules in a guest, together with the yardsticks that they are compared with.
 
-mod crowd;
+mod affinity;
+mod cloned_processes;
 mod experiment;
 mod experiments;
-mod flag;
-mod holder;
+mod helper_process;
 mod ksm;
 mod latency;
 mod memory_info;
-mod module;
 mod pages;
-mod processors;
 mod read_once;
 mod stores;
 mod system_memory;
@@ -20,36 +18,40 @@ mod user_scan;
 
 use anyhow::Context;
 use clap::Parser;
-use experiment::Bench;
+use experiment::Selection;
 use nix::sys::resource::{setrlimit, Resource};
 use std::process::ExitCode;
 
-/// Two for each process of the bench, and some.
+/// Limit of open files: a helper process takes two.
 const OPEN_FILES: u64 = 1 << 16;
 
 #[derive(Parser, Clone)]
 #[command(
     name = "guest-bench",
-    about = "Measures the modules; run as root, in a guest"
+    about = "Measures the modules; run as root in a guest",
+    after_help = "\
+Prints one line `bench <JSON>` for each measurement. An experiment that fails does not keep the others from running.
+
+Exit status: 0 success, also if an experiment failed; 1 no experiment could be run; 2 wrong usage."
 )]
 struct Options {
-    /// Only the experiments whose names contain one of these
+    /// Run only experiments whose names contain one of these words
     filters: Vec<String>,
-    /// A few small ones
+    /// Run only a few small experiments
     #[arg(long)]
     quick: bool,
-    /// How often each is measured
+    /// Number of measurements of each experiment
     #[arg(long, default_value_t = 5)]
     rounds: u32,
 }
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    let bench = Bench::new(options.filters, options.quick, options.rounds);
+    let selection = Selection::new(options.filters, options.quick, options.rounds);
     let many_files = setrlimit(Resource::RLIMIT_NOFILE, OPEN_FILES, OPEN_FILES);
     let done = many_files
         .context("cannot raise the limit of open files")
-        .and_then(|()| experiments::run(&bench));
+        .and_then(|()| experiments::run(&selection));
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
