@@ -60,7 +60,7 @@ fn kept(results: &Results) -> Result<()> {
             kept_by_module()?
         };
         let pids = {
-            let _processes = ClonedProcesses::start(PROCESSES, |_| "bench-crowd".to_owned())?;
+            let _processes = ClonedProcesses::start(PROCESSES, |_| "bench-cloned".to_owned())?;
             kept_by_module()?
         };
         for (measure, all) in [("a set of one process", sets), ("a pid", pids)] {
