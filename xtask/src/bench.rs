@@ -14,11 +14,12 @@ use std::time::Duration;
 use anyhow::{ensure, Context, Result};
 use bench::{available_memory, Message, MESSAGE};
 
-use crate::guest::{Limits, Mode};
-use crate::kernel::STOCK;
-use crate::own_kernel::NATIVE;
-use crate::programs;
-use crate::setup::{Guest, Setup, Workspace};
+use crate::guest::machine::{Limits, Mode};
+use crate::guest::programs;
+use crate::guest::setup::{Guest, Setup};
+use crate::host::workspace::Workspace;
+use crate::kernels::kernel::STOCK;
+use crate::kernels::own::NATIVE;
 use figures::{Figure, Judged};
 use samples::Samples;
 

@@ -9,10 +9,10 @@ use std::time::Duration;
 use anyhow::{ensure, Context, Result};
 use tools::{Sample, SAMPLE};
 
-use crate::cache;
 use crate::charts::{Chart, Line};
-use crate::guest::{Limits, Mode};
-use crate::setup::Guest;
+use crate::guest::machine::{Limits, Mode};
+use crate::guest::setup::Guest;
+use crate::host::cache;
 
 const MIB: f64 = (1 << 20) as f64;
 const KIB: f64 = 1024.0;

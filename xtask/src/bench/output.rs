@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::figures::Judged;
 use super::samples::Samples;
-use crate::cache;
+use crate::host::cache;
 
 /// The figures, and what was skipped, as a table that is Markdown too.
 pub fn table(figures: &[Judged], samples: &Samples) -> String {

@@ -7,10 +7,10 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 
-use crate::cache::{self, Cache};
-use crate::chroot::Chroot;
-use crate::progress::{step, Step};
-use crate::root::Root;
+use crate::host::cache;
+use crate::host::chroot::Chroot;
+use crate::host::progress::{step, Step};
+use crate::host::workspace::Workspace;
 
 /// Raised when the way an entry is made changes, so that older ones are not used.
 const RECIPE: &str = "1";
@@ -19,7 +19,9 @@ const PACKAGE: &str = "redis-server";
 const INSIDE: &str = "/mnt/redis";
 
 /// The server and the libraries that it needs, from the cache or made.
-pub fn files(cache: &Cache, root: &Root) -> Result<Vec<PathBuf>> {
+pub fn files(workspace: &Workspace) -> Result<Vec<PathBuf>> {
+    let Workspace { cache, .. } = workspace;
+    let root = workspace.root()?;
     let key = cache::key(&[root.key(), RECIPE]);
     let dir = cache.entry(&format!("redis-{key}"), |dir| {
         // As for a kernel: apt does not wait for another apt.

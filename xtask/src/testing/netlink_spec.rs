@@ -4,15 +4,16 @@
 //! programs have.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{ensure, Result};
 use tools::moddb::spec::NUMBERS;
 
-use crate::cache::{self, Cache};
-use crate::chroot::Chroot;
-use crate::progress::{step, Step};
-use crate::root::Root;
+use crate::host::cache;
+use crate::host::chroot::Chroot;
+use crate::host::progress::{step, Step};
+use crate::host::workspace::Workspace;
+use crate::kernels::kernel::Kernel;
 
 /// What the generators need of Python.
 const PACKAGES: &[&str] = &[
@@ -29,17 +30,19 @@ const PACKAGES: &[&str] = &[
 const RECIPE: &str = "1";
 const PREFIX: &str = "MODDB_";
 
-/// Fails unless the specification in `moddb` is valid by the schema of the kernel in `chroot`, all that the kernel's tree
+/// Fails unless the specification in `src/moddb` is valid by the schema of `kernel`, all that the kernel's tree
 /// would have of it can be generated, and the header agrees with [`NUMBERS`].
-pub fn check(cache: &Cache, root: &Root, chroot: Chroot, moddb: &Path) -> Result<()> {
-    let packages = packages(cache, root)?;
+pub fn check(workspace: &Workspace, kernel: &Kernel) -> Result<()> {
+    let packages = packages(workspace)?;
+    let moddb = workspace.project.dir.join("src/moddb");
+    let chroot = kernel.chroot(workspace.root()?);
     let header = step(
         "netlink specification",
-        cache.log("specification"),
+        workspace.cache.log("specification"),
         |step| {
             let chroot = chroot
                 .bind_read_only(&packages, "python")
-                .bind_read_only(moddb, "moddb");
+                .bind_read_only(&moddb, "moddb");
             generate(step, &chroot)
         },
     )?;
@@ -60,7 +63,9 @@ pub fn check(cache: &Cache, root: &Root, chroot: Chroot, moddb: &Path) -> Result
     Ok(())
 }
 
-fn packages(cache: &Cache, root: &Root) -> Result<PathBuf> {
+fn packages(workspace: &Workspace) -> Result<PathBuf> {
+    let Workspace { cache, .. } = workspace;
+    let root = workspace.root()?;
     let key = cache::key(&[root.key(), RECIPE, &PACKAGES.join(",")]);
     cache.entry(&format!("netlink-tools-{key}"), |dir| {
         step("netlink tools", cache.log("netlink-tools"), |step| {
@@ -88,7 +93,7 @@ fn generate(step: &Step, chroot: &Chroot) -> Result<String> {
     let script = r#"
         tree=$(mktemp -d)
         trap 'rm -r "$tree"' EXIT
-        source=/mnt/kernel/source
+        source=/mnt/source
         mkdir -p "$tree/Documentation/netlink/specs"
         touch "$tree/MAINTAINERS"
         cp "$source"/Documentation/netlink/*.yaml "$tree/Documentation/netlink"

@@ -9,15 +9,19 @@ use std::process::Command;
 use anyhow::{anyhow, bail, ensure, Context, Result};
 
 use crate::bench;
-use crate::kernel::STOCK;
-use crate::module::Job;
-use crate::own_kernel::NATIVE;
-use crate::programs;
-use crate::progress::step;
-use crate::setup::{Guest, Setup, Workspace};
-use crate::stress::{self, Load};
-use crate::summary::{Outcome, Summary};
-use crate::vm_suite::{self, Part};
+use crate::guest::modules::Job;
+use crate::guest::programs;
+use crate::guest::setup::{Guest, Setup};
+use crate::host::progress::step;
+use crate::host::workspace::Workspace;
+use crate::kernels::kernel::STOCK;
+use crate::kernels::own::NATIVE;
+use crate::kernels::release::NotOffered;
+use crate::kernels::supported::Supported;
+use crate::testing::netlink_spec;
+use crate::testing::stress::{self, Load};
+use crate::testing::summary::{Outcome, Summary};
+use crate::testing::vm_suite::{self, Part};
 
 /// What the suites of a run share, set up when the first of them needs it.
 pub struct Session<'a> {
@@ -160,7 +164,8 @@ impl<'a> Session<'a> {
 
     /// moddb's netlink specification, by the kernel's own tools.
     pub fn specification(&mut self) -> Result<Outcome> {
-        self.setup(self.kernel)?.check_specification()?;
+        let workspace = self.workspace;
+        netlink_spec::check(workspace, self.setup(self.kernel)?.kernel())?;
         Ok(Outcome::Ok)
     }
 
@@ -168,6 +173,27 @@ impl<'a> Session<'a> {
     pub fn build(&mut self) -> Result<Outcome> {
         self.setup(self.kernel)?.make(Job::Build)?;
         Ok(Outcome::Ok)
+    }
+
+    /// The modules, the bench's included, for the supported series that the other suites do not run on.
+    pub fn build_others(&mut self) -> Result<Outcome> {
+        let supported = Supported::load()?;
+        let tested = self.setup(self.kernel)?.kernel().series();
+        let mut missing = Vec::new();
+        for row in supported.defaults() {
+            if row.series == tested {
+                continue;
+            }
+            match Setup::new(self.workspace, Some(&row.name())) {
+                Ok(setup) => drop(setup.make(Job::BuildForBench)?),
+                Err(error) if error.is::<NotOffered>() => missing.push(error.to_string()),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(match missing.is_empty() {
+            true => Outcome::Ok,
+            false => Outcome::Skipped(missing.join("; ")),
+        })
     }
 
     /// The names of all VM tests, as the guest's test runner lists them.

@@ -11,8 +11,8 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::guest::{Limits, Mode};
-use crate::setup::Guest;
+use crate::guest::machine::{Limits, Mode};
+use crate::guest::setup::Guest;
 
 /// What the stress program prints while it works; everything else is its summary.
 const PROGRESS: &str = "progress: ";

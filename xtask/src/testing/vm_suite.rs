@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::accelerator::Accelerator;
-use crate::guest::{Limits, Mode};
-use crate::setup::Guest;
-use crate::summary::{Outcome, Summary};
+use crate::guest::accelerator::Accelerator;
+use crate::guest::machine::{Limits, Mode};
+use crate::guest::setup::Guest;
+use crate::testing::summary::{Outcome, Summary};
 
 /// Tests that run in one boot of a guest.
 pub struct Part {

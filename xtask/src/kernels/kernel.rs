@@ -6,11 +6,12 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use crate::cache::Cache;
-use crate::chroot::Chroot;
-use crate::own_kernel::{self, OwnKernel, Recipe};
-use crate::root::Root;
-use crate::stock_kernel::StockKernel;
+use crate::host::chroot::Chroot;
+use crate::host::root::Root;
+use crate::host::workspace::Workspace;
+use crate::kernels::own::{self, OwnKernel, Recipe};
+use crate::kernels::stock::StockKernel;
+use crate::kernels::supported::Standing;
 
 /// The name of the stock kernel that is used when none is asked for.
 pub const STOCK: &str = "stock";
@@ -22,13 +23,14 @@ pub struct Kernel {
 }
 
 impl Kernel {
-    /// The kernel `wanted`: `stock`, the name of one of the project's own, or a release of Debian's.
-    pub fn get(cache: &Cache, root: &Root, wanted: Option<&str>) -> Result<Self> {
-        let recipe = wanted.and_then(own_kernel::recipe);
+    /// Returns the kernel `wanted`: `stock`, the name of one of the project's own, a row of the table of supported
+    /// kernels, or a release of Debian's.
+    pub fn get(workspace: &Workspace, wanted: Option<&str>) -> Result<Self> {
+        let recipe = wanted.and_then(own::recipe);
         let release = wanted.filter(|&name| recipe.is_none() && name != STOCK);
-        let stock = StockKernel::get(cache, root, release)?;
+        let stock = StockKernel::get(workspace, release)?;
         let own = match recipe {
-            Some(recipe) => Some(OwnKernel::get(cache, root, &stock, recipe)?),
+            Some(recipe) => Some(OwnKernel::get(workspace, &stock, recipe)?),
             None => None,
         };
         Ok(Self { stock, own })
@@ -37,16 +39,26 @@ impl Kernel {
     /// What it is called by: a release, or the name of one of the project's own.
     pub fn name(&self) -> &str {
         self.recipe()
-            .map_or(&self.stock.release, |recipe| recipe.name)
+            .map_or(&self.stock.release.name, |recipe| recipe.name)
     }
 
     /// What it is, in a few words.
     pub fn description(&self) -> String {
-        let release = &self.stock.release;
+        let release = &self.stock.release.name;
         match self.recipe() {
             Some(recipe) => format!("{}, built from the source of {release}", recipe.name),
             None => format!("{release}, unmodified"),
         }
+    }
+
+    /// Returns the series of the release, or of the release that the kernel's source is of.
+    pub fn series(&self) -> String {
+        self.stock.release.series()
+    }
+
+    /// Returns whether its series is in the table of supported kernels.
+    pub fn is_tested(&self) -> bool {
+        self.stock.standing == Standing::Supported
     }
 
     /// How it was made, if it is one of the project's own.

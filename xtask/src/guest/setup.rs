@@ -7,56 +7,28 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use tempfile::TempDir;
 
-use crate::accelerator::Accelerator;
-use crate::cache::Cache;
-use crate::chroot;
-use crate::guest::Machine;
-use crate::initramfs;
-use crate::kernel::Kernel;
-use crate::module::{self, Job, Modules};
-use crate::project::Project;
-use crate::redis;
-use crate::root::Root;
-use crate::specification;
+use crate::guest::accelerator::Accelerator;
+use crate::guest::initramfs;
+use crate::guest::machine::Machine;
+use crate::guest::modules::{self, Job, Modules};
+use crate::guest::probe::fastest;
+use crate::guest::redis;
+use crate::host::workspace::Workspace;
+use crate::kernels::kernel::Kernel;
 
 const INITRAMFS: &str = "initramfs.cpio";
-
-/// Where a run works.
-pub struct Workspace {
-    /// What all checkouts share.
-    pub cache: Cache,
-    /// This checkout.
-    pub project: Project,
-}
-
-impl Workspace {
-    /// Opens the cache and the checkout.
-    pub fn open() -> Result<Self> {
-        Ok(Self {
-            cache: Cache::open()?,
-            project: Project::open()?,
-        })
-    }
-}
 
 /// The tools and a kernel: what building modules needs.
 pub struct Setup<'a> {
     workspace: &'a Workspace,
-    root: Root,
     kernel: Kernel,
 }
 
 impl<'a> Setup<'a> {
     /// Gets the tools and the kernel `wanted`, else the default one.
     pub fn new(workspace: &'a Workspace, wanted: Option<&str>) -> Result<Self> {
-        chroot::authenticate()?;
-        let root = Root::get(&workspace.cache)?;
-        let kernel = Kernel::get(&workspace.cache, &root, wanted)?;
-        Ok(Self {
-            workspace,
-            root,
-            kernel,
-        })
+        let kernel = Kernel::get(workspace, wanted)?;
+        Ok(Self { workspace, kernel })
     }
 
     /// The kernel.
@@ -64,16 +36,9 @@ impl<'a> Setup<'a> {
         &self.kernel
     }
 
-    /// Checks moddb's netlink specification by the kernel's own tools.
-    pub fn check_specification(&self) -> Result<()> {
-        let Workspace { cache, project } = self.workspace;
-        let chroot = self.kernel.chroot(&self.root);
-        specification::check(cache, &self.root, chroot, &project.dir.join("src/moddb"))
-    }
-
     /// Does `job` with the modules' sources for the kernel.
     pub fn make(&self, job: Job) -> Result<Modules> {
-        module::make(self.workspace, &self.root, &self.kernel, job)
+        modules::make(self.workspace, &self.kernel, job)
     }
 }
 
@@ -102,7 +67,7 @@ impl<'a> Guest<'a> {
     ) -> Result<Self> {
         let modules = setup.make(Job::BuildForBench)?;
         let redis = match redis {
-            true => redis::files(&setup.workspace.cache, &setup.root)?,
+            true => redis::files(setup.workspace)?,
             false => Vec::new(),
         };
         let guest = Self::with_modules(setup, "bench", programs, modules, &redis)?;
@@ -119,8 +84,8 @@ impl<'a> Guest<'a> {
         modules: Modules,
         redis: &[PathBuf],
     ) -> Result<Self> {
-        let Workspace { cache, project } = setup.workspace;
-        let base = initramfs::base(cache, &setup.root)?;
+        let workspace = setup.workspace;
+        let base = initramfs::base(workspace)?;
         let files = tempfile::Builder::new()
             .prefix("rust-memory-modules-")
             .tempdir()
@@ -133,9 +98,9 @@ impl<'a> Guest<'a> {
             ("modules", &in_guest),
             ("usr/lib/redis", redis),
         ];
-        initramfs::write(&initramfs, &base, project, &packed)?;
+        initramfs::write(&initramfs, &base, &workspace.project, &packed)?;
         let name = format!("guest-{}-{purpose}", setup.kernel.name());
-        let logs = cache.dir_for_logs(&name)?;
+        let logs = workspace.cache.dir_for_logs(&name)?;
         Ok(Self {
             setup,
             files,
@@ -158,7 +123,7 @@ impl<'a> Guest<'a> {
     /// The machine, and what it runs on here: what is `wanted`, else the fastest that works.
     pub fn machine(&self, wanted: Option<Accelerator>) -> Result<(Machine<'_>, Accelerator)> {
         let machine = Machine {
-            root: &self.setup.root,
+            root: self.setup.workspace.root()?,
             kernel: &self.setup.kernel,
             files: self.files.path().to_owned(),
             initramfs: INITRAMFS.to_owned(),
@@ -167,7 +132,7 @@ impl<'a> Guest<'a> {
         };
         let accelerator = match wanted {
             Some(wanted) => wanted,
-            None => Accelerator::probe(&self.setup.workspace.cache, &machine)?,
+            None => fastest(&self.setup.workspace.cache, &machine)?,
         };
         eprintln!(
             "booting Linux {} {}",

@@ -8,14 +8,14 @@ use std::process::Command;
 
 use anyhow::{bail, ensure, Context, Result};
 
-use crate::cache::{self, Cache};
-use crate::chroot::{self, Chroot};
-use crate::progress::{step, Step};
+use crate::host::cache::{self, Cache};
+use crate::host::chroot::{self, Chroot};
+use crate::host::progress::{step, Step};
 
 const SUITE: &str = "trixie";
 /// Raised when the way the root is made changes, so that older ones are not used.
 const RECIPE: &str = "1";
-/// Debian's own 7.2 backport kernel was built with the compilers among these.
+/// Debian's backport kernels were built with the compilers among these.
 const PACKAGES: &[&str] = &[
     "bc",
     "bindgen",

@@ -33,6 +33,19 @@ impl std::fmt::Display for StepError {
 
 impl std::error::Error for StepError {}
 
+impl StepError {
+    /// Returns where the step's log is.
+    pub fn log(&self) -> &Path {
+        &self.log
+    }
+
+    /// Returns the first error that a compiler wrote into the log, with the place that it names.
+    pub fn first_compiler_error(&self) -> Option<String> {
+        let log = std::fs::read(&self.log).unwrap_or_default();
+        first_compiler_error(&String::from_utf8_lossy(&log))
+    }
+}
+
 /// A step under way: runs programs, their output going to the step's log and its last line to the terminal.
 pub struct Step {
     log: PathBuf,
@@ -194,6 +207,33 @@ fn relevant_lines(log: &str) -> Vec<&str> {
     shown
 }
 
+/// Returns the first error of rustc (with the lines that show its place) or of a C compiler in `log`.
+fn first_compiler_error(log: &str) -> Option<String> {
+    const LONGEST: usize = 12;
+    let rust = Regex::new(r"^error(\[E\d+\])?: ").expect("a valid pattern");
+    let c = Regex::new(r"^\S+:\d+:\d+: (fatal )?error: ").expect("a valid pattern");
+    let mut lines = log
+        .lines()
+        .skip_while(|line| !(rust.is_match(line) || c.is_match(line)));
+    let first = lines.next()?;
+    let mut shown = vec![first];
+    if rust.is_match(first) {
+        shown.extend(
+            lines
+                .take_while(|line| !line.trim().is_empty())
+                .take(LONGEST),
+        );
+    }
+    Some(
+        shown
+            .iter()
+            .map(|line| format!("  | {line}\n"))
+            .collect::<String>()
+            .trim_end()
+            .to_owned(),
+    )
+}
+
 /// A command as a person would name it: without the path of this program and its namespace options.
 fn shown(command: &Command) -> String {
     let words: Vec<_> = std::iter::once(command.get_program())
@@ -208,7 +248,26 @@ fn shown(command: &Command) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::relevant_lines;
+    use super::{first_compiler_error, relevant_lines};
+
+    #[test]
+    fn the_first_compiler_error_is_shown_with_its_place() {
+        let log = "  RUSTC foo.o\nerror[E0432]: unresolved import `kernel::a`\n --> src/x.rs:1:2\n  |\n1 | use kernel::a;\n\n\
+                   error[E0599]: another\n --> src/y.rs\n";
+        let shown = first_compiler_error(log).unwrap();
+        assert!(
+            shown.contains("unresolved import") && shown.contains("src/x.rs:1:2"),
+            "{shown}"
+        );
+        assert!(!shown.contains("another"), "{shown}");
+        let log =
+            "  CC foo.o\nsrc/h.c:3:9: error: too many arguments to function 'f'\n    3 | f(1)\n";
+        assert_eq!(
+            first_compiler_error(log).unwrap(),
+            "  | src/h.c:3:9: error: too many arguments to function 'f'"
+        );
+        assert_eq!(first_compiler_error("make: *** No rule\n"), None);
+    }
 
     #[test]
     fn the_first_error_is_shown_however_long_the_log() {

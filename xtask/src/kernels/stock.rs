@@ -11,14 +11,17 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{ensure, Context, Result};
 
-use crate::cache::{self, Cache};
-use crate::chroot::Chroot;
-use crate::progress::{step, Step};
-use crate::release::{self, Release};
-use crate::root::Root;
+use crate::host::cache;
+use crate::host::chroot::Chroot;
+use crate::host::progress::{step, Step};
+use crate::host::root::Root;
+use crate::host::workspace::Workspace;
+use crate::kernels::release::{self, Release, Wanted};
+use crate::kernels::source;
+use crate::kernels::supported::{Standing, Supported};
 
 /// Raised when the way an entry is made changes, so that older ones are not used.
-const RECIPE: &str = "1";
+const RECIPE: &str = "2";
 /// Modules of the stock kernel that the guest may load (swap for the tests).
 const GUEST_MODULES: &[&str] = &["zram"];
 /// Where an entry is seen inside the root; its build tree holds absolute paths, so it is always there.
@@ -27,46 +30,33 @@ const INSIDE: &str = "/mnt/kernel";
 /// A stock kernel in the cache.
 pub struct StockKernel {
     dir: PathBuf,
-    /// Its release as `uname -r` says it.
-    pub release: String,
+    source: PathBuf,
+    /// Its release.
+    pub release: Release,
+    /// How its series stands to the table of supported kernels.
+    pub standing: Standing,
 }
 
 impl StockKernel {
-    /// The kernel `wanted`, else the newest one of the default series, made first if it is not in the cache.
-    pub fn get(cache: &Cache, root: &Root, wanted: Option<&str>) -> Result<Self> {
-        // What was chosen once stays, so that later runs need no network and build for the same kernel.
-        let chosen = cache.file(&format!(
-            "chosen-{}-{}",
-            root.key(),
-            wanted.unwrap_or("default")
-        ));
-        let remembered = fs::read_to_string(&chosen).ok().and_then(|text| {
-            let (name, version) = text.trim().split_once(' ')?;
-            Some(Release {
-                name: name.to_owned(),
-                version: version.to_owned(),
-            })
-        });
-        let release = match remembered {
-            Some(release) if cache.file(&entry_name(root, &release)).exists() => release,
-            _ => {
-                // Two at once would get into each other's way in apt, which does not wait.
-                let _one_at_a_time = cache.lock("choice", "the choice of a kernel")?;
-                step("kernel: choice", cache.log("kernel-choice"), |step| {
-                    root.update_lists(step)?;
-                    let release = release::choose(step, root, wanted)?;
-                    let line = format!("{} {}\n", release.name, release.version);
-                    cache::replace_file(&chosen, &line)?;
-                    Ok(release)
-                })?
-            }
-        };
-        let dir = cache.entry(&entry_name(root, &release), |dir| {
-            make(cache, root, &release, dir)
-        })?;
+    /// Returns the kernel for `wanted`, made first if it is not in the cache, and prints what a person should
+    /// know of the choice.
+    pub fn get(workspace: &Workspace, wanted: Option<&str>) -> Result<Self> {
+        let supported = Supported::load()?;
+        let wanted = Wanted::parse(wanted, &supported);
+        let release = choose(workspace, &supported, &wanted)?;
+        if let Some(remark) = release::remark(&release, &supported, &wanted) {
+            eprintln!("{remark}");
+        }
+        let source = source::get(workspace, &release)?;
+        let entry = entry_name(workspace.root()?, &release);
+        let dir = workspace
+            .cache
+            .entry(&entry, |dir| make(workspace, &release, &source, dir))?;
         Ok(Self {
             dir,
-            release: release.name,
+            source,
+            standing: supported.standing(&release.series()),
+            release,
         })
     }
 
@@ -78,19 +68,16 @@ impl StockKernel {
             .unwrap_or_default()
     }
 
-    /// The root with this kernel bound into it.
+    /// Returns the root with this kernel and its source bound into it.
     pub fn chroot(&self, root: &Root) -> Chroot {
-        root.chroot().bind_read_only(&self.dir, "kernel")
+        root.chroot()
+            .bind_read_only(&self.dir, "kernel")
+            .bind_read_only(&self.source, "source")
     }
 
     /// The build tree, as seen in [`Self::chroot`].
     pub fn build_tree(&self) -> String {
         format!("{INSIDE}/build")
-    }
-
-    /// The unpacked source, as seen in [`Self::chroot`].
-    pub fn source(&self) -> String {
-        format!("{INSIDE}/source")
     }
 
     /// The bootable image, as seen in [`Self::chroot`].
@@ -106,14 +93,49 @@ impl StockKernel {
     }
 }
 
+/// Chooses the release for `wanted`. What was chosen once stays, so that later runs need no network and build for
+/// the same kernel.
+pub fn choose(workspace: &Workspace, supported: &Supported, wanted: &Wanted) -> Result<Release> {
+    let cache = &workspace.cache;
+    let root = workspace.root()?;
+    let key = cache::key(&[root.key(), &supported.names(), &supported.default_flavour]);
+    let chosen = cache.file(&format!("chosen-{key}-{}", wanted.key()));
+    let remembered = fs::read_to_string(&chosen).ok().and_then(|text| {
+        let (name, version) = text.trim().split_once(' ')?;
+        Some(Release {
+            name: name.to_owned(),
+            version: version.to_owned(),
+        })
+    });
+    match remembered {
+        Some(release) if cache.file(&entry_name(root, &release)).exists() => Ok(release),
+        _ => {
+            // Two at once would get into each other's way in apt, which does not wait.
+            let _one_at_a_time = cache.lock("choice", "the choice of a kernel")?;
+            step("kernel: choice", cache.log("kernel-choice"), |step| {
+                root.update_lists(step)?;
+                let release = release::choose(step, root, supported, wanted)?;
+                let line = format!("{} {}\n", release.name, release.version);
+                cache::replace_file(&chosen, &line)?;
+                Ok(release)
+            })
+        }
+    }
+}
+
 fn entry_name(root: &Root, release: &Release) -> String {
     let key = cache::key(&[root.key(), &release.name, &release.version, RECIPE]);
     format!("kernel-{}-{key}", release.name)
 }
 
-fn make(cache: &Cache, root: &Root, release: &Release, dir: &Path) -> Result<()> {
+fn make(workspace: &Workspace, release: &Release, source: &Path, dir: &Path) -> Result<()> {
     let name = &release.name;
-    let chroot = root.chroot().bind(dir, "kernel");
+    let cache = &workspace.cache;
+    let chroot = workspace
+        .root()?
+        .chroot()
+        .bind(dir, "kernel")
+        .bind_read_only(source, "source");
     let title = |what| format!("kernel {name}: {what}");
     step(&title("packages"), cache.log("kernel-packages"), |step| {
         fetch(step, &chroot, release)
@@ -123,9 +145,6 @@ fn make(cache: &Cache, root: &Root, release: &Release, dir: &Path) -> Result<()>
         cache.log("kernel-image"),
         |step| unpack_image(step, &chroot, release, dir),
     )?;
-    step(&title("source"), cache.log("kernel-source"), |step| {
-        unpack_source(step, &chroot, release)
-    })?;
     step(
         &title("build tree with Rust metadata"),
         cache.log("kernel-build-tree"),
@@ -133,15 +152,11 @@ fn make(cache: &Cache, root: &Root, release: &Release, dir: &Path) -> Result<()>
     )
 }
 
-/// Downloads the packages of the image (and what it depends on in the same version), headers and source.
+/// Downloads the packages of the image (and what it depends on in the same version) and of the headers.
 fn fetch(step: &Step, chroot: &Chroot, release: &Release) -> Result<()> {
     let version = &release.version;
     let image = format!("linux-image-{}", release.name);
-    let mut packages = vec![
-        release.source_package(),
-        format!("linux-headers-{}", release.name),
-        image.clone(),
-    ];
+    let mut packages = vec![format!("linux-headers-{}", release.name), image.clone()];
     // An image package may be a mere list of packages that hold the files.
     let mut unread = vec![image];
     while let Some(package) = unread.pop() {
@@ -192,7 +207,7 @@ fn unpack_image(step: &Step, chroot: &Chroot, release: &Release, dir: &Path) -> 
         for package in packages/linux-headers-*.deb; do dpkg-deb -x "$package" headers; done
         for package in packages/*.deb; do
             case $package in
-                */linux-headers-*|*/linux-source-*) ;;
+                */linux-headers-*) ;;
                 *) dpkg-deb -x "$package" image ;;
             esac
         done
@@ -215,7 +230,7 @@ fn unpack_image(step: &Step, chroot: &Chroot, release: &Release, dir: &Path) -> 
             esac > "modules/$short"
             echo "$short" >> modules/order
         done
-        rm -r image
+        rm -r image packages
     "#;
     step.run(
         chroot
@@ -230,24 +245,6 @@ fn unpack_image(step: &Step, chroot: &Chroot, release: &Release, dir: &Path) -> 
     Ok(())
 }
 
-fn unpack_source(step: &Step, chroot: &Chroot, release: &Release) -> Result<()> {
-    let script = r#"
-        cd "$1"
-        mkdir source
-        dpkg-deb --fsys-tarfile packages/linux-source-*.deb |
-            tar -xO --wildcards "./usr/src/$2.tar*" |
-            xz -dc -T0 |
-            tar -x -C source --strip-components=1
-        rm -r packages
-    "#;
-    step.run(
-        chroot
-            .command("bash")
-            .args(["-eo", "pipefail", "-c", script, "unpack", INSIDE])
-            .arg(release.source_package()),
-    )
-}
-
 fn prepare_build_tree(step: &Step, chroot: &Chroot, release: &Release, dir: &Path) -> Result<()> {
     let build = dir.join("build");
     fs::create_dir(&build)?;
@@ -258,11 +255,7 @@ fn prepare_build_tree(step: &Step, chroot: &Chroot, release: &Release, dir: &Pat
         step.run(
             chroot
                 .command("make")
-                .args([
-                    "-C",
-                    &format!("{INSIDE}/source"),
-                    &format!("O={INSIDE}/build"),
-                ])
+                .args(["-C", source::INSIDE, &format!("O={INSIDE}/build")])
                 .arg(format!("-j{jobs}"))
                 .arg(target),
         )?;
@@ -293,10 +286,10 @@ mod tests {
     #[test]
     fn only_parts_of_the_same_kernel_are_followed() {
         let about = "Package: linux-image-1\n\
-                     Depends: dracut | initramfs-tools (>= 0.120), linux-base-1 (= 7.2-1), linux-binary-1 (= 7.2-1)\n\
+                     Depends: dracut | initramfs-tools (>= 0.120), linux-base-1 (= 9.2-1), linux-binary-1 (= 9.2-1)\n\
                      Pre-Depends: linux-base (>= 4.17~)\n";
         assert_eq!(
-            same_version_dependencies(about, "7.2-1"),
+            same_version_dependencies(about, "9.2-1"),
             ["linux-base-1", "linux-binary-1"]
         );
     }

@@ -2,6 +2,8 @@
 
 //! What came of the tests, printed as it comes and counted.
 
+use crate::kernels::results::Counts;
+
 /// What came of a test.
 pub enum Outcome {
     /// It passed.
@@ -15,9 +17,7 @@ pub enum Outcome {
 /// Counts outcomes and prints them as they come.
 #[derive(Default)]
 pub struct Summary {
-    passed: usize,
-    failed: usize,
-    skipped: usize,
+    counts: Counts,
 }
 
 impl Summary {
@@ -25,32 +25,37 @@ impl Summary {
     pub fn add(&mut self, name: &str, outcome: Outcome) {
         match outcome {
             Outcome::Ok => {
-                self.passed += 1;
+                self.counts.passed += 1;
                 println!("test {name} ... ok");
             }
             Outcome::Failed(why) => {
-                self.failed += 1;
+                self.counts.failed += 1;
                 println!("test {name} ... FAILED");
                 for line in why.lines() {
                     println!("    {line}");
                 }
             }
             Outcome::Skipped(why) => {
-                self.skipped += 1;
+                self.counts.skipped += 1;
                 println!("test {name} ... skipped: {why}");
             }
         }
     }
 
+    /// Returns the counts.
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
     /// Prints the counts; returns whether nothing failed.
     pub fn print(&self) -> bool {
-        let Self {
+        let Counts {
             passed,
             failed,
             skipped,
-        } = self;
+        } = self.counts;
         println!("{passed} passed, {failed} failed, {skipped} skipped");
-        *failed == 0
+        failed == 0
     }
 }
 

@@ -15,7 +15,7 @@ use etcetera::BaseStrategy;
 use nix::fcntl::{Flock, FlockArg};
 use sha2::{Digest, Sha256};
 
-use crate::chroot;
+use crate::host::chroot;
 
 const NAME: &str = "rust-memory-modules";
 

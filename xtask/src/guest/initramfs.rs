@@ -8,11 +8,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use crate::archive::Archive;
-use crate::cache::{self, Cache};
-use crate::progress::{step, Step};
-use crate::project::Project;
-use crate::root::Root;
+use crate::guest::archive::Archive;
+use crate::host::cache;
+use crate::host::progress::{step, Step};
+use crate::host::project::Project;
+use crate::host::root::Root;
+use crate::host::workspace::Workspace;
 
 /// Raised when the base is made in another way.
 const RECIPE: &str = "1";
@@ -48,7 +49,9 @@ pub fn write(
 }
 
 /// The base archive, from the cache or made: busybox, bash, coreutils, and the libraries of the latter two.
-pub fn base(cache: &Cache, root: &Root) -> Result<PathBuf> {
+pub fn base(workspace: &Workspace) -> Result<PathBuf> {
+    let Workspace { cache, .. } = workspace;
+    let root = workspace.root()?;
     let key = cache::key(&[root.key(), RECIPE, &PROGRAMS.join(",")]);
     let dir = cache.entry(&format!("initramfs-base-{key}"), |dir| {
         step("initramfs base", cache.log("initramfs-base"), |step| {

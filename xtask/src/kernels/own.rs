@@ -8,14 +8,15 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{ensure, Context, Result};
 
-use crate::cache::{self, Cache};
-use crate::chroot::Chroot;
-use crate::progress::{step, Step};
-use crate::root::Root;
-use crate::stock_kernel::StockKernel;
+use crate::host::cache;
+use crate::host::chroot::Chroot;
+use crate::host::progress::{step, Step};
+use crate::host::workspace::Workspace;
+use crate::kernels::source;
+use crate::kernels::stock::StockKernel;
 
 /// Raised when the way an entry is made changes, so that older ones are not used.
-const RECIPE: &str = "1";
+const RECIPE: &str = "2";
 /// Where an entry is seen inside the root; its build tree holds absolute paths, so it is always there.
 const INSIDE: &str = "/mnt/built";
 
@@ -42,8 +43,8 @@ pub const KCSAN: &str = "kcsan";
 pub const NATIVE: &str = "native";
 pub const NATIVE_KASAN: &str = "native-kasan";
 
-const DEBUG_CONFIG: &str = include_str!("../kernels/debug.config");
-const NATIVE_CONFIG: &str = include_str!("../kernels/native.config");
+const DEBUG_CONFIG: &str = include_str!("../../kernels/debug.config");
+const NATIVE_CONFIG: &str = include_str!("../../kernels/native.config");
 // Its modules lie too far from its own code for what rustc takes for granted.
 const NATIVE_RUST_FLAGS: &str = "-Crelocation-model=static -Ccode-model=large";
 
@@ -72,7 +73,7 @@ pub const RECIPES: &[Recipe] = &[
         user_mode: false,
         memory: "2G",
         patience: 6,
-        configuration: &[DEBUG_CONFIG, include_str!("../kernels/kcsan.config")],
+        configuration: &[DEBUG_CONFIG, include_str!("../../kernels/kcsan.config")],
         // The instrumentation in Rust is that of clang's LLVM.
         make_arguments: &["LLVM=1"],
         target: "bzImage",
@@ -96,7 +97,7 @@ pub const RECIPES: &[Recipe] = &[
         user_mode: true,
         memory: "2G",
         patience: 2,
-        configuration: &[NATIVE_CONFIG, include_str!("../kernels/kasan.config")],
+        configuration: &[NATIVE_CONFIG, include_str!("../../kernels/kasan.config")],
         make_arguments: &["ARCH=um", "LLVM=1"],
         target: "vmlinux",
         image: "vmlinux",
@@ -117,16 +118,18 @@ pub struct OwnKernel {
 }
 
 impl OwnKernel {
-    /// The kernel that `recipe` makes of `stock`'s source, made first if it is not in the cache.
+    /// Returns the kernel that `recipe` makes of `stock`'s source, made first if it is not in the cache.
     pub fn get(
-        cache: &Cache,
-        root: &Root,
+        workspace: &Workspace,
         stock: &StockKernel,
         recipe: &'static Recipe,
     ) -> Result<Self> {
+        let cache = &workspace.cache;
+        let root = workspace.root()?;
         let configuration = recipe.configuration.concat();
         let made_from = [
-            &stock.key(),
+            root.key(),
+            &stock.release.version,
             &configuration,
             &recipe.make_arguments.join(" "),
             RECIPE,
@@ -136,7 +139,6 @@ impl OwnKernel {
             let chroot = stock.chroot(root).bind(dir, "built");
             let make = Make {
                 chroot: &chroot,
-                source: &stock.source(),
                 recipe,
                 build: &dir.join("build"),
             };
@@ -191,7 +193,6 @@ impl OwnKernel {
 /// A build under way.
 struct Make<'a> {
     chroot: &'a Chroot,
-    source: &'a str,
     recipe: &'static Recipe,
     build: &'a Path,
 }
@@ -200,7 +201,7 @@ impl Make<'_> {
     fn run(&self, step: &Step, arguments: &[&str]) -> Result<()> {
         let mut command = self.chroot.command("make");
         command
-            .args(["-C", self.source, &format!("O={INSIDE}/build")])
+            .args(["-C", source::INSIDE, &format!("O={INSIDE}/build")])
             .args(self.recipe.make_arguments)
             .args(arguments);
         step.run(&mut command)

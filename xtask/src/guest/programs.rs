@@ -9,9 +9,9 @@ use std::process::Stdio;
 use anyhow::{ensure, Context, Result};
 use cargo_metadata::Message;
 
-use crate::progress::{step, Step};
-use crate::project::Project;
-use crate::setup::Workspace;
+use crate::host::progress::{step, Step};
+use crate::host::project::Project;
+use crate::host::workspace::Workspace;
 
 const PACKAGES: &[&str] = &["tests", "stress", "tools", "bench"];
 const TARGET: &str = "x86_64-unknown-linux-gnu";

@@ -106,7 +106,7 @@ mod tests {
 
     /// What a healthy boot and a healthy module print: nothing of it may be caught.
     const GOOD: &[&str] = &[
-        "[    0.0] Linux version 7.2.12+deb13-cloud-amd64 (debian-kernel@lists.debian.org)",
+        "[    0.0] Linux version 9.2.12+deb99-cloud-amd64 (debian-kernel@lists.debian.org)",
         "[    0.0] rcu: Preemptible hierarchical RCU implementation.",
         "[    0.0] rcu: \tRCU debug extended QS entry/exit.",
         "[    0.1] kmemleak: Kernel memory leak detector initialized (mem pool available: 15000)",

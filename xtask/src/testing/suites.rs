@@ -4,17 +4,17 @@
 
 use anyhow::{bail, Result};
 
-use crate::accelerator::Accelerator;
-use crate::kernel::STOCK;
-use crate::own_kernel::{DEBUG, KCSAN, NATIVE, NATIVE_KASAN};
-use crate::session::Session;
-use crate::setup::Workspace;
-use crate::stress::{
+use crate::guest::accelerator::Accelerator;
+use crate::host::workspace::Workspace;
+use crate::kernels::kernel::STOCK;
+use crate::kernels::own::{DEBUG, KCSAN, NATIVE, NATIVE_KASAN};
+use crate::testing::session::Session;
+use crate::testing::stress::{
     Load,
     Subject::{MemoryInfo, Moddb},
 };
-use crate::summary::{Outcome, Summary};
-use crate::vm_suite::Part;
+use crate::testing::summary::{Outcome, Summary};
+use crate::testing::vm_suite::Part;
 
 /// A suite that is a test of its own.
 struct Suite {
@@ -22,47 +22,27 @@ struct Suite {
     run: fn(&mut Session) -> Result<Outcome>,
 }
 
-const SUITES: &[Suite] = &[
-    Suite {
-        name: "fmt",
-        run: |session| session.fmt(),
-    },
-    Suite {
-        name: "clippy-host",
-        run: |session| session.clippy_host(),
-    },
-    Suite {
-        name: "host",
-        run: |session| session.host(),
-    },
-    Suite {
-        name: "loom",
-        run: |session| session.loom(),
-    },
-    Suite {
-        name: "miri",
-        run: |session| session.miri(),
-    },
-    Suite {
-        name: "clippy-kernel",
-        run: |session| session.clippy_kernel(),
-    },
-    Suite {
-        name: "specification",
-        run: |session| session.specification(),
-    },
-    Suite {
-        name: "build",
-        run: |session| session.build(),
-    },
-    Suite {
-        name: "bench::quick",
-        run: |session| session.bench(),
-    },
-];
+macro_rules! suites {
+    ($($name:literal => $method:ident,)*) => {
+        &[$(Suite { name: $name, run: |session| session.$method() }),*]
+    };
+}
+
+const SUITES: &[Suite] = suites! {
+    "fmt" => fmt,
+    "clippy-host" => clippy_host,
+    "host" => host,
+    "loom" => loom,
+    "miri" => miri,
+    "clippy-kernel" => clippy_kernel,
+    "specification" => specification,
+    "build" => build,
+    "build-others" => build_others,
+    "bench::quick" => bench,
+};
 
 /// The guest's tests, on the kernel that was asked for.
-const VM: Part = Part {
+pub const VM: Part = Part {
     prefix: "vm::",
     group: "",
     kernel: None,

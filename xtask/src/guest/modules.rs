@@ -6,14 +6,13 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{ensure, Context, Result};
+use anyhow::{anyhow, ensure, Context, Error, Result};
 use nix::fcntl::Flock;
 
-use crate::cache::{self, Cache};
-use crate::kernel::Kernel;
-use crate::progress::step;
-use crate::root::Root;
-use crate::setup::Workspace;
+use crate::host::cache::{self, Cache};
+use crate::host::progress::{step, StepError};
+use crate::host::workspace::Workspace;
+use crate::kernels::kernel::Kernel;
 
 /// What to do with the modules' sources.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -52,10 +51,10 @@ impl Job {
 }
 
 /// Does `job` for a kernel of the cache, inside the root. Warnings are errors.
-pub fn make(workspace: &Workspace, root: &Root, kernel: &Kernel, job: Job) -> Result<Modules> {
+pub fn make(workspace: &Workspace, kernel: &Kernel, job: Job) -> Result<Modules> {
     let project = &workspace.project;
     let out = project.output(job.name(), kernel.name());
-    let mut chroot = kernel.chroot(root);
+    let mut chroot = kernel.chroot(workspace.root()?);
     let mut variables = vec!["M=/mnt/project".to_owned(), "MO=/mnt/out".to_owned()];
     chroot = chroot
         .bind_read_only(&project.dir, "project")
@@ -71,14 +70,33 @@ pub fn make(workspace: &Workspace, root: &Root, kernel: &Kernel, job: Job) -> Re
         .args(variables)
         .arg(rust_flags(kernel.rust_flags()));
     let made_from = format!("{} {}", kernel.key(), project.dir.display());
-    run(
+    let made = run(
         &workspace.cache,
         &out,
         kernel.name(),
         &made_from,
         job,
         command,
-    )
+    );
+    match made {
+        Err(error) if !kernel.is_tested() => Err(untested(error, kernel.name())),
+        made => made,
+    }
+}
+
+/// Explains the failure of a build for a kernel that the project was not tested with by the first compiler error, which
+/// names what changed in the kernel's API as far as a compiler can tell.
+fn untested(error: Error, release: &str) -> Error {
+    let step = error.downcast_ref::<StepError>();
+    match step.and_then(StepError::first_compiler_error) {
+        Some(first) => anyhow!(
+            "the modules do not build for {release}, a kernel that the project was not tested with. The first \
+             error says which kernel API differs:\n{first}\n  log: {}\n  What differs between kernels belongs \
+             in src/compat; docs/kernels.md says how a series is added",
+            step.map(|step| step.log().display().to_string()).unwrap_or_default()
+        ),
+        None => error,
+    }
 }
 
 /// Builds for the build tree `tree` of a kernel that this machine has, with this machine's tools.
