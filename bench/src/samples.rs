@@ -1,38 +1,35 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What a guest measured.
+//! The samples of a run, and their quartiles.
 
-use bench::{Message, Sample};
+use crate::{Message, Sample};
 
-/// All of it.
+/// All messages of a run, sorted by their kinds.
+#[derive(Default)]
 pub struct Samples {
-    /// The values.
+    /// Measurements in the order in which they were taken.
     pub samples: Vec<Sample>,
-    /// What was not measured, and why.
+    /// Experiments that were skipped, and the reasons.
     pub skipped: Vec<(String, String)>,
-    /// What went wrong, and why.
+    /// Experiments that failed, and the errors.
     pub failed: Vec<(String, String)>,
 }
 
-/// The middle of values and how far they spread.
+/// Quartiles of values.
 #[derive(Clone, Copy, Debug)]
 pub struct Spread {
-    /// A quarter of the values is at most this.
+    /// First quartile.
     pub lower: f64,
-    /// The median.
+    /// Second quartile.
     pub median: f64,
-    /// A quarter of the values is at least this.
+    /// Third quartile.
     pub upper: f64,
 }
 
 impl Samples {
-    /// Sorts out what the guest said.
+    /// Sorts the messages of a guest.
     pub fn new(messages: Vec<Message>) -> Self {
-        let mut all = Self {
-            samples: Vec::new(),
-            skipped: Vec::new(),
-            failed: Vec::new(),
-        };
+        let mut all = Self::default();
         for message in messages {
             match message {
                 Message::Sample(sample) => all.samples.push(sample),
@@ -43,21 +40,28 @@ impl Samples {
         all
     }
 
-    /// The values of a measure with their rounds.
+    /// Returns the samples of a measure of an experiment.
     fn of<'a>(&'a self, experiment: &'a str, measure: &'a str) -> impl Iterator<Item = &'a Sample> {
         self.samples
             .iter()
             .filter(move |sample| sample.experiment == experiment && sample.measure == measure)
     }
 
-    /// All values of a measure.
+    /// Returns the values of a measure.
     pub fn values(&self, experiment: &str, measure: &str) -> Vec<f64> {
         self.of(experiment, measure)
             .map(|sample| sample.value)
             .collect()
     }
 
-    /// The values of one measure over those of another one of the same experiment, round by round.
+    /// Returns the unit of a measure, or none if it was not measured.
+    pub fn unit(&self, experiment: &str, measure: &str) -> Option<&str> {
+        let mut samples = self.samples.iter();
+        let first = samples.find(|one| one.experiment == experiment && one.measure == measure)?;
+        Some(&first.unit)
+    }
+
+    /// Returns the values of the measure `above` divided by those of the measure `below`, round by round.
     pub fn ratios(&self, experiment: &str, above: &str, below: &str) -> Vec<f64> {
         let in_round = |round| {
             self.of(experiment, below)
@@ -70,7 +74,7 @@ impl Samples {
 }
 
 impl Spread {
-    /// That of `values`; none without values.
+    /// Returns the quartiles of `values`, or none if there are no values.
     pub fn of(mut values: Vec<f64>) -> Option<Self> {
         values.sort_by(f64::total_cmp);
         let at = |part: f64| {
@@ -88,7 +92,7 @@ impl Spread {
         })
     }
 
-    /// The same in another unit.
+    /// Returns the quartiles of the values times `factor`.
     pub fn times(self, factor: f64) -> Self {
         Self {
             lower: self.lower * factor,
@@ -101,7 +105,7 @@ impl Spread {
 #[cfg(test)]
 mod tests {
     use super::{Samples, Spread};
-    use bench::{Message, Sample};
+    use crate::{Message, Sample};
 
     #[test]
     fn quartiles_are_those_of_the_sorted_values() {
@@ -130,5 +134,7 @@ mod tests {
             sample("a", 2, 1.0),
         ]);
         assert_eq!(samples.ratios("e", "a", "b"), [2.0, 3.0]);
+        assert_eq!(samples.unit("e", "a"), Some("ns"));
+        assert_eq!(samples.unit("e", "c"), None);
     }
 }

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Charts of a run, for the README.
+//! Charts of a run.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
-use super::samples::{Samples, Spread};
 use crate::charts::{Bars, Chart, Line};
+use crate::samples::{Samples, Spread};
 
-/// What pages hold, as the experiments and the chart call it.
+/// Experiments with different contents of pages, and their names in the chart.
 const CONTENTS: &[(&str, &str)] = &[
     ("contents::identical-250k", "identical"),
     ("contents::different-250k", "different"),
@@ -19,51 +19,44 @@ const CONTENTS: &[(&str, &str)] = &[
     ("contents::one-byte-250k", "one byte"),
     ("contents::one-line-250k", "one line"),
 ];
-/// Processes that share a store.
+/// Experiment of processes that share a store.
 const TABLE: &str = "moddb::table";
+/// Numbers of processes in that experiment.
 const PROCESSES: [u32; 6] = [1, 2, 4, 6, 8, 10];
-/// How many read at once.
+/// Numbers of concurrent readers.
 const READERS: [u32; 7] = [1, 2, 4, 8, 16, 32, 64];
 
-/// Draws what of it was measured into `directory`.
-pub fn draw(directory: &Path, samples: &Samples) -> Result<()> {
+/// Draws all charts whose experiments were run into `directory`. Returns the paths of the files.
+pub fn draw(directory: &Path, samples: &Samples) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
     if !samples
         .values("contents::different-250k", "reset")
         .is_empty()
     {
         let path = directory.join("bench-contents.svg");
-        contents(samples)
-            .draw(&path)
-            .with_context(|| format!("cannot draw {}", path.display()))?;
-        println!("{}", path.display());
+        contents(samples).draw(&path)?;
+        files.push(path);
     }
     if !samples
         .values("readers::many", "FILTER of 1 answers")
         .is_empty()
     {
         let path = directory.join("bench-readers.svg");
-        readers(samples)
-            .draw(&path)
-            .with_context(|| format!("cannot draw {}", path.display()))?;
-        println!("{}", path.display());
+        readers(samples).draw(&path)?;
+        files.push(path);
     }
     for mode in ["read", "write", "mix"] {
-        if samples
-            .values(TABLE, &format!("moddb {mode} of 1"))
-            .is_empty()
-        {
-            continue;
+        let measure = format!("moddb {mode} of 1");
+        if !samples.values(TABLE, &measure).is_empty() {
+            let path = directory.join(format!("bench-moddb-{mode}.svg"));
+            stores(samples, mode).draw(&path)?;
+            files.push(path);
         }
-        let path = directory.join(format!("bench-moddb-{mode}.svg"));
-        stores(samples, mode)
-            .draw(&path)
-            .with_context(|| format!("cannot draw {}", path.display()))?;
-        println!("{}", path.display());
     }
-    Ok(())
+    Ok(files)
 }
 
-/// Operations a second by the number of processes, in those of one process that asks the module.
+/// Operations per second by the number of processes, in units of one process with the module.
 fn stores(samples: &Samples, mode: &'static str) -> Chart {
     let median = |store: &str, count: u32| {
         let measure = format!("{store} {mode} of {count}");
@@ -72,12 +65,12 @@ fn stores(samples: &Samples, mode: &'static str) -> Chart {
     let one = median("moddb", 1);
     Chart {
         title: match mode {
-            "read" => "Reads a second",
-            "write" => "Writes a second",
-            _ => "Reads and writes a second, as many of each",
+            "read" => "Reads per second",
+            "write" => "Writes per second",
+            _ => "Reads and writes per second, equally many of each",
         },
         x: "processes",
-        y: "times those of one process with moddb",
+        y: "relative to one process with moddb",
         lines: ["moddb", "Redis", "file"]
             .map(|store| Line {
                 name: match store {
@@ -93,10 +86,11 @@ fn stores(samples: &Samples, mode: &'static str) -> Chart {
     }
 }
 
+/// Time per page of RESET and of its yardsticks, by the contents of pages.
 fn contents(samples: &Samples) -> Bars {
     let series = [
         ("RESET", "reset"),
-        ("a scanner in user space", "user space"),
+        ("a scan in user space", "user space"),
         ("KSM", "KSM"),
     ]
     .map(|(name, measure)| {
@@ -106,8 +100,8 @@ fn contents(samples: &Samples) -> Bars {
         (name.to_owned(), CONTENTS.iter().map(bar).collect())
     });
     Bars {
-        title: "Time a page, 250,000 read-only pages",
-        y: "times that of reading each page once",
+        title: "Time per page, 250,000 read-only pages",
+        y: "relative to reading each page once",
         groups: CONTENTS
             .iter()
             .map(|(_, name)| (*name).to_owned())
@@ -116,6 +110,7 @@ fn contents(samples: &Samples) -> Bars {
     }
 }
 
+/// Answers per second by the number of readers, alone and during RESETs.
 fn readers(samples: &Samples) -> Chart {
     let median = |measure: &str| Some(Spread::of(samples.values("readers::many", measure))?.median);
     let lines = ["FILTER", "ALL"].into_iter().flat_map(|command| {
@@ -132,9 +127,9 @@ fn readers(samples: &Samples) -> Chart {
         })
     });
     Chart {
-        title: "Answers a second, by how many ask at once",
+        title: "Answers per second by the number of concurrent readers",
         x: "readers",
-        y: "times those of one reader alone",
+        y: "relative to one reader alone",
         lines: lines.collect(),
     }
 }

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What is compared with what, and the targets.
+//! Definitions of all figures and their targets.
 
-use super::figures::Figure::{self, Compared, Ratio, Value};
-use super::figures::Target::{self, Any, AtLeast, AtLeastBut, AtMost, AtMostBut, AtMostWhenQuiet};
+use crate::figures::Figure::{self, Compared, Ratio, Value};
+use crate::figures::Target::{self, Any, AtLeast, AtLeastBut, AtMost, AtMostBut, AtMostWhenQuiet};
 
 const RESET: &str = "reset";
 const PASS: &str = "pass";
 const KSM: &str = "KSM";
 const USER_SPACE: &str = "user space";
 
-/// RESET's time a page, in those of one pass over the same bytes.
+/// Time of RESET per page, in units of one pass over the same pages.
 const fn to_pass(experiment: &'static str, target: Target) -> Figure {
     Ratio {
         experiment,
@@ -20,7 +20,7 @@ const fn to_pass(experiment: &'static str, target: Target) -> Figure {
     }
 }
 
-/// KSM's time a page in RESETs.
+/// Time of KSM per page, in units of RESET.
 const fn ksm(experiment: &'static str, target: Target) -> Figure {
     Ratio {
         experiment,
@@ -30,7 +30,7 @@ const fn ksm(experiment: &'static str, target: Target) -> Figure {
     }
 }
 
-/// The user-space scanner's time a page in RESETs.
+/// Time of the scan in user space per page, in units of RESET.
 const fn user_space(experiment: &'static str) -> Figure {
     Ratio {
         experiment,
@@ -40,7 +40,7 @@ const fn user_space(experiment: &'static str) -> Figure {
     }
 }
 
-/// A crafted case, whose RESET may take a few times that of pages that are plainly different.
+/// Time of RESET for contents that are hard to compare, in units of RESET for plainly different pages.
 const fn crafted(experiment: &'static str, with: &'static str, target: Target) -> Figure {
     Compared {
         experiment,
@@ -51,7 +51,7 @@ const fn crafted(experiment: &'static str, with: &'static str, target: Target) -
     }
 }
 
-/// A measure in times another one.
+/// A measure in units of another one.
 const fn ratio(
     experiment: &'static str,
     of: &'static str,
@@ -66,7 +66,7 @@ const fn ratio(
     }
 }
 
-/// A measure that has a target in units of its own.
+/// A measure with a target in its own unit.
 const fn value(experiment: &'static str, of: &'static str, target: Target) -> Figure {
     Value {
         experiment,
@@ -75,36 +75,36 @@ const fn value(experiment: &'static str, of: &'static str, target: Target) -> Fi
     }
 }
 
-/// A round trip to the store in times another one.
+/// Time of a round trip to the store, in units of another one.
 const fn round_trip(of: &'static str, to: &'static str, target: Target) -> Figure {
     ratio("moddb::round-trips", of, to, target)
 }
 
-/// Operations a second of processes that share a store, in times others.
+/// Operations per second of processes that share a store, in units of others.
 const fn table(of: &'static str, to: &'static str, target: Target) -> Figure {
     ratio("moddb::table", of, to, target)
 }
 
-/// A measure of many readers in times another one.
+/// Answers per second of many readers, in units of others.
 const fn readers(of: &'static str, to: &'static str) -> Figure {
     ratio("readers::many", of, to, Any)
 }
 
-/// A latency of one reader in times another one.
+/// Latency of one reader, in units of another one.
 const fn during_reset(of: &'static str, to: &'static str, target: Target) -> Figure {
     ratio("readers::during-reset", of, to, target)
 }
 
 const ONE_WORKER: &str = "one worker";
 const ALL_WORKERS: &str = "all workers";
-/// How much more two processors can do in the same time, whatever they do.
+// Together, these say how much more two CPUs of this machine can do in the same time than one, whatever they do.
 const ONE_JOB: &str = "a job";
 const TWO_JOBS: &str = "half of two jobs at once";
-/// What `compare` measures beside a RESET for a few processes.
+// Measures of RESET and of reading `smaps_rollup`, per process.
 const ROLLUP: &str = "smaps_rollup a process";
 const RESET_A_PROCESS: &str = "reset a process";
 
-/// All figures, in the order of the table.
+/// All figures in the order of the table.
 pub const FIGURES: &[Figure] = &[
     to_pass("contents::different-10k", AtMost(1.0)),
     ksm("contents::different-10k", AtLeastBut(20.0, 5.0)),

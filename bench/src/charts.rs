@@ -1,58 +1,60 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Charts of lines and of bars as SVG.
+//! Line charts and bar charts as SVG files.
 
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
+/// Width and height in pixels.
 const SIZE: (u32, u32) = (900, 520);
 const FONT: &str = "sans-serif";
-/// Room beyond the largest points, and above them for each line of the legend, as parts of the axis.
+/// Space beyond the largest points, as a fraction of the axis.
 const MARGIN: f64 = 0.05;
+/// Space for one line of the legend above the points, as a fraction of the axis.
 const LEGEND_LINE: f64 = 0.065;
-/// Part of a group's width that its bars take.
+/// Fraction of a group's width that its bars take.
 const GROUP_WIDTH: f64 = 0.7;
 const CENTRE: Pos = Pos {
     h_pos: HPos::Center,
     v_pos: VPos::Center,
 };
 
-/// A line of points, from left to right or not.
+/// A line through points in any direction.
 pub struct Line {
-    /// What it is called in the legend.
+    /// Name in the legend.
     pub name: String,
-    /// Its points.
+    /// Points in the order in which they are connected.
     pub points: Vec<(f64, f64)>,
 }
 
-/// A chart.
+/// A line chart.
 pub struct Chart {
-    /// What stands above it.
+    /// Title above the chart.
     pub title: &'static str,
-    /// What the horizontal axis shows, and its unit.
+    /// Label of the horizontal axis, with its unit.
     pub x: &'static str,
-    /// What the vertical axis shows, and its unit.
+    /// Label of the vertical axis, with its unit.
     pub y: &'static str,
-    /// What is drawn.
+    /// Lines of the chart.
     pub lines: Vec<Line>,
 }
 
-/// Groups of bars, one bar a series in each.
+/// A bar chart: groups of bars, with one bar of each series in a group.
 pub struct Bars {
-    /// What stands above them.
+    /// Title above the chart.
     pub title: &'static str,
-    /// What the vertical axis shows, and its unit.
+    /// Label of the vertical axis, with its unit.
     pub y: &'static str,
-    /// What the groups are called, from left to right.
+    /// Names of the groups from left to right.
     pub groups: Vec<String>,
-    /// The series' names and a bar for each group; a missing one has no bar.
+    /// Names of the series, with the height of the bar in each group or none.
     pub series: Vec<(String, Vec<Option<f64>>)>,
 }
 
-/// Colours that are told apart also by those who see few.
+/// Colours that can be distinguished with any kind of colour vision (Okabe and Ito).
 const COLOURS: [RGBColor; 6] = [
     RGBColor(0, 114, 178),
     RGBColor(213, 94, 0),
@@ -63,8 +65,13 @@ const COLOURS: [RGBColor; 6] = [
 ];
 
 impl Chart {
-    /// Writes it to the file `path`.
+    /// Draws the chart into the file `path`.
     pub fn draw(&self, path: &Path) -> Result<()> {
+        self.draw_into(path)
+            .with_context(|| format!("cannot draw {}", path.display()))
+    }
+
+    fn draw_into(&self, path: &Path) -> Result<()> {
         let right = self.largest(|point| point.0);
         let top = self.largest(|point| point.1);
         let area = SVGBackend::new(path, SIZE).into_drawing_area();
@@ -106,7 +113,7 @@ impl Chart {
         Ok(())
     }
 
-    /// The largest coordinate of any point.
+    /// Returns the largest value of a coordinate, at least 1.
     fn largest(&self, coordinate: impl Fn(&(f64, f64)) -> f64) -> f64 {
         let points = self.lines.iter().flat_map(|line| &line.points);
         points.map(coordinate).fold(1.0, f64::max)
@@ -114,8 +121,13 @@ impl Chart {
 }
 
 impl Bars {
-    /// Writes them to the file `path`.
+    /// Draws the chart into the file `path`.
     pub fn draw(&self, path: &Path) -> Result<()> {
+        self.draw_into(path)
+            .with_context(|| format!("cannot draw {}", path.display()))
+    }
+
+    fn draw_into(&self, path: &Path) -> Result<()> {
         let values = self
             .series
             .iter()
@@ -179,7 +191,7 @@ impl Bars {
     }
 }
 
-/// A number on an axis that goes up to `largest`.
+/// Returns the label for a number on an axis that ends at `largest`.
 fn number(value: f64, largest: f64) -> String {
     if largest < 10.0 {
         format!("{value:.1}")
