@@ -60,10 +60,7 @@ pub fn round(rng: &mut Rng, program: &mut Command) -> Result<()> {
     let status = child::wait(child)?;
     ensure!(
         match end {
-            End::Kill => matches!(
-                status,
-                WaitStatus::Signaled(_, Signal::SIGKILL, _) | WaitStatus::Exited(..)
-            ),
+            End::Kill => matches!(status, WaitStatus::Signaled(_, Signal::SIGKILL, _)),
             _ => matches!(status, WaitStatus::Exited(_, 0)),
         },
         "a process of the churn ended with {status:?}"

@@ -73,24 +73,23 @@ impl Line {
 
     /// Checks what holds for any set at any moment: the sums, the sizes of groups, and the order of the pids.
     pub fn check(&self) -> Result<()> {
-        let text = format!("{self:?}");
         ensure!(
             self.valid + self.invalid == self.total,
-            "valid + invalid is not total: {text}"
+            "valid + invalid is not total: {self:?}"
         );
         ensure!(
             self.may_be_shared <= self.valid,
-            "more shareable than valid pages: {text}"
+            "more shareable than valid pages: {self:?}"
         );
         ensure!(
             self.may_be_shared >= 2 * self.nb_group
                 && (self.may_be_shared == 0) == (self.nb_group == 0),
-            "a group has at least two pages: {text}"
+            "a group has at least two pages: {self:?}"
         );
-        ensure!(!self.pids.is_empty(), "a set without processes: {text}");
+        ensure!(!self.pids.is_empty(), "a set without processes: {self:?}");
         ensure!(
             self.pids.is_sorted_by(|a, b| a < b),
-            "pids do not ascend: {text}"
+            "pids do not ascend: {self:?}"
         );
         Ok(())
     }
@@ -111,6 +110,13 @@ pub fn parse(text: &[u8]) -> Result<Vec<Line>> {
                 })
         })
         .collect()
+}
+
+/// Parses the answer to ALL or FILTER, and checks each line; see [`parse`] and [`Line::check`].
+pub fn parse_checked(text: &[u8]) -> Result<Vec<Line>> {
+    let lines = parse(text)?;
+    lines.iter().try_for_each(Line::check)?;
+    Ok(lines)
 }
 
 fn parse_line(bytes: &[u8]) -> Option<Line> {
@@ -224,6 +230,7 @@ mod tests {
             let mut line = good.clone();
             break_it(&mut line);
             assert!(line.check().is_err(), "{line:?}");
+            assert!(parse_checked(&line.print()).is_err(), "{line:?}");
         }
     }
 

@@ -9,36 +9,22 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
-mod accelerator;
-mod archive;
 mod bench;
-mod cache;
-mod charts;
-mod chroot;
-mod complaints;
 mod guest;
-mod initramfs;
-mod kernel;
-mod module;
-mod own_kernel;
+mod host;
+mod kernels;
 mod plot;
-mod programs;
-mod progress;
-mod project;
-mod redis;
-mod release;
-mod root;
-mod session;
-mod setup;
-mod specification;
-mod stock_kernel;
-mod stress;
-mod suites;
-mod summary;
-mod vm_suite;
+mod testing;
 
-use guest::{Limits, Mode};
-use setup::{Guest, Setup, Workspace};
+use guest::machine::{Limits, Mode};
+use guest::modules;
+use guest::programs;
+use guest::setup::{Guest, Setup};
+use host::cache;
+use host::chroot;
+use host::project::Project;
+use host::workspace::Workspace;
+use testing::{matrix, stress, suites};
 
 /// Builds, shows and tests the kernel modules of this project.
 ///
@@ -63,9 +49,9 @@ enum Task {
     Shell(KernelOption),
     /// Build the modules
     Build {
-        /// stock, debug, kcsan, native, native-kasan, a Debian kernel release, or the build tree of a kernel with Rust metadata
-        /// [default: stock, the newest Debian 7.2]
-        #[arg(long, value_name = "NAME|RELEASE|TREE")]
+        /// stock, debug, kcsan, native, native-kasan, a row of the table in docs/kernels.md (or its series alone), a
+        /// Debian kernel release, or the build tree of a kernel with Rust metadata [default: stock]
+        #[arg(long, value_name = "NAME|ROW|RELEASE|TREE")]
         kernel: Option<String>,
     },
     /// Run the tests
@@ -78,6 +64,8 @@ enum Task {
         #[command(flatten)]
         kernel: KernelOption,
     },
+    /// Build and test the modules on each supported kernel, and note the results in docs/kernels.md
+    Matrix(matrix::Options),
     /// Load the module with many shells and programs at once, each checking every answer
     Stress {
         #[command(flatten)]
@@ -110,9 +98,9 @@ enum Task {
 
 #[derive(clap::Args)]
 struct KernelOption {
-    /// stock, debug, kcsan, native, native-kasan, or a Debian kernel release, such as 7.2.12+deb13-cloud-amd64
-    /// [default: stock, the newest Debian 7.2]
-    #[arg(long, value_name = "NAME|RELEASE")]
+    /// stock, debug, kcsan, native, native-kasan, a row of the table in docs/kernels.md (or its series alone), or a
+    /// Debian kernel release as `uname -r` prints it [default: stock, the newest supported kernel of Debian's archive]
+    #[arg(long, value_name = "NAME|ROW|RELEASE")]
     kernel: Option<String>,
 }
 
@@ -164,6 +152,7 @@ impl Task {
                 stress(guest, load, report.as_deref())
             })?,
             Task::Bench(options) => options.run()?,
+            Task::Matrix(options) => options.run()?,
             Task::Plot { out, kernel } => kernel.with_guest("plot", true, |guest| {
                 plot::run(guest, &out)?;
                 Ok(true)
@@ -191,7 +180,7 @@ fn demo(guest: &Guest) -> Result<bool> {
 
 fn stress(guest: &Guest, load: stress::Load, report: Option<&Path>) -> Result<bool> {
     // What is tested, even if it changes meanwhile.
-    let source = project::Project::open()?.revision();
+    let source = Project::open()?.revision();
     let run = stress::run(guest, load)?;
     if let Some(path) = report {
         run.report(path, guest, &source, load)?;
@@ -212,8 +201,8 @@ fn build(kernel: Option<&str>) -> Result<bool> {
     let tree = kernel.map(Path::new).filter(|path| path.is_dir());
     let workspace = Workspace::open()?;
     let modules = match tree {
-        Some(tree) => module::make_for_tree(&workspace, &tree.canonicalize()?)?,
-        None => Setup::new(&workspace, kernel)?.make(module::Job::Build)?,
+        Some(tree) => modules::make_for_tree(&workspace, &tree.canonicalize()?)?,
+        None => Setup::new(&workspace, kernel)?.make(modules::Job::Build)?,
     };
     for file in &modules.files {
         println!("{}", file.display());
@@ -225,7 +214,7 @@ fn clean(cache: bool) -> Result<bool> {
     // No run that is under way may lose what it builds.
     let alone = cache::Alone::take()?;
     let mut removed: Vec<PathBuf> = Vec::new();
-    let outputs = project::Project::open()?.outputs();
+    let outputs = Project::open()?.outputs();
     if outputs.exists() {
         std::fs::remove_dir_all(&outputs)
             .with_context(|| format!("cannot remove {}", outputs.display()))?;

@@ -12,12 +12,17 @@
  */
 #ifdef CONFIG_DEBUG_LOCK_ALLOC
 static struct lock_class_key stripe_order_class;
-static struct {
-	struct lockdep_map dep_map;
-} stripe_order = {
-	.dep_map = STATIC_LOCKDEP_MAP_INIT("stripe_order", &stripe_order_class),
-};
 #endif
+/* Exists without lockdep as well: PREEMPT_RT evaluates a nest lock that it does not use. */
+static struct {
+#ifdef CONFIG_DEBUG_LOCK_ALLOC
+	struct lockdep_map dep_map;
+#endif
+} stripe_order __maybe_unused = {
+#ifdef CONFIG_DEBUG_LOCK_ALLOC
+	.dep_map = STATIC_LOCKDEP_MAP_INIT("stripe_order", &stripe_order_class),
+#endif
+};
 
 void abstractions_stripe_order_begin(void)
 {

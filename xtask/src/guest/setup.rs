@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! All that a guest needs, in order: root, kernel, modules, programs, initramfs.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use tempfile::TempDir;
+
+use crate::guest::accelerator::Accelerator;
+use crate::guest::initramfs;
+use crate::guest::machine::Machine;
+use crate::guest::modules::{self, Job, Modules};
+use crate::guest::probe::fastest;
+use crate::guest::redis;
+use crate::host::workspace::Workspace;
+use crate::kernels::kernel::Kernel;
+
+const INITRAMFS: &str = "initramfs.cpio";
+
+/// The tools and a kernel: what building modules needs.
+pub struct Setup<'a> {
+    workspace: &'a Workspace,
+    kernel: Kernel,
+}
+
+impl<'a> Setup<'a> {
+    /// Gets the tools and the kernel `wanted`, else the default one.
+    pub fn new(workspace: &'a Workspace, wanted: Option<&str>) -> Result<Self> {
+        let kernel = Kernel::get(workspace, wanted)?;
+        Ok(Self { workspace, kernel })
+    }
+
+    /// The kernel.
+    pub fn kernel(&self) -> &Kernel {
+        &self.kernel
+    }
+
+    /// Does `job` with the modules' sources for the kernel.
+    pub fn make(&self, job: Job) -> Result<Modules> {
+        modules::make(self.workspace, &self.kernel, job)
+    }
+}
+
+/// A guest that is ready to boot.
+pub struct Guest<'a> {
+    setup: &'a Setup<'a>,
+    files: TempDir,
+    logs: PathBuf,
+    memory: Option<&'static str>,
+}
+
+impl<'a> Guest<'a> {
+    /// Builds the modules and packs them together with `programs`. `purpose` tells its logs from those of other
+    /// guests of this run.
+    pub fn new(setup: &'a Setup, purpose: &str, programs: &[PathBuf]) -> Result<Self> {
+        Self::with_modules(setup, purpose, programs, setup.make(Job::Build)?, &[])
+    }
+
+    /// The same with the bench's modules too, a Redis server if `redis`, and `memory` as QEMU and User-mode Linux spell
+    /// it.
+    pub fn for_bench(
+        setup: &'a Setup,
+        programs: &[PathBuf],
+        memory: &'static str,
+        redis: bool,
+    ) -> Result<Self> {
+        let modules = setup.make(Job::BuildForBench)?;
+        let redis = match redis {
+            true => redis::files(setup.workspace)?,
+            false => Vec::new(),
+        };
+        let guest = Self::with_modules(setup, "bench", programs, modules, &redis)?;
+        Ok(Self {
+            memory: Some(memory),
+            ..guest
+        })
+    }
+
+    fn with_modules(
+        setup: &'a Setup,
+        purpose: &str,
+        programs: &[PathBuf],
+        modules: Modules,
+        redis: &[PathBuf],
+    ) -> Result<Self> {
+        let workspace = setup.workspace;
+        let base = initramfs::base(workspace)?;
+        let files = tempfile::Builder::new()
+            .prefix("rust-memory-modules-")
+            .tempdir()
+            .context("cannot make a temporary directory for the initramfs")?;
+        let mut in_guest = modules.files.clone();
+        in_guest.extend(setup.kernel.guest_modules()?);
+        let initramfs = files.path().join(INITRAMFS);
+        let packed = [
+            ("usr/bin", programs),
+            ("modules", &in_guest),
+            ("usr/lib/redis", redis),
+        ];
+        initramfs::write(&initramfs, &base, &workspace.project, &packed)?;
+        let name = format!("guest-{}-{purpose}", setup.kernel.name());
+        let logs = workspace.cache.dir_for_logs(&name)?;
+        Ok(Self {
+            setup,
+            files,
+            logs,
+            memory: None,
+        })
+    }
+
+    /// What a person calls the kernel that it boots.
+    pub fn kernel(&self) -> String {
+        self.setup.kernel.description()
+    }
+
+    /// How much longer than on the stock kernel things may take.
+    pub fn patience(&self) -> u32 {
+        let recipe = self.setup.kernel.recipe();
+        recipe.map_or(1, |recipe| recipe.patience)
+    }
+
+    /// The machine, and what it runs on here: what is `wanted`, else the fastest that works.
+    pub fn machine(&self, wanted: Option<Accelerator>) -> Result<(Machine<'_>, Accelerator)> {
+        let machine = Machine {
+            root: self.setup.workspace.root()?,
+            kernel: &self.setup.kernel,
+            files: self.files.path().to_owned(),
+            initramfs: INITRAMFS.to_owned(),
+            logs: self.logs.clone(),
+            memory: self.memory,
+        };
+        let accelerator = match wanted {
+            Some(wanted) => wanted,
+            None => fastest(&self.setup.workspace.cache, &machine)?,
+        };
+        eprintln!(
+            "booting Linux {} {}",
+            self.setup.kernel.name(),
+            accelerator.name()
+        );
+        Ok((machine, accelerator))
+    }
+}

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The kernel that a run is about: a stock one, or one that the project builds itself.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+
+use crate::host::chroot::Chroot;
+use crate::host::root::Root;
+use crate::host::workspace::Workspace;
+use crate::kernels::own::{self, OwnKernel, Recipe};
+use crate::kernels::stock::StockKernel;
+use crate::kernels::supported::Standing;
+
+/// The name of the stock kernel that is used when none is asked for.
+pub const STOCK: &str = "stock";
+
+/// A kernel in the cache: everything needed to build modules for it and to boot it.
+pub struct Kernel {
+    stock: StockKernel,
+    own: Option<OwnKernel>,
+}
+
+impl Kernel {
+    /// Returns the kernel `wanted`: `stock`, the name of one of the project's own, a row of the table of supported
+    /// kernels, or a release of Debian's.
+    pub fn get(workspace: &Workspace, wanted: Option<&str>) -> Result<Self> {
+        let recipe = wanted.and_then(own::recipe);
+        let release = wanted.filter(|&name| recipe.is_none() && name != STOCK);
+        let stock = StockKernel::get(workspace, release)?;
+        let own = match recipe {
+            Some(recipe) => Some(OwnKernel::get(workspace, &stock, recipe)?),
+            None => None,
+        };
+        Ok(Self { stock, own })
+    }
+
+    /// What it is called by: a release, or the name of one of the project's own.
+    pub fn name(&self) -> &str {
+        self.recipe()
+            .map_or(&self.stock.release.name, |recipe| recipe.name)
+    }
+
+    /// What it is, in a few words.
+    pub fn description(&self) -> String {
+        let release = &self.stock.release.name;
+        match self.recipe() {
+            Some(recipe) => format!("{}, built from the source of {release}", recipe.name),
+            None => format!("{release}, unmodified"),
+        }
+    }
+
+    /// Returns the series of the release, or of the release that the kernel's source is of.
+    pub fn series(&self) -> String {
+        self.stock.release.series()
+    }
+
+    /// Returns whether its series is in the table of supported kernels.
+    pub fn is_tested(&self) -> bool {
+        self.stock.standing == Standing::Supported
+    }
+
+    /// How it was made, if it is one of the project's own.
+    pub fn recipe(&self) -> Option<&'static Recipe> {
+        self.own.as_ref().map(|own| own.recipe)
+    }
+
+    /// Tells this kernel's build tree from one made from something else.
+    pub fn key(&self) -> String {
+        self.own
+            .as_ref()
+            .map_or_else(|| self.stock.key(), OwnKernel::key)
+    }
+
+    /// The root with this kernel and its source bound into it.
+    pub fn chroot(&self, root: &Root) -> Chroot {
+        let chroot = self.stock.chroot(root);
+        match &self.own {
+            Some(own) => own.bind(chroot),
+            None => chroot,
+        }
+    }
+
+    /// The build tree, as seen in [`Self::chroot`].
+    pub fn build_tree(&self) -> String {
+        self.own
+            .as_ref()
+            .map_or_else(|| self.stock.build_tree(), OwnKernel::build_tree)
+    }
+
+    /// The bootable image, as seen in [`Self::chroot`].
+    pub fn image(&self) -> String {
+        self.own
+            .as_ref()
+            .map_or_else(|| self.stock.image(), OwnKernel::image)
+    }
+
+    /// Arguments with which make builds modules for it.
+    pub fn make_arguments(&self) -> &'static [&'static str] {
+        self.own.as_ref().map_or(&[], OwnKernel::make_arguments)
+    }
+
+    /// Flags that rustc needs for its modules.
+    pub fn rust_flags(&self) -> &'static str {
+        self.own.as_ref().map_or("", OwnKernel::rust_flags)
+    }
+
+    /// Its modules for the guest, each after those that it needs; the project's own kernels have all built in.
+    pub fn guest_modules(&self) -> Result<Vec<PathBuf>> {
+        match self.own {
+            Some(_) => Ok(Vec::new()),
+            None => self.stock.guest_modules(),
+        }
+    }
+}

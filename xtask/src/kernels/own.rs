@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Kernels that the project builds itself, from the stock kernel's source with a configuration of its own: for
+//! tests only.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{ensure, Context, Result};
+
+use crate::host::cache;
+use crate::host::chroot::Chroot;
+use crate::host::progress::{step, Step};
+use crate::host::workspace::Workspace;
+use crate::kernels::source;
+use crate::kernels::stock::StockKernel;
+
+/// Raised when the way an entry is made changes, so that older ones are not used.
+const RECIPE: &str = "2";
+/// Where an entry is seen inside the root; its build tree holds absolute paths, so it is always there.
+const INSIDE: &str = "/mnt/built";
+
+/// How one of the kernels is made and run.
+pub struct Recipe {
+    /// What it is called by.
+    pub name: &'static str,
+    /// Whether it is User-mode Linux, a program of this machine rather than a guest of QEMU.
+    pub user_mode: bool,
+    /// What its guest is given.
+    pub memory: &'static str,
+    /// How much longer than on the stock kernel things may take there.
+    pub patience: u32,
+    configuration: &'static [&'static str],
+    make_arguments: &'static [&'static str],
+    target: &'static str,
+    image: &'static str,
+    rust_flags: &'static str,
+}
+
+/// The names of the recipes.
+pub const DEBUG: &str = "debug";
+pub const KCSAN: &str = "kcsan";
+pub const NATIVE: &str = "native";
+pub const NATIVE_KASAN: &str = "native-kasan";
+
+const DEBUG_CONFIG: &str = include_str!("../../kernels/debug.config");
+const NATIVE_CONFIG: &str = include_str!("../../kernels/native.config");
+// Its modules lie too far from its own code for what rustc takes for granted.
+const NATIVE_RUST_FLAGS: &str = "-Crelocation-model=static -Ccode-model=large";
+
+// What the kernel has for KCSAN in C only: rustc knows of no thread sanitizer on the kernel's target, LLVM does on any.
+const KCSAN_RUST_FLAGS: &str = "-Cpasses=tsan -Cllvm-args=-force-attribute=sanitize_thread \
+    -Cllvm-args=-tsan-distinguish-volatile=1 -Cllvm-args=-tsan-compound-read-before-write=1";
+
+/// All of them.
+pub const RECIPES: &[Recipe] = &[
+    // Every checker of the kernel's, and fault injection.
+    Recipe {
+        name: DEBUG,
+        user_mode: false,
+        memory: "3G",
+        patience: 6,
+        configuration: &[DEBUG_CONFIG],
+        // KASAN in Rust needs the compilers to share their LLVM.
+        make_arguments: &["LLVM=1"],
+        target: "bzImage",
+        image: "arch/x86/boot/bzImage",
+        rust_flags: "",
+    },
+    // Data races.
+    Recipe {
+        name: KCSAN,
+        user_mode: false,
+        memory: "2G",
+        patience: 6,
+        configuration: &[DEBUG_CONFIG, include_str!("../../kernels/kcsan.config")],
+        // The instrumentation in Rust is that of clang's LLVM.
+        make_arguments: &["LLVM=1"],
+        target: "bzImage",
+        image: "arch/x86/boot/bzImage",
+        rust_flags: KCSAN_RUST_FLAGS,
+    },
+    // Real races: two processors at native speed.
+    Recipe {
+        name: NATIVE,
+        user_mode: true,
+        memory: "2G",
+        patience: 1,
+        configuration: &[NATIVE_CONFIG],
+        make_arguments: &["ARCH=um"],
+        target: "vmlinux",
+        image: "vmlinux",
+        rust_flags: NATIVE_RUST_FLAGS,
+    },
+    Recipe {
+        name: NATIVE_KASAN,
+        user_mode: true,
+        memory: "2G",
+        patience: 2,
+        configuration: &[NATIVE_CONFIG, include_str!("../../kernels/kasan.config")],
+        make_arguments: &["ARCH=um", "LLVM=1"],
+        target: "vmlinux",
+        image: "vmlinux",
+        rust_flags: NATIVE_RUST_FLAGS,
+    },
+];
+
+/// The recipe called `name`.
+pub fn recipe(name: &str) -> Option<&'static Recipe> {
+    RECIPES.iter().find(|recipe| recipe.name == name)
+}
+
+/// A kernel of the project's own in the cache.
+pub struct OwnKernel {
+    /// How it was made.
+    pub recipe: &'static Recipe,
+    dir: PathBuf,
+}
+
+impl OwnKernel {
+    /// Returns the kernel that `recipe` makes of `stock`'s source, made first if it is not in the cache.
+    pub fn get(
+        workspace: &Workspace,
+        stock: &StockKernel,
+        recipe: &'static Recipe,
+    ) -> Result<Self> {
+        let cache = &workspace.cache;
+        let root = workspace.root()?;
+        let configuration = recipe.configuration.concat();
+        let made_from = [
+            root.key(),
+            &stock.release.version,
+            &configuration,
+            &recipe.make_arguments.join(" "),
+            RECIPE,
+        ];
+        let name = format!("kernel-{}-{}", recipe.name, cache::key(&made_from));
+        let dir = cache.entry(&name, |dir| {
+            let chroot = stock.chroot(root).bind(dir, "built");
+            let make = Make {
+                chroot: &chroot,
+                recipe,
+                build: &dir.join("build"),
+            };
+            step(
+                &format!("kernel {}: configuration", recipe.name),
+                cache.log(&format!("kernel-{}-configuration", recipe.name)),
+                |step| make.configure(step, &dir.join("fragment"), &configuration),
+            )?;
+            step(
+                &format!("kernel {}: build", recipe.name),
+                cache.log(&format!("kernel-{}-build", recipe.name)),
+                |step| make.build(step),
+            )
+        })?;
+        Ok(Self { recipe, dir })
+    }
+
+    /// `chroot` with this kernel bound into it.
+    pub fn bind(&self, chroot: Chroot) -> Chroot {
+        chroot.bind_read_only(&self.dir, "built")
+    }
+
+    /// Tells this kernel's build tree from one made from something else.
+    pub fn key(&self) -> String {
+        self.dir
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default()
+    }
+
+    /// The build tree, as seen where it is bound.
+    pub fn build_tree(&self) -> String {
+        format!("{INSIDE}/build")
+    }
+
+    /// The bootable image, as seen where it is bound.
+    pub fn image(&self) -> String {
+        format!("{INSIDE}/build/{}", self.recipe.image)
+    }
+
+    /// Arguments with which make builds modules for it.
+    pub fn make_arguments(&self) -> &'static [&'static str] {
+        self.recipe.make_arguments
+    }
+
+    /// Flags that rustc needs for its modules.
+    pub fn rust_flags(&self) -> &'static str {
+        self.recipe.rust_flags
+    }
+}
+
+/// A build under way.
+struct Make<'a> {
+    chroot: &'a Chroot,
+    recipe: &'static Recipe,
+    build: &'a Path,
+}
+
+impl Make<'_> {
+    fn run(&self, step: &Step, arguments: &[&str]) -> Result<()> {
+        let mut command = self.chroot.command("make");
+        command
+            .args(["-C", source::INSIDE, &format!("O={INSIDE}/build")])
+            .args(self.recipe.make_arguments)
+            .args(arguments);
+        step.run(&mut command)
+    }
+
+    /// Configures nothing but what `fragment` asks for, and makes sure that all of that is there.
+    fn configure(&self, step: &Step, file: &Path, fragment: &str) -> Result<()> {
+        fs::create_dir(self.build)?;
+        fs::write(file, fragment)?;
+        let fragment_inside = format!("KCONFIG_ALLCONFIG={INSIDE}/fragment");
+        self.run(step, &[&fragment_inside, "allnoconfig"])?;
+        let configuration = fs::read_to_string(self.build.join(".config"))
+            .context("allnoconfig wrote no .config")?;
+        let missing = missing_options(fragment, &configuration);
+        ensure!(
+            missing.is_empty(),
+            "the kernel {}'s configuration lacks {}: something that they depend on is not in xtask/kernels, or this kernel or compiler has no such option",
+            self.recipe.name,
+            missing.join(", ")
+        );
+        Ok(())
+    }
+
+    fn build(&self, step: &Step) -> Result<()> {
+        let jobs = format!("-j{}", std::thread::available_parallelism()?);
+        self.run(step, &[&jobs, self.recipe.target, "modules"])?;
+        ensure!(
+            self.build.join(self.recipe.image).exists(),
+            "make ended well but left no {}",
+            self.recipe.image
+        );
+        Ok(())
+    }
+}
+
+/// The options that `fragment` sets (the last word on each counts) and `configuration` has not.
+fn missing_options<'a>(fragment: &'a str, configuration: &str) -> Vec<&'a str> {
+    let mut wanted: Vec<(&str, &str)> = Vec::new();
+    for line in fragment.lines() {
+        if let Some((option, value)) = line.split_once('=') {
+            wanted.retain(|(earlier, _)| *earlier != option);
+            wanted.push((option, value));
+        }
+    }
+    let has = |option: &str, value: &str| {
+        configuration
+            .lines()
+            .filter_map(|line| line.split_once('='))
+            .any(|(name, set)| name == option && (value == "n" || set == value))
+    };
+    wanted
+        .into_iter()
+        .filter(|(option, value)| has(option, value) == (*value == "n"))
+        .map(|(option, _)| option)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::missing_options;
+
+    #[test]
+    fn options_that_were_dropped_are_found() {
+        let fragment = "# a comment\nCONFIG_A=y\nCONFIG_B=y\nCONFIG_C=8\nCONFIG_D=y\nCONFIG_D=n\n";
+        let all = "CONFIG_A=y\nCONFIG_B=y\nCONFIG_C=8\n# CONFIG_D is not set\n";
+        assert_eq!(missing_options(fragment, all), Vec::<&str>::new());
+        let some = "CONFIG_A=y\n# CONFIG_B is not set\nCONFIG_C=9\nCONFIG_D=y\n";
+        assert_eq!(
+            missing_options(fragment, some),
+            ["CONFIG_B", "CONFIG_C", "CONFIG_D"]
+        );
+    }
+}

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! `cargo xtask matrix`: builds and tests the modules on each supported kernel.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{bail, Context, Result};
+
+use crate::guest::machine::{Limits, Mode};
+use crate::guest::modules::Job;
+use crate::guest::setup::{Guest, Setup};
+use crate::host::workspace::Workspace;
+use crate::kernels::release::{NotOffered, Wanted};
+use crate::kernels::results::{Counts, Results, RowResult};
+use crate::kernels::stock;
+use crate::kernels::supported::{Level, Row, Supported};
+use crate::testing::session::Session;
+use crate::testing::suites::VM;
+use crate::testing::summary::{Outcome, Summary};
+
+/// What the user chose.
+#[derive(clap::Args)]
+pub struct Options {
+    /// Only the rows whose names contain one of these
+    filters: Vec<String>,
+    /// Build, boot and play the demo instead of the guest tests, and note nothing
+    #[arg(long)]
+    quick: bool,
+}
+
+impl Options {
+    /// Tests each chosen row; returns whether none failed.
+    pub fn run(&self) -> Result<bool> {
+        let workspace = Workspace::open()?;
+        let supported = Supported::load()?;
+        let rows: Vec<_> = supported
+            .rows()
+            .into_iter()
+            .filter(|(row, _)| self.is_chosen(row))
+            .collect();
+        if rows.is_empty() {
+            bail!(
+                "no supported kernel's name contains {}; docs/kernels.md has the names",
+                self.filters.join(" or ")
+            );
+        }
+        let mut summary = Summary::default();
+        for (row, level) in rows {
+            let name = row.name();
+            let begun = Instant::now();
+            let outcome = match self.test(&workspace, &supported, &row, level) {
+                Err(error) if error.is::<NotOffered>() => Outcome::Skipped(format!("{error}")),
+                outcome => outcome.unwrap_or_else(Outcome::from),
+            };
+            eprintln!("{name}: {} s", begun.elapsed().as_secs());
+            summary.add(&format!("matrix::{name}"), outcome);
+        }
+        Ok(summary.print())
+    }
+
+    fn is_chosen(&self, row: &Row) -> bool {
+        let name = row.name();
+        self.filters.is_empty() || self.filters.iter().any(|part| name.contains(part))
+    }
+
+    fn test(
+        &self,
+        workspace: &Workspace,
+        supported: &Supported,
+        row: &Row,
+        level: Level,
+    ) -> Result<Outcome> {
+        let release = stock::choose(workspace, supported, &Wanted::Row(row.clone()))?;
+        let setup = Setup::new(workspace, Some(&release.name))?;
+        let built = setup.make(Job::BuildForBench).map(drop);
+        let booted = match (&built, level, self.quick) {
+            (Ok(()), Level::Boots, true) => {
+                smoke(&setup)?;
+                None
+            }
+            (Ok(()), Level::Boots, false) => Some(guest_tests(workspace, &release.name)?),
+            _ => None,
+        };
+        let ok = built.is_ok() && booted.is_none_or(|counts| counts.failed == 0);
+        if !self.quick {
+            let mut results = Results::load(&workspace.project)?;
+            results.update(
+                supported,
+                RowResult {
+                    row: row.name(),
+                    release: release.name,
+                    source: workspace.project.revision(),
+                    ok,
+                    guest_tests: booted,
+                },
+            );
+            results.save(&workspace.project, supported)?;
+        }
+        built?;
+        Ok(match booted {
+            Some(counts) if counts.failed > 0 => {
+                Outcome::Failed(format!("{} guest tests failed", counts.failed))
+            }
+            _ => Outcome::Ok,
+        })
+    }
+}
+
+/// Boots the demo.
+fn smoke(setup: &Setup) -> Result<()> {
+    let guest = Guest::new(setup, "matrix", &[])?;
+    let (machine, accelerator) = guest.machine(None)?;
+    let limits = Limits {
+        total: Duration::from_secs(180),
+        silence: Duration::from_secs(60),
+    };
+    let verdict = machine.run(accelerator, &Mode::Demo, limits, |_| ())?;
+    match verdict {
+        0 => Ok(()),
+        status => bail!("the demo ended with status {status}"),
+    }
+}
+
+/// Runs all guest tests on `release`.
+fn guest_tests(workspace: &Workspace, release: &str) -> Result<Counts> {
+    let mut session = Session::new(workspace, Some(release));
+    let names = session.vm_tests().context("cannot list the guest tests")?;
+    let mut tests = Summary::default();
+    session.vm(&VM, &VM.names(&names), None, &mut tests)?;
+    Ok(tests.counts())
+}

@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! One run of the tests: how each suite is run.
+
+use std::cell::OnceCell;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{anyhow, bail, ensure, Context, Result};
+
+use crate::bench;
+use crate::guest::modules::Job;
+use crate::guest::programs;
+use crate::guest::setup::{Guest, Setup};
+use crate::host::progress::step;
+use crate::host::workspace::Workspace;
+use crate::kernels::kernel::STOCK;
+use crate::kernels::own::NATIVE;
+use crate::kernels::release::NotOffered;
+use crate::kernels::supported::Supported;
+use crate::testing::netlink_spec;
+use crate::testing::stress::{self, Load};
+use crate::testing::summary::{Outcome, Summary};
+use crate::testing::vm_suite::{self, Part};
+
+/// What the suites of a run share, set up when the first of them needs it.
+pub struct Session<'a> {
+    workspace: &'a Workspace,
+    kernel: Option<&'a str>,
+    /// By the kernel's name.
+    setups: Vec<(&'a str, Result<Setup<'a>, String>)>,
+    programs: OnceCell<Result<Vec<PathBuf>, String>>,
+}
+
+impl<'a> Session<'a> {
+    /// A run on `kernel`, else the default one.
+    pub fn new(workspace: &'a Workspace, kernel: Option<&'a str>) -> Self {
+        Self {
+            workspace,
+            kernel,
+            setups: Vec::new(),
+            programs: OnceCell::new(),
+        }
+    }
+
+    fn setup(&mut self, kernel: Option<&'a str>) -> Result<&Setup<'a>> {
+        let kernel = kernel.unwrap_or(STOCK);
+        let known = self.setups.iter().position(|(name, _)| *name == kernel);
+        let index = known.unwrap_or_else(|| {
+            let setup =
+                Setup::new(self.workspace, Some(kernel)).map_err(|error| format!("{error:#}"));
+            self.setups.push((kernel, setup));
+            self.setups.len() - 1
+        });
+        let (_, setup) = &self.setups[index];
+        setup.as_ref().map_err(|error| anyhow!("{error}"))
+    }
+
+    /// The guest's programs.
+    fn programs(&self) -> Result<&[PathBuf]> {
+        let programs = self
+            .programs
+            .get_or_init(|| programs::build(self.workspace).map_err(|error| format!("{error:#}")));
+        match programs {
+            Ok(programs) => Ok(programs),
+            Err(error) => bail!("{error}"),
+        }
+    }
+
+    /// Runs each command, logging under `name`; none may fail.
+    fn pass(&self, name: &str, commands: &mut [Command]) -> Result<Outcome> {
+        step(name, self.workspace.cache.log(name), |step| {
+            commands
+                .iter_mut()
+                .try_for_each(|command| step.run(command))
+        })?;
+        Ok(Outcome::Ok)
+    }
+
+    fn cargo(&self, arguments: &[&str]) -> Command {
+        let mut command = self.workspace.project.cargo();
+        command.args(arguments);
+        command
+    }
+
+    /// The project's formatting.
+    pub fn fmt(&mut self) -> Result<Outcome> {
+        // The modules' own sources belong to no cargo package.
+        let mut rustfmt = Command::new("rustfmt");
+        rustfmt
+            .current_dir(&self.workspace.project.dir)
+            .args(["--check", "--edition", "2021"])
+            .args(rust_files(&self.workspace.project.dir.join("src"))?);
+        self.pass(
+            "fmt",
+            &mut [self.cargo(&["fmt", "--all", "--check"]), rustfmt],
+        )
+    }
+
+    /// Clippy on all but the modules.
+    pub fn clippy_host(&mut self) -> Result<Outcome> {
+        let clippy = |packages: &[&str]| {
+            let mut command = self.cargo(&["clippy"]);
+            command
+                .args(packages)
+                .args(["--all-targets", "--", "-Dwarnings"]);
+            command
+        };
+        // Apart, since `model` asks for another build of the sources that it shares with the rest.
+        self.pass(
+            "clippy-host",
+            &mut [clippy(&[]), clippy(&["--package", "model"])],
+        )
+    }
+
+    /// The tests that need no virtual machine.
+    pub fn host(&mut self) -> Result<Outcome> {
+        self.pass("host", &mut [self.cargo(&["test"])])
+    }
+
+    /// The model of the locking protocol.
+    pub fn loom(&mut self) -> Result<Outcome> {
+        self.pass(
+            "loom",
+            &mut [self.cargo(&["test", "--release", "--package", "model"])],
+        )
+    }
+
+    /// The pure logic under Miri, where a toolchain has it.
+    pub fn miri(&mut self) -> Result<Outcome> {
+        let toolchains: [&[&str]; 2] = [&["miri"], &["+nightly", "miri"]];
+        for toolchain in toolchains {
+            let miri = || {
+                // By name, since only rustup's cargo knows of other toolchains, and it must not fetch one now.
+                let mut command = Command::new("cargo");
+                command
+                    .current_dir(&self.workspace.project.dir)
+                    .env("RUSTUP_AUTO_INSTALL", "0")
+                    .args(toolchain);
+                command
+            };
+            let answers = |argument| {
+                let output = miri().arg(argument).output();
+                output.is_ok_and(|output| output.status.success())
+            };
+            if answers("--version") {
+                let mut test = miri();
+                test.args(["test", "--package", "logic"])
+                    .env("MIRIFLAGS", "-Zmiri-disable-isolation")
+                    .env("PROPTEST_CASES", "4");
+                return self.pass("miri", &mut [test]);
+            }
+        }
+        Ok(Outcome::Skipped(
+            "no installed toolchain has cargo miri (it comes with nightly)".to_owned(),
+        ))
+    }
+
+    /// Clippy on the modules.
+    pub fn clippy_kernel(&mut self) -> Result<Outcome> {
+        self.setup(self.kernel)?.make(Job::Clippy)?;
+        Ok(Outcome::Ok)
+    }
+
+    /// moddb's netlink specification, by the kernel's own tools.
+    pub fn specification(&mut self) -> Result<Outcome> {
+        let workspace = self.workspace;
+        netlink_spec::check(workspace, self.setup(self.kernel)?.kernel())?;
+        Ok(Outcome::Ok)
+    }
+
+    /// The modules.
+    pub fn build(&mut self) -> Result<Outcome> {
+        self.setup(self.kernel)?.make(Job::Build)?;
+        Ok(Outcome::Ok)
+    }
+
+    /// The modules, the bench's included, for the supported series that the other suites do not run on.
+    pub fn build_others(&mut self) -> Result<Outcome> {
+        let supported = Supported::load()?;
+        let tested = self.setup(self.kernel)?.kernel().series();
+        let mut missing = Vec::new();
+        for row in supported.defaults() {
+            if row.series == tested {
+                continue;
+            }
+            match Setup::new(self.workspace, Some(&row.name())) {
+                Ok(setup) => drop(setup.make(Job::BuildForBench)?),
+                Err(error) if error.is::<NotOffered>() => missing.push(error.to_string()),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(match missing.is_empty() {
+            true => Outcome::Ok,
+            false => Outcome::Skipped(missing.join("; ")),
+        })
+    }
+
+    /// The names of all VM tests, as the guest's test runner lists them.
+    pub fn vm_tests(&self) -> Result<Vec<String>> {
+        let runner = programs::test_runner(self.programs()?)?;
+        let output = Command::new(runner)
+            .arg("list")
+            .output()
+            .with_context(|| format!("cannot run {}", runner.display()))?;
+        ensure!(
+            output.status.success(),
+            "{} list ended with {}",
+            runner.display(),
+            output.status
+        );
+        let names = String::from_utf8(output.stdout).context("a test's name is not UTF-8")?;
+        Ok(names.lines().map(str::to_owned).collect())
+    }
+
+    /// The VM tests `names`, which are all of `part` whose names contain `filter`.
+    pub fn vm(
+        &mut self,
+        part: &Part,
+        names: &[String],
+        filter: Option<&str>,
+        summary: &mut Summary,
+    ) -> Result<()> {
+        let programs = self.programs()?.to_vec();
+        let setup = self.setup(part.kernel.or(self.kernel))?;
+        let guest = Guest::new(setup, part.prefix.trim_end_matches(':'), &programs)?;
+        vm_suite::run(&guest, part, names, filter, summary)
+    }
+
+    /// The quick bench.
+    pub fn bench(&mut self) -> Result<Outcome> {
+        let programs = self.programs()?.to_vec();
+        let guest = bench::guest(
+            self.setup(Some(self.kernel.unwrap_or(NATIVE)))?,
+            &programs,
+            true,
+        )?;
+        let wrong = bench::quick(&guest)?;
+        Ok(match wrong.is_empty() {
+            true => Outcome::Ok,
+            false => Outcome::Failed(wrong.join("\n")),
+        })
+    }
+
+    /// A stress run on `kernel`.
+    pub fn stress(&mut self, kernel: Option<&'a str>, load: Load) -> Result<Outcome> {
+        let programs = self.programs()?.to_vec();
+        let guest = Guest::new(self.setup(kernel)?, "stress", &programs)?;
+        let run = stress::run(&guest, load)?;
+        Ok(run.failure.map_or(Outcome::Ok, Outcome::Failed))
+    }
+}
+
+fn rust_files(dir: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(dir)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            files.extend(rust_files(&path)?);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    Ok(files)
+}

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The test suites: what there is to run, and on which kernel.
+
+use anyhow::{bail, Result};
+
+use crate::guest::accelerator::Accelerator;
+use crate::host::workspace::Workspace;
+use crate::kernels::kernel::STOCK;
+use crate::kernels::own::{DEBUG, KCSAN, NATIVE, NATIVE_KASAN};
+use crate::testing::session::Session;
+use crate::testing::stress::{
+    Load,
+    Subject::{MemoryInfo, Moddb},
+};
+use crate::testing::summary::{Outcome, Summary};
+use crate::testing::vm_suite::Part;
+
+/// A suite that is a test of its own.
+struct Suite {
+    name: &'static str,
+    run: fn(&mut Session) -> Result<Outcome>,
+}
+
+macro_rules! suites {
+    ($($name:literal => $method:ident,)*) => {
+        &[$(Suite { name: $name, run: |session| session.$method() }),*]
+    };
+}
+
+const SUITES: &[Suite] = suites! {
+    "fmt" => fmt,
+    "clippy-host" => clippy_host,
+    "host" => host,
+    "loom" => loom,
+    "miri" => miri,
+    "clippy-kernel" => clippy_kernel,
+    "specification" => specification,
+    "build" => build,
+    "build-others" => build_others,
+    "bench::quick" => bench,
+};
+
+/// The guest's tests, on the kernel that was asked for.
+pub const VM: Part = Part {
+    prefix: "vm::",
+    group: "",
+    kernel: None,
+    accelerator: None,
+};
+/// Those that need fault injection, which the stock kernel has not.
+const FAULTS: Part = Part {
+    prefix: "debug::",
+    group: "::faults::",
+    kernel: Some(DEBUG),
+    accelerator: None,
+};
+/// Those that look at page tables themselves, on a machine with a level more of them than most have.
+const FIVE_LEVELS: Part = Part {
+    prefix: "five-levels::",
+    group: "vm_layout::agreement::",
+    kernel: None,
+    accelerator: Some(Accelerator::TcgFiveLevels),
+};
+
+/// What the names of stress runs begin with.
+const STRESS_PREFIX: &str = "stress::";
+
+/// A stress run that is a test.
+struct StressRun {
+    kernel: &'static str,
+    load: Load,
+    /// Whether it runs when no kernel is asked for.
+    always: bool,
+}
+
+/// Minutes each; longer ones are for `cargo xtask stress`.
+const STRESS: &[StressRun] = &[
+    StressRun {
+        kernel: STOCK,
+        load: Load::of(MemoryInfo, 16, 60, 3),
+        always: true,
+    },
+    StressRun {
+        kernel: DEBUG,
+        load: Load::of(MemoryInfo, 8, 60, 2),
+        always: true,
+    },
+    StressRun {
+        kernel: NATIVE,
+        load: Load::of(MemoryInfo, 32, 90, 20),
+        always: true,
+    },
+    StressRun {
+        kernel: NATIVE_KASAN,
+        load: Load::of(MemoryInfo, 16, 90, 10),
+        always: false,
+    },
+    StressRun {
+        kernel: KCSAN,
+        load: Load::of(MemoryInfo, 8, 60, 2),
+        always: false,
+    },
+    StressRun {
+        kernel: STOCK,
+        load: Load::of(Moddb, 64, 40, 2),
+        always: true,
+    },
+    StressRun {
+        kernel: DEBUG,
+        load: Load::of(Moddb, 32, 40, 2),
+        always: true,
+    },
+    StressRun {
+        kernel: NATIVE,
+        load: Load::of(Moddb, 64, 50, 20),
+        always: true,
+    },
+    StressRun {
+        kernel: NATIVE_KASAN,
+        load: Load::of(Moddb, 32, 60, 10),
+        always: false,
+    },
+    StressRun {
+        kernel: KCSAN,
+        load: Load::of(Moddb, 16, 60, 2),
+        always: false,
+    },
+];
+
+/// Runs (or, with `list`, prints) the tests whose names contain `filter`; returns whether none failed. They run on
+/// `kernel`; without it on the stock kernel, and on the project's own ones what those are for.
+pub fn run(filter: Option<&str>, list: bool, kernel: Option<&str>) -> Result<bool> {
+    let wanted = |name: &str| filter.is_none_or(|filter| name.contains(filter));
+    let workspace = Workspace::open()?;
+    let mut session = Session::new(&workspace, kernel);
+    let suites: Vec<_> = SUITES.iter().filter(|suite| wanted(suite.name)).collect();
+    let parts: &[&Part] = match kernel {
+        None => &[&VM, &FIVE_LEVELS, &FAULTS],
+        Some(_) => &[&VM],
+    };
+    let vm_tests = session.vm_tests().map(|in_guest| {
+        let names_of = |part: &&'static Part| {
+            let names = part.names(&in_guest).into_iter();
+            (*part, names.filter(|name| wanted(name)).collect::<Vec<_>>())
+        };
+        let with_names = parts.iter().map(names_of);
+        with_names
+            .filter(|(_, names)| !names.is_empty())
+            .collect::<Vec<_>>()
+    });
+    let stress: Vec<_> = stress_runs(kernel)
+        .into_iter()
+        .filter(|(name, _)| wanted(name))
+        .collect();
+    if list {
+        for suite in suites {
+            println!("{}", suite.name);
+        }
+        for (_, names) in vm_tests? {
+            names.iter().for_each(|name| println!("{name}"));
+        }
+        for (name, _) in stress {
+            println!("{name}");
+        }
+        return Ok(true);
+    }
+    let nothing = suites.is_empty() && stress.is_empty();
+    if let (true, Ok([]), Some(filter)) = (nothing, vm_tests.as_deref(), filter) {
+        bail!("no test's name contains \"{filter}\": `cargo xtask test --list` prints the names");
+    }
+    let mut summary = Summary::default();
+    for suite in suites {
+        let outcome = (suite.run)(&mut session);
+        summary.add(suite.name, outcome.unwrap_or_else(Outcome::from));
+    }
+    match vm_tests {
+        Ok(parts) => {
+            for (part, names) in parts {
+                if let Err(error) = session.vm(part, &names, filter, &mut summary) {
+                    summary.add(part.prefix, error.into());
+                }
+            }
+        }
+        Err(error) => summary.add(VM.prefix, error.into()),
+    }
+    for (name, run) in stress {
+        let outcome = session.stress(kernel.or(Some(run.kernel)), run.load);
+        summary.add(&name, outcome.unwrap_or_else(Outcome::from));
+    }
+    Ok(summary.print())
+}
+
+/// The stress runs for `kernel`, else those that always run, with their names.
+fn stress_runs(kernel: Option<&str>) -> Vec<(String, &'static StressRun)> {
+    let name = |run: &StressRun, kernel: &str| match run.load.module {
+        MemoryInfo => format!("{STRESS_PREFIX}{kernel}"),
+        Moddb => format!("{STRESS_PREFIX}moddb-{kernel}"),
+    };
+    let Some(kernel) = kernel else {
+        let always = STRESS.iter().filter(|run| run.always);
+        return always.map(|run| (name(run, run.kernel), run)).collect();
+    };
+    // A release of Debian's is stressed as the stock kernel is.
+    let own = STRESS.iter().any(|run| run.kernel == kernel);
+    let like = if own { kernel } else { STOCK };
+    let runs = STRESS.iter().filter(|run| run.kernel == like);
+    runs.map(|run| (name(run, kernel), run)).collect()
+}
