@@ -14,6 +14,8 @@ fn broken_tests_do_not_pass() {
     for expected in [
         "test broken::passes ... ok\n",
         "test broken::fails ... FAILED\n    expected one thing, got another\n",
+        "test broken::differs ... FAILED\n    a number (tests/src/cases/broken.rs:",
+        ")\n      expected: 2\n      actual:   1\n",
         "test broken::panics ... FAILED\n",
         "test broken::skips ... skipped: the machine lacks a thing\n",
         "test broken::hangs ... FAILED\n    killed after its time limit of 1 s\n",
@@ -25,7 +27,7 @@ fn broken_tests_do_not_pass() {
         assert!(text.contains(expected), "missing: {expected:?} in\n{text}");
     }
     assert!(
-        text.ends_with("\n2 passed, 6 failed, 1 skipped\n"),
+        text.ends_with("\n2 passed, 7 failed, 1 skipped\n"),
         "{text}"
     );
     assert!(!output.status.success());

@@ -2,7 +2,7 @@
 
 //! Tests that are broken on purpose: the runner must report the right outcome of each.
 
-use crate::case::{cases, skip};
+use crate::case::{cases, check_eq, skip};
 use crate::helper::Helper;
 use anyhow::{bail, Result};
 use nix::sys::signal::{kill, Signal};
@@ -12,6 +12,7 @@ use std::time::Duration;
 cases! {
     passes => || Ok(()),
     fails => || bail!("expected one thing, got another"),
+    differs => || check_eq("a number", 1, 2),
     panics => || panic!("an unexpected state"),
     skips => || skip("the machine lacks a thing"),
     hangs (1 s) => || loop {

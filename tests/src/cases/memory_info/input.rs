@@ -235,7 +235,7 @@ fn bad_pointer() -> Result<()> {
             check_eq(&what, write_raw(&file, address, count), Err(Errno::EINVAL))?;
             check_text(&what, memory_info::read()?, memory_info::INVALID)?;
         }
-        // The kernel itself refuses its own addresses before the module is asked.
+        // The kernel rejects addresses of its own half, and a null pointer with 0 bytes is an empty command.
         let kernel = write_raw(&file, 0xffff_8880_0000_0000, 5);
         check_eq(
             "5 bytes at an address of the kernel",

@@ -35,7 +35,7 @@ fn no_family_without_the_module() -> Result<()> {
     )
 }
 
-/// An open socket does not prevent unloading, and reaches the family again after the module is loaded again.
+/// Open sockets do not prevent unloading, and the store is empty after the module is loaded again.
 fn unload_with_open_sockets() -> Result<()> {
     let module = MODDB.load()?;
     let mut store = Client::open()?;
