@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Makes Rust constants of moddb's netlink specification, by the kernel's naming rules for them.
+//! Makes Rust constants of moddb's netlink specification, with the names that the kernel's generator gives them in C,
+//! without the prefix of the family.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -40,40 +41,38 @@ fn main() {
     let family = spec["name"].as_str().expect("the family has a name");
     writeln!(
         code,
-        "/// The name of the family.\npub const FAMILY_NAME: &str = {family:?};"
+        "/// Name of the generic netlink family.\npub const FAMILY_NAME: &str = {family:?};"
     )
     .unwrap();
     for group in list(&spec["mcast-groups"], "list") {
         let name = group["name"].as_str().expect("a group has a name");
-        let shout = c_name(&group["name"]);
+        let c_name = c_name(&group["name"]);
         writeln!(
             code,
-            "/// The name of a multicast group.\npub const MCGRP_{shout}: &str = {name:?};"
+            "/// Name of a multicast group.\npub const MCGRP_{c_name}: &str = {name:?};"
         )
         .unwrap();
     }
     for (name, value) in &constants {
         writeln!(
             code,
-            "/// See the specification.\npub const {name}: u32 = {value};"
+            "/// Constant of the specification `moddb.yaml`.\npub const {name}: u32 = {value};"
         )
         .unwrap();
     }
-    writeln!(
-        code,
-        "/// All numbers, under their names in C without the family's prefix."
-    )
-    .unwrap();
+    writeln!(code, "/// All numeric constants with their names.").unwrap();
     writeln!(code, "pub const NUMBERS: &[(&str, u32)] = &{constants:?};").unwrap();
-    let out = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo says where"));
-    std::fs::write(out.join(Path::new("moddb.rs")), code).expect("cargo's folder can be written");
+    let out = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
+    std::fs::write(out.join(Path::new("moddb.rs")), code).expect("OUT_DIR is writable");
 }
 
+/// Returns the list under `key`, or an empty one.
 fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
     value[key].as_sequence().map_or(&[], Vec::as_slice)
 }
 
-/// The entries' numbers, counted from `first` where they do not say it themselves.
+/// Returns the names and numbers of `entries`. An entry without a number has the number after the one before it; the
+/// first such number is `first`.
 fn numbered(prefix: &str, entries: &[Value], first: u64) -> Vec<(String, u64)> {
     let mut next = first;
     let number = |entry: &Value| {
@@ -84,6 +83,7 @@ fn numbered(prefix: &str, entries: &[Value], first: u64) -> Vec<(String, u64)> {
     entries.iter().map(number).collect()
 }
 
+/// Returns a name of the specification in the form of a C constant.
 fn c_name(name: &Value) -> String {
     let name = name.as_str().expect("a name is text");
     name.to_uppercase().replace('-', "_")

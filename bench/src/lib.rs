@@ -1,55 +1,70 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What `guest-bench` says, for who makes tables of it, and what both sides ask of their machine.
+//! The messages of `guest-bench`, and the reports that the host makes of them.
+//!
+//! `guest-bench` measures in the guest and prints [`Message`]s. The host collects them as [`Samples`]. A [`Report`] computes
+//! figures from the samples, compares them with their targets, and writes tables and charts.
+
+mod charts;
+mod figures;
+mod plots;
+mod report;
+mod samples;
+mod targets;
+pub mod vm_layout;
+
+pub use figures::NOISE;
+pub use report::{Conditions, Report};
+pub use samples::Samples;
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-/// How a line begins that holds a [`Message`] as JSON.
+/// Prefix of an output line that contains a [`Message`] as JSON.
 pub const MESSAGE: &str = "bench ";
 
-/// One line of the guest's.
+/// A message of the guest.
 #[derive(Serialize, Deserialize, Clone, PartialEq, Debug)]
 pub enum Message {
     /// A measurement.
     Sample(Sample),
-    /// What could not be measured.
+    /// An experiment, or a part of one, is not possible on this machine or kernel.
     Skipped {
-        /// What it is called.
+        /// Name of the experiment.
         experiment: String,
-        /// Why.
+        /// Reason or error.
         reason: String,
     },
-    /// What went wrong.
+    /// An experiment failed.
     Failed {
-        /// What it is called.
+        /// Name of the experiment.
         experiment: String,
-        /// Why.
+        /// Reason or error.
         reason: String,
     },
 }
 
-/// One value of one measure, in one round of an experiment. The measures of a round were taken one right after the
-/// other, so that they are comparable whatever else the machine did.
+/// One value of one measure, in one round of an experiment. The measures of a round are taken immediately after each
+/// other, so that they can be compared whatever else the machine does.
 #[derive(Serialize, Deserialize, Clone, PartialEq, Debug)]
 pub struct Sample {
-    /// What was done.
+    /// Name of the experiment.
     pub experiment: String,
-    /// What was measured, and of whom.
+    /// Name of the measure: what was measured, and of which program.
     pub measure: String,
-    /// In which round.
+    /// Number of the round.
     pub round: u32,
-    /// How much.
+    /// Measured value.
     pub value: f64,
-    /// Of what.
+    /// Unit of the value.
     pub unit: String,
 }
 
-/// Bytes of memory that this machine could give to whoever asks now.
+/// Returns the number of bytes that programs of this machine can allocate without swapping.
 ///
 /// # Errors
 ///
-/// `/proc/meminfo` cannot be read, or does not say.
+/// Fails if `/proc/meminfo` cannot be read or has no `MemAvailable`.
 pub fn available_memory() -> Result<u64> {
     let meminfo = std::fs::read_to_string("/proc/meminfo").context("cannot read /proc/meminfo")?;
     let kib = meminfo

@@ -1,87 +1,89 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What one shell must see, by what it did: the answers to its commands, as exactly as concurrency
-//! allows.
+//! The answers that one shell must get, as exactly as concurrency allows.
 //!
-//! Scans by anybody follow each other, so what a shell sees of its own processes never goes back: a
-//! change that was seen once stays seen. A change is one event (a process appears under a name, leaves
-//! it, or ends), so that a scan in the middle of it finds what was before or what is after. The next one
-//! comes only when this one was seen, or the shell's own RESET made it certain.
+//! RESETs of any shell are ordered, so the snapshots that a shell sees of its own processes never go back: once a change
+//! was visible, it stays visible. A change is one event (a process appears under a name, leaves a name, or ends), so a
+//! scan during the change finds either the state before it or the state after it. A shell makes the next change only
+//! when the last one is certain to be visible: it was seen in an answer, or the shell gave a RESET after it.
 
-use crate::line::{self, Counts, Line};
+use guest::listing::{self, Line};
 use std::collections::HashSet;
 
-pub const SUCCESS: &[u8] = b"[SUCCESS]\n";
-pub const NO_PROCESS: &[u8] = b"[ERROR]: No such process\n";
-pub const INVALID: &[u8] = b"[ERROR]: Invalid argument\n";
+/// Answer to a RESET or DEL that succeeded.
+pub const SUCCESS: &[u8] = guest::memory_info::SUCCESS.as_bytes();
+/// Answer to a FILTER or DEL that found no set of the name.
+pub const NO_PROCESS: &[u8] = guest::memory_info::NO_PROCESS.as_bytes();
+/// Answer to a malformed command.
+pub const INVALID: &[u8] = guest::memory_info::INVALID.as_bytes();
 
-/// For each of the shell's names, the pids of its processes, ascending.
+/// Pids of the shell's processes in ascending order, for each of its names.
 pub type Pids = Vec<Vec<i32>>;
 
-/// What an answer should have been.
+/// Result of a check; the error describes the answer that was expected.
 pub type Verdict = Result<(), String>;
 
-struct Own {
+struct Name {
     printed: Vec<u8>,
-    /// This shell deleted it, and no later scan was seen.
+    /// The shell deleted the set, and no later scan was seen.
     deleted: bool,
-    /// As first seen after the processes came to rest.
-    counts: Option<Counts>,
+    /// The first line that was seen after the processes stopped changing.
+    first_line: Option<Line>,
 }
 
-/// A shell's knowledge.
+/// What a shell knows about its processes and the snapshots that it saw.
 pub struct Expectation {
-    own: Vec<Own>,
-    /// Before the latest change, while a scan of then may still be what is shown.
+    names: Vec<Name>,
+    /// Pids before the latest change, as long as a snapshot from that time may still be visible.
     old: Option<Pids>,
     now: Pids,
-    /// What is shown was scanned after the latest change was complete.
+    /// The visible snapshot was taken after the latest change was complete.
     settled: bool,
 }
 
 impl Expectation {
-    /// Of a shell that owns these names, and no process yet.
+    /// Makes the expectation of a shell that owns these names and does not have processes yet.
     pub fn new(names: &[Vec<u8>]) -> Self {
-        let own = names.iter().map(|name| Own {
-            printed: line::escape(name),
+        let own = names.iter().map(|name| Name {
+            printed: listing::escape(name),
             deleted: false,
-            counts: None,
+            first_line: None,
         });
         Self {
-            own: own.collect(),
+            names: own.collect(),
             old: None,
             now: vec![Vec::new(); names.len()],
             settled: false,
         }
     }
 
-    /// True if the latest change is known to be visible: time for another one.
+    /// Returns true if the latest change is certain to be visible, so that another one may be made.
     pub fn is_certain(&self) -> bool {
         self.old.is_none()
     }
 
-    /// The shell's processes changed.
+    /// Notes a change of the shell's processes; `pids` is the new state.
     pub fn change(&mut self, pids: Pids) {
         self.old = Some(std::mem::replace(&mut self.now, pids));
         self.settled = false;
-        self.own.iter_mut().for_each(|own| own.counts = None);
+        self.names.iter_mut().for_each(|own| own.first_line = None);
     }
 
-    /// The shell gave a DEL, which may have been done.
+    /// Notes a DEL that may have been executed or not.
     pub fn may_be_deleted(&mut self, name: usize) {
-        self.own[name].deleted = true;
+        self.names[name].deleted = true;
     }
 
-    /// The answer to the shell's own RESET: from then on all is known.
+    /// Checks the answer to the shell's own RESET, after which the visible state is certain.
     pub fn reset(&mut self, text: &[u8]) -> Verdict {
-        fixed(text, SUCCESS)?;
+        exactly(text, SUCCESS)?;
         self.old = None;
         self.settled = true;
-        self.own.iter_mut().for_each(|own| own.deleted = false);
+        self.names.iter_mut().for_each(|own| own.deleted = false);
         Ok(())
     }
 
-    /// The answer to `DEL|<name>`.
+    /// Checks the answer to `DEL|<name>`.
     pub fn del(&mut self, name: usize, text: &[u8]) -> Verdict {
         let verdict = match text {
             SUCCESS if self.may_be_present(name) => Ok(()),
@@ -100,21 +102,22 @@ impl Expectation {
         verdict
     }
 
-    /// The answer to `FILTER|<name>`.
+    /// Checks the answer to `FILTER|<name>`.
     pub fn filter(&mut self, name: usize, text: &[u8]) -> Verdict {
         if text == NO_PROCESS {
             return self.absent(name);
         }
-        let lines = line::parse(text).map_err(|why| format!("{} ({why})", self.describe(name)))?;
+        let lines = listing::parse_checked(text)
+            .map_err(|why| format!("{} ({why:#})", self.describe(name)))?;
         match lines.as_slice() {
-            [line] if line.name == self.own[name].printed => self.present(name, line),
+            [line] if line.name == self.names[name].printed => self.present(name, line),
             _ => Err(self.describe(name)),
         }
     }
 
-    /// The answer to ALL.
+    /// Checks the answer to ALL.
     pub fn all(&mut self, text: &[u8]) -> Verdict {
-        let lines = line::parse(text)?;
+        let lines = listing::parse_checked(text).map_err(|why| format!("{why:#}"))?;
         if !lines.is_sorted_by(|a, b| a.pids[0] < b.pids[0]) {
             return Err("sets in the order of their lowest pids".into());
         }
@@ -122,17 +125,17 @@ impl Expectation {
         let mut pids = HashSet::new();
         for line in &lines {
             if !names.insert(&line.name) {
-                return Err(format!("{} once only", line.name.escape_ascii()));
+                return Err(format!("one line for {}", line.name.escape_ascii()));
             }
             if let Some(pid) = line.pids.iter().find(|pid| !pids.insert(**pid)) {
                 return Err(format!("process {pid} in one set only"));
             }
         }
-        // Twice: a later name may show that the change is visible, which then holds for all of them.
-        for name in (0..self.own.len()).chain(0..self.own.len()) {
+        // Twice: a later name may show that the change is visible, which then holds for all names.
+        for name in (0..self.names.len()).chain(0..self.names.len()) {
             match lines
                 .iter()
-                .find(|line| line.name == self.own[name].printed)
+                .find(|line| line.name == self.names[name].printed)
             {
                 Some(line) => self.present(name, line)?,
                 None => self.absent(name)?,
@@ -141,27 +144,29 @@ impl Expectation {
         Ok(())
     }
 
-    /// The answer to a FILTER or DEL for a name that nobody bears.
+    /// Checks the answer to a FILTER or DEL with a name that no process has.
     pub fn unknown(&self, text: &[u8]) -> Verdict {
-        fixed(text, NO_PROCESS)
+        exactly(text, NO_PROCESS)
     }
 
-    /// The answer to what is no command.
+    /// Checks the answer to a malformed command.
     pub fn malformed(&self, text: &[u8]) -> Verdict {
-        fixed(text, INVALID)
+        exactly(text, INVALID)
     }
 
+    /// Checks that no set of the name may be visible.
     fn absent(&mut self, name: usize) -> Verdict {
         if !self.may_be_absent(name) {
             return Err(self.describe(name));
         }
-        let was_there = self.old.as_ref().is_some_and(|old| !old[name].is_empty());
-        if was_there && !self.own[name].deleted {
+        let was_present = self.old.as_ref().is_some_and(|old| !old[name].is_empty());
+        if was_present && !self.names[name].deleted {
             self.old = None;
         }
         Ok(())
     }
 
+    /// Checks that the line of a set may be visible.
     fn present(&mut self, name: usize, line: &Line) -> Verdict {
         let old = self.old.as_ref().map(|old| &old[name]);
         let is_now = line.pids == self.now[name];
@@ -171,27 +176,32 @@ impl Expectation {
         if is_now && old.is_some_and(|old| *old != line.pids) {
             self.old = None;
         }
-        let own = &mut self.own[name];
-        // Only this shell deletes its names, so somebody's scan came after it.
+        let own = &mut self.names[name];
+        // Only this shell deletes sets of its names, so a scan must have followed.
         own.deleted = false;
-        if self.settled && *own.counts.get_or_insert(line.counts) != line.counts {
+        if self.settled
+            && !own
+                .first_line
+                .get_or_insert_with(|| line.clone())
+                .has_counts_of(line)
+        {
             return Err(self.describe(name));
         }
         Ok(())
     }
 
     fn may_be_present(&self, name: usize) -> bool {
-        let were = self.old.as_ref().is_some_and(|old| !old[name].is_empty());
-        were || !self.now[name].is_empty()
+        let was_present = self.old.as_ref().is_some_and(|old| !old[name].is_empty());
+        was_present || !self.now[name].is_empty()
     }
 
     fn may_be_absent(&self, name: usize) -> bool {
-        let were_none = self.old.as_ref().is_some_and(|old| old[name].is_empty());
-        self.own[name].deleted || were_none || self.now[name].is_empty()
+        let was_absent = self.old.as_ref().is_some_and(|old| old[name].is_empty());
+        self.names[name].deleted || was_absent || self.now[name].is_empty()
     }
 
     fn describe(&self, name: usize) -> String {
-        let own = &self.own[name];
+        let own = &self.names[name];
         let mut text = format!(
             "{} with pids {:?}",
             own.printed.escape_ascii(),
@@ -200,8 +210,8 @@ impl Expectation {
         if let Some(old) = &self.old {
             text += &format!(" or still {:?}", old[name]);
         }
-        if let Some(counts) = &own.counts {
-            text += &format!(" and {counts:?}");
+        if let Some(line) = &own.first_line {
+            text += &format!(" and the counts of \"{line:?}\"");
         }
         if own.deleted {
             text += ", or deleted";
@@ -210,7 +220,7 @@ impl Expectation {
     }
 }
 
-fn fixed(text: &[u8], wanted: &[u8]) -> Verdict {
+fn exactly(text: &[u8], wanted: &[u8]) -> Verdict {
     if text == wanted {
         Ok(())
     } else {
@@ -238,82 +248,82 @@ mod tests {
     }
 
     fn settled() -> Expectation {
-        let mut mine = of_two_names();
-        mine.change(vec![vec![5], vec![6]]);
-        mine.reset(SUCCESS).expect("success");
-        mine
+        let mut expected = of_two_names();
+        expected.change(vec![vec![5], vec![6]]);
+        expected.reset(SUCCESS).expect("success");
+        expected
     }
 
     #[test]
-    fn a_change_is_seen_or_not_until_ones_own_reset() {
-        let mut mine = of_two_names();
-        mine.change(vec![vec![5], vec![]]);
-        assert!(!mine.is_certain());
-        assert!(mine.filter(0, NO_PROCESS).is_ok());
-        mine.reset(SUCCESS).expect("success");
-        assert!(mine.is_certain());
-        assert!(mine.filter(0, NO_PROCESS).is_err());
-        assert!(mine.filter(0, &shown("a", 5, &[5])).is_ok());
+    fn a_change_may_be_visible_until_the_shells_own_reset() {
+        let mut expected = of_two_names();
+        expected.change(vec![vec![5], vec![]]);
+        assert!(!expected.is_certain());
+        assert!(expected.filter(0, NO_PROCESS).is_ok());
+        expected.reset(SUCCESS).expect("success");
+        assert!(expected.is_certain());
+        assert!(expected.filter(0, NO_PROCESS).is_err());
+        assert!(expected.filter(0, &shown("a", 5, &[5])).is_ok());
     }
 
     #[test]
-    fn what_was_seen_once_stays() {
-        let mut mine = settled();
-        mine.change(vec![vec![5, 7], vec![6]]);
-        assert!(mine.filter(0, &shown("a", 5, &[5])).is_ok());
-        assert!(mine.filter(0, &shown("a", 7, &[5, 7])).is_ok());
-        assert!(mine.filter(0, &shown("a", 5, &[5])).is_err());
+    fn a_visible_change_stays_visible() {
+        let mut expected = settled();
+        expected.change(vec![vec![5, 7], vec![6]]);
+        assert!(expected.filter(0, &shown("a", 5, &[5])).is_ok());
+        assert!(expected.filter(0, &shown("a", 7, &[5, 7])).is_ok());
+        assert!(expected.filter(0, &shown("a", 5, &[5])).is_err());
     }
 
     #[test]
-    fn an_ended_process_is_seen_to_be_gone() {
-        let mut mine = settled();
-        mine.change(vec![vec![], vec![6]]);
-        assert!(mine.filter(0, &shown("a", 5, &[5])).is_ok());
-        assert!(mine.filter(0, NO_PROCESS).is_ok());
-        assert!(mine.is_certain());
-        assert!(mine.filter(0, &shown("a", 5, &[5])).is_err());
+    fn the_end_of_a_process_becomes_visible() {
+        let mut expected = settled();
+        expected.change(vec![vec![], vec![6]]);
+        assert!(expected.filter(0, &shown("a", 5, &[5])).is_ok());
+        assert!(expected.filter(0, NO_PROCESS).is_ok());
+        assert!(expected.is_certain());
+        assert!(expected.filter(0, &shown("a", 5, &[5])).is_err());
     }
 
     #[test]
-    fn a_deleted_set_comes_back_with_somebodys_scan_and_then_stays() {
-        let mut mine = settled();
-        assert!(mine.del(0, SUCCESS).is_ok());
-        assert!(mine.filter(0, NO_PROCESS).is_ok());
-        assert!(mine.del(0, NO_PROCESS).is_ok());
-        assert!(mine.filter(0, &shown("a", 5, &[5])).is_ok());
-        assert!(mine.filter(0, NO_PROCESS).is_err());
+    fn a_deleted_set_returns_with_another_shells_scan_and_stays() {
+        let mut expected = settled();
+        assert!(expected.del(0, SUCCESS).is_ok());
+        assert!(expected.filter(0, NO_PROCESS).is_ok());
+        assert!(expected.del(0, NO_PROCESS).is_ok());
+        assert!(expected.filter(0, &shown("a", 5, &[5])).is_ok());
+        assert!(expected.filter(0, NO_PROCESS).is_err());
     }
 
     #[test]
     fn only_the_owner_deletes() {
-        let mut mine = settled();
-        assert!(mine.del(0, NO_PROCESS).is_err());
+        let mut expected = settled();
+        assert!(expected.del(0, NO_PROCESS).is_err());
         assert!(settled().filter(0, NO_PROCESS).is_err());
     }
 
     #[test]
-    fn counts_of_processes_at_rest_are_constant() {
-        let mut mine = settled();
-        assert!(mine.filter(0, &shown("a", 5, &[5])).is_ok());
-        assert!(mine.filter(0, &shown("a", 4, &[5])).is_err());
+    fn counts_of_stopped_processes_are_constant() {
+        let mut expected = settled();
+        assert!(expected.filter(0, &shown("a", 5, &[5])).is_ok());
+        assert!(expected.filter(0, &shown("a", 4, &[5])).is_err());
     }
 
     #[test]
-    fn others_answers_are_refused() {
-        let mut mine = settled();
-        assert!(mine.filter(0, &shown("c", 5, &[5])).is_err());
-        assert!(mine.filter(0, SUCCESS).is_err());
-        assert!(mine.filter(0, b"").is_err());
-        assert!(mine.reset(NO_PROCESS).is_err());
-        assert!(mine.unknown(SUCCESS).is_err());
-        assert!(mine.malformed(NO_PROCESS).is_err());
-        assert!(mine.malformed(INVALID).is_ok());
-        assert!(mine.all(SUCCESS).is_err());
+    fn answers_to_other_shells_are_refused() {
+        let mut expected = settled();
+        assert!(expected.filter(0, &shown("c", 5, &[5])).is_err());
+        assert!(expected.filter(0, SUCCESS).is_err());
+        assert!(expected.filter(0, b"").is_err());
+        assert!(expected.reset(NO_PROCESS).is_err());
+        assert!(expected.unknown(SUCCESS).is_err());
+        assert!(expected.malformed(NO_PROCESS).is_err());
+        assert!(expected.malformed(INVALID).is_ok());
+        assert!(expected.all(SUCCESS).is_err());
     }
 
     #[test]
-    fn all_is_one_moment_in_order() {
+    fn all_is_one_snapshot_in_order() {
         let a = shown("a", 5, &[5]);
         let b = shown("b", 5, &[6]);
         assert!(settled().all(&[a.clone(), b.clone()].concat()).is_ok());
@@ -328,11 +338,11 @@ mod tests {
     }
 
     #[test]
-    fn both_names_are_of_the_same_moment() {
-        let mut mine = settled();
-        mine.change(vec![vec![], vec![5, 6]]);
+    fn both_names_are_of_the_same_snapshot() {
+        let mut expected = settled();
+        expected.change(vec![vec![], vec![5, 6]]);
         let a = shown("a", 5, &[5]);
         let moved = shown("b", 5, &[5, 6]);
-        assert!(mine.all(&[a, moved].concat()).is_err());
+        assert!(expected.all(&[a, moved].concat()).is_err());
     }
 }

@@ -1,21 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Many shells at once on `/proc/memory_info`, or programs on the store of moddb, each checking every answer that it
-//! gets, while other processes fork, remap, rename themselves and die, or make namespaces, shells are killed, and the
-//! module comes and goes.
+//! Stress test of a module: many shells at once use `/proc/memory_info`, or many programs use the store of moddb, and each
+//! of them checks every answer that it gets. Other processes fork, remap their memory, rename themselves and die, or make
+//! network namespaces; shells are killed, and the module is unloaded and loaded.
 
-mod area;
-mod board;
-mod child;
 mod churn;
-mod complaints;
-mod crew;
+mod concurrent_resets;
 mod expectation;
-mod family;
-mod line;
+mod failure_reports;
+mod moddb;
+mod owned_processes;
+mod processes;
+mod shared_state;
 mod shells;
-mod store;
-mod storm;
 mod subject;
 mod supervisor;
 mod worker;
@@ -25,60 +22,70 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use subject::Subject;
 
-/// The file under test.
-const FILE: &str = "/proc/memory_info";
-
 #[derive(Parser, Clone)]
 #[command(
     name = "module-stress",
-    about = "Checks a module under many shells or programs at once; run as root",
+    about = "Checks a module under many concurrent shells or programs; run as root",
     after_help = "\
-On memory_info, each shell owns processes under names of its own and checks each answer exactly: presence, pids, page
-counts, errors. What cannot be checked, and is counted apart:
-  during a load    commands that meet the module while it is being unloaded or loaded
-  evicted          the module keeps the answers of 1024 writers; a command between whose write and read
-                   more short-lived writers (/bin/echo, subshells) came than leave room for it
-Not asked for, because the module defines it otherwise: a shell that has written by its own builtin echo
-keeps to those answers, also when a child of it writes later.
-On moddb, each program has keys of its own, on which every answer is known, and writes keys that all write,
-whose values tell who wrote them, in which order, and whether they are whole. Others make network namespaces.
+With memory_info, each shell owns processes with names that no other process has, and checks each answer exactly:
+which sets are there, their pids, their page counts, and errors. Two kinds of answers cannot be checked and are counted
+separately:
+  during a load    the command was given while the module was being unloaded or loaded
+  evicted          the module keeps the answers of the latest 1024 writers; between the write and the read of
+                   this command, so many short-lived processes (/bin/echo, subshells) wrote that it may be gone
+One case is not tested, because the module defines it otherwise: after a shell has written with its builtin echo,
+it gets its own answers, also after a child of it writes.
+With moddb, each program has keys of its own, whose values it knows, and keys that all programs write. A value says
+which program wrote it and in which order, and has a checksum. Other processes make network namespaces.
 
-Exit status: 0 if all answers were right and all processes ended well, else 1; 2 for wrong usage."
+Exit status: 0 if all answers were right and no process failed; 1 otherwise; 2 for wrong usage."
 )]
 struct Options {
-    /// Which module
+    /// Module to test
     #[arg(long, value_enum, default_value = "memory_info")]
     module: Subject,
-    /// Concurrent shells or programs, 1 to 256
+    /// Number of concurrent shells or programs, 1 to 256
     #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
     shells: u16,
-    /// How long to run; goes on until all loads are done
+    /// Duration of the run in seconds; it continues until all loads are done
     #[arg(long, default_value_t = 60)]
     seconds: u64,
-    /// Processes that fork, exec, remap, rename themselves and die beside the shells; on moddb, that make namespaces
+    /// Number of processes that fork, exec, remap, rename themselves and die, or (moddb) make network namespaces
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(0..=64))]
     churn: u16,
-    /// How often to unload and load the module meanwhile
+    /// Number of times that the module is unloaded and loaded during the run
     #[arg(long, default_value_t = 0)]
     loads: u64,
-    /// Where the module is, if it has to be loaded [default: /modules/<module>.ko]
+    /// File of the module, used if it must be loaded [default: /modules/<module>.ko]
     #[arg(long)]
     file: Option<PathBuf>,
-    /// Seed of all random choices; chosen and printed if not given
+    /// Seed of all random choices [default: a random one, which is printed]
     #[arg(long)]
     seed: Option<u64>,
-    /// Ends at once: what churning processes execute
+    /// Exit at once with success; executed by churning processes
     #[arg(long, hide = true)]
-    churned: bool,
+    exit_at_once: bool,
 }
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    if options.churned {
+    if options.exit_at_once {
         return ExitCode::SUCCESS;
     }
     supervisor::run(&options).unwrap_or_else(|error| {
         eprintln!("module-stress: {error:#}");
         ExitCode::FAILURE
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{churn, Options};
+    use clap::Parser;
+
+    #[test]
+    fn churning_processes_know_the_option_to_exit() {
+        let options = Options::try_parse_from(["module-stress", churn::EXIT_OPTION]);
+        assert!(options.is_ok_and(|options| options.exit_at_once));
+    }
 }

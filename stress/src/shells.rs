@@ -1,45 +1,46 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The ways in which users give a command and read its answer.
+//! Shells: ways in which users give a command and read its answer.
 
 pub mod native;
 pub mod script;
 
 use std::io;
 
-/// What one command led to, as far as this way of asking lets see.
+/// Result of one command, as far as the shell sees it.
 pub struct Reply {
-    /// Whether the write went well; the raw error number if it is known.
+    /// Result of the write; the error is its number if the shell sees it.
     pub write: Result<(), Option<i32>>,
-    /// What was read afterwards.
+    /// Text that was read after the write.
     pub text: Vec<u8>,
 }
 
-/// One shell, real or native.
+/// A shell. Real shells are programs that are driven line by line; native ones are processes of this program that call
+/// the kernel like a shell and its children.
 pub trait Shell {
-    /// What it does, as a user would type it.
+    /// Returns what the shell does, as a user would type it.
     fn describe(&self) -> String;
 
-    /// How many processes write their first command with each command of this shell.
+    /// Returns how many processes write a first command with each command of this shell.
     fn new_writers(&self) -> u64;
 
-    /// Whether a command takes microseconds: no process is started for it.
+    /// Returns true if a command takes microseconds because no process is started for it.
     fn is_cheap(&self) -> bool;
 
-    /// Whether it can be given these bytes as a command.
+    /// Returns true if the shell can give these bytes as a command.
     fn can_say(&self, _command: &[u8]) -> bool {
         true
     }
 
-    /// Gives a command (without a newline) and reads the answer.
+    /// Gives a command, to which it adds a newline, and reads the answer.
     fn ask(&mut self, command: &[u8]) -> io::Result<Reply>;
 
-    /// Whether children of it that were asked to write may still do so after it was killed.
+    /// Returns true if children of a killed shell may write the command later.
     fn leaves_writers(&self) -> bool;
 
-    /// Gives a command, and is killed in the middle of it.
+    /// Gives a command and kills the shell `after` some time, which may be before, during or after the command.
     fn ask_and_be_killed(&mut self, command: &[u8], after: std::time::Duration) -> io::Result<()>;
 
-    /// Opens the file anew, if it was kept open: the module may be another one.
+    /// Closes the file if the shell keeps it open: the module may have been loaded again.
     fn reopen(&mut self);
 }

@@ -1,81 +1,75 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The module under test: its name, its file, and when it is there.
+//! The module under test and when it is loaded.
 
-use crate::board::Board;
-use anyhow::{bail, Context, Result};
+use crate::shared_state::SharedState;
+use anyhow::{Context, Result};
+use guest::module::{KernelModule, MEMORY_INFO, MODDB};
 use nix::errno::Errno;
-use nix::kmod::{delete_module, finit_module, DeleteModuleFlags, ModuleInitFlags};
-use std::ffi::CString;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// How long a list of moddb's may hold the module: it ends with the process that reads it.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Longest time that a dump of moddb's store may keep the module in use: it ends with the process that reads it.
+const UNLOAD_LIMIT: Duration = Duration::from_secs(60);
 
-/// One of the project's modules.
+/// A module that can be stressed.
 #[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq)]
 #[value(rename_all = "snake_case")]
 pub enum Subject {
-    /// Shells on `/proc/memory_info`.
+    /// Shells that use `/proc/memory_info`
     MemoryInfo,
-    /// Programs on the store of keys and values.
+    /// Programs that use the key-value store in the kernel
     Moddb,
 }
 
 impl Subject {
-    fn name(self) -> &'static str {
+    fn module(self) -> KernelModule {
         match self {
-            Self::MemoryInfo => "memory_info",
-            Self::Moddb => "moddb",
+            Self::MemoryInfo => MEMORY_INFO,
+            Self::Moddb => MODDB,
         }
     }
 
-    /// Where the module's file is if nobody says otherwise.
+    /// Returns the path of the module's file in the guest.
     pub fn file(self) -> PathBuf {
-        PathBuf::from(format!("/modules/{}.ko", self.name()))
+        self.module().file()
     }
 
-    /// Loads the module unless it is there.
+    /// Loads the module unless it is loaded.
     pub fn ensure_loaded(self, file: &Path) -> Result<()> {
-        if Path::new("/sys/module").join(self.name()).exists() {
+        if self.module().is_loaded() {
             return Ok(());
         }
         self.load(file)
+            .context("the module is not loaded; --file says where it is")
     }
 
-    /// Unloads the module, leaves it out for `pause`, and loads it again.
-    pub fn reload(self, board: Board, file: &Path, pause: Duration) -> Result<()> {
-        board.turn_epoch();
-        self.unload()
-            .with_context(|| format!("cannot unload {}", self.name()))?;
+    /// Unloads the module, waits for `pause`, and loads it again.
+    pub fn reload(self, state: SharedState, file: &Path, pause: Duration) -> Result<()> {
+        state.advance_epoch();
+        self.unload()?;
         std::thread::sleep(pause);
         self.load(file)?;
-        board.turn_epoch();
+        state.advance_epoch();
         Ok(())
     }
 
     fn unload(self) -> Result<()> {
-        let name = CString::new(self.name())?;
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + UNLOAD_LIMIT;
         loop {
-            match (self, delete_module(&name, DeleteModuleFlags::O_NONBLOCK)) {
-                (_, Ok(())) => return Ok(()),
-                (Self::Moddb, Err(Errno::EWOULDBLOCK)) if Instant::now() < deadline => {
-                    std::thread::sleep(Duration::from_millis(1));
-                }
-                (_, Err(errno)) => bail!(errno),
+            let unloaded = self.module().unload();
+            let in_use = unloaded
+                .as_ref()
+                .is_err_and(|error| error.downcast_ref() == Some(&Errno::EWOULDBLOCK));
+            if self != Self::Moddb || !in_use || Instant::now() >= deadline {
+                return unloaded;
             }
+            std::thread::sleep(Duration::from_millis(1));
         }
     }
 
     fn load(self, file: &Path) -> Result<()> {
-        let (shown, name) = (file.display(), self.name());
-        let opened = File::open(file).with_context(|| {
-            format!("{name} is not loaded and cannot be: no module {shown}; name it by --file")
-        })?;
-        finit_module(&opened, c"", ModuleInitFlags::empty())
-            .with_context(|| format!("cannot load {shown}"))
+        self.module().load_from(file, "")?.leave_loaded();
+        Ok(())
     }
 }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! One shell of the run: it changes its own processes, gives commands, and checks every answer.
+//! One shell of a run on memory_info: it changes its own processes, gives commands, and checks every answer.
 
-use crate::board::{is_whole, Board, Counters};
-use crate::complaints::Complaints;
 use crate::expectation::{Expectation, Verdict, SUCCESS};
-use crate::family::Family;
-use crate::shells::native::{Native, Way};
+use crate::failure_reports::ReportSender;
+use crate::owned_processes::OwnedProcesses;
+use crate::shared_state::{module_stayed_loaded, Counters, SharedState};
+use crate::shells::native::{Native, Roles};
 use crate::shells::script::{Program, Script};
 use crate::shells::{Reply, Shell};
 use anyhow::Result;
@@ -15,17 +15,17 @@ use std::io;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
-/// Answers that the module keeps: one for each of the latest writers.
+/// Number of answers that the module keeps: one for each of the latest writers.
 const KEPT_ANSWERS: u64 = 1024;
-/// Complaints that a shell sends: one mistake may lead to many.
-const MOST_COMPLAINTS: u64 = 2;
-/// One shell in so many is a real one.
+/// Number of failures that a shell reports: one mistake may lead to many.
+const MAX_REPORTS: u64 = 2;
+/// One shell in this many is a real one; the others are native.
 const SHELLS_PER_SCRIPT: usize = 4;
-/// What makes names hard to handle, for shells that can say anything.
+/// Endings that make names hard to handle, for shells that can give any bytes.
 const ENDINGS: [&[u8]; 7] = [b"", b" x", b"|x", b"\\x", b"\tx", b"\xffx", b", pi"];
-/// The same for shells that quote.
+/// Endings for shells that quote the command.
 const PLAIN_ENDINGS: [&[u8]; 3] = [b"", b" x", b"|x"];
-/// What is no command.
+/// Bytes that are not a command.
 const MALFORMED: [&[u8]; 8] = [
     b"reset",
     b"FILTER",
@@ -37,18 +37,20 @@ const MALFORMED: [&[u8]; 8] = [
     b"A\0LL",
 ];
 
-/// What a shell is made from.
+/// Parameters of a shell.
 #[derive(Clone)]
 pub struct Plan {
-    pub board: Board,
-    /// Its place among the shells.
-    pub place: usize,
-    /// How many shells there are.
+    /// State that all processes of the run share.
+    pub state: SharedState,
+    /// Index of the shell.
+    pub slot: usize,
+    /// Number of shells in the run.
     pub shells: usize,
-    /// First part of all its names: nobody else's begin so.
+    /// Prefix of all its names; no other process has a name that begins so.
     pub prefix: String,
-    /// The real shells that this machine has.
+    /// Real shells that this machine has.
     pub programs: Vec<Program>,
+    /// Seed of the shell's random choices.
     pub seed: u64,
 }
 
@@ -65,45 +67,45 @@ enum Command {
 struct Worker<'a> {
     plan: &'a Plan,
     counters: &'static Counters,
-    complaints: &'a Complaints,
+    reports: &'a ReportSender,
     rng: Rng,
     shell: Box<dyn Shell>,
     names: Vec<Vec<u8>>,
-    family: Family,
+    processes: OwnedProcesses,
     expected: Expectation,
-    /// The module may have been loaded anew since the shell opened its files.
+    /// Epoch in which the shell opened its files; in a later one, the module was loaded again.
     epoch: u64,
 }
 
-/// Is a shell until the board says stop; the status to end with.
-pub fn run(plan: &Plan, complaints: &Complaints) -> i32 {
-    let mut worker = Worker::new(plan, complaints);
+/// Runs a shell until the run stops; returns the exit status.
+pub fn run(plan: &Plan, reports: &ReportSender) -> i32 {
+    let mut worker = Worker::new(plan, reports);
     match worker.work() {
         Ok(()) => 0,
         Err(error) => {
             let shell = worker.shell.describe();
-            complaints.send(&format!("shell {} ({shell}) failed: {error:#}", plan.place));
+            reports.send(&format!("shell {} ({shell}) failed: {error:#}", plan.slot));
             1
         }
     }
 }
 
 impl<'a> Worker<'a> {
-    fn new(plan: &'a Plan, complaints: &'a Complaints) -> Self {
+    fn new(plan: &'a Plan, reports: &'a ReportSender) -> Self {
         let mut rng = Rng::with_seed(plan.seed);
-        let is_script = matches!(plan.place % SHELLS_PER_SCRIPT, 0) && !plan.programs.is_empty();
+        let is_script = matches!(plan.slot % SHELLS_PER_SCRIPT, 0) && !plan.programs.is_empty();
         let shell: Box<dyn Shell> = if is_script {
             let program = plan.programs[rng.usize(..plan.programs.len())];
             Box::new(Script::new(program, rng.fork()))
         } else {
-            // Every fourth is a fast one, for numbers.
-            let ways = if matches!(plan.place % 4, 1) {
-                &Way::ALL[..2]
+            // Every fourth shell is a fast one, which gives most of the commands.
+            let choices = if matches!(plan.slot % 4, 1) {
+                &Roles::ALL[..2]
             } else {
-                &Way::ALL
+                &Roles::ALL
             };
-            let way = ways[rng.usize(..ways.len())];
-            Box::new(Native::new(way, rng.usize(1..10_000)))
+            let roles = choices[rng.usize(..choices.len())];
+            Box::new(Native::new(roles, rng.usize(1..10_000)))
         };
         let endings: &[&[u8]] = if is_script { &PLAIN_ENDINGS } else { &ENDINGS };
         let name = |letter: &str, rng: &mut Rng| {
@@ -111,31 +113,31 @@ impl<'a> Worker<'a> {
             [plan.prefix.as_bytes(), letter.as_bytes(), ending].concat()
         };
         let names = vec![name("a", &mut rng), name("b", &mut rng)];
-        // Little memory each, if there are many.
+        // Many shells must do with little memory each.
         let processes = if plan.shells > 64 { 2 } else { 3 };
-        plan.board.add_writers(1);
+        plan.state.add_writers(1);
         Self {
             plan,
-            counters: plan.board.counters(plan.place),
-            complaints,
+            counters: plan.state.counters(plan.slot),
+            reports,
             rng,
             shell,
-            family: Family::new(names.clone(), processes),
+            processes: OwnedProcesses::new(names.clone(), processes),
             expected: Expectation::new(&names),
             names,
-            epoch: plan.board.epoch(),
+            epoch: plan.state.epoch(),
         }
     }
 
     fn work(&mut self) -> Result<()> {
-        // What takes a scan or a process must not keep a shell from asking that could ask much more.
+        // Commands that need a scan or a process are rare in fast shells, so that they do not slow them down.
         let costly = if self.shell.is_cheap() { 1 } else { 10 };
-        self.change_family()?;
+        self.change_processes()?;
         self.give(&Command::Reset);
-        while !self.plan.board.is_stopping() {
+        while !self.plan.state.is_stopping() {
             match self.rng.u16(..1000) {
                 at if at < 5 * costly && self.expected.is_certain() => {
-                    self.change_family()?;
+                    self.change_processes()?;
                 }
                 999 => self.be_killed()?,
                 _ => {
@@ -147,20 +149,20 @@ impl<'a> Worker<'a> {
         Ok(())
     }
 
-    fn change_family(&mut self) -> Result<()> {
-        self.family.change(&mut self.rng)?;
-        self.expected.change(self.family.pids());
+    fn change_processes(&mut self) -> Result<()> {
+        self.processes.change(&mut self.rng)?;
+        self.expected.change(self.processes.pids());
         Ok(())
     }
 
-    /// A command for now: mostly FILTER, and seldom one that ends in the kernel's log as an error.
+    /// Returns a random command: mostly FILTER, and rarely one that logs an error.
     fn choose(&mut self, costly: u16) -> Command {
         let name = self.choose_name();
         // The answer to ALL grows with the number of shells.
         let all = if self.plan.shells > 64 { 1 } else { 3 };
         match self.rng.u16(..1000) {
             at if at < 4 * costly => Command::Reset,
-            // Not at once: others may make the change visible first.
+            // Rare, so that RESETs of other shells get the chance to make the change visible.
             at if at < 120 && !self.expected.is_certain() => Command::Reset,
             at if at < (4 + all) * costly => Command::All,
             at if at < (5 + all) * costly => Command::Del(name),
@@ -178,51 +180,56 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Mostly one that is borne by a process.
+    /// Returns the index of a random name, mostly of one that a process has.
     fn choose_name(&mut self) -> usize {
         let any = self.rng.usize(..self.names.len());
-        let borne = self.family.pids().iter().position(|pids| !pids.is_empty());
-        match borne {
-            Some(name) if self.family.pids()[any].is_empty() && self.rng.u8(..10) > 0 => name,
+        let in_use = self
+            .processes
+            .pids()
+            .iter()
+            .position(|pids| !pids.is_empty());
+        match in_use {
+            Some(name) if self.processes.pids()[any].is_empty() && self.rng.u8(..10) > 0 => name,
             _ => any,
         }
     }
 
     fn text_of(&self, command: &Command) -> Vec<u8> {
-        let nobody = || self.plan.prefix.as_bytes();
+        let unknown = || self.plan.prefix.as_bytes();
         match command {
             Command::Reset => b"RESET".to_vec(),
             Command::All => b"ALL".to_vec(),
             Command::Filter(name) => [b"FILTER|", self.names[*name].as_slice()].concat(),
             Command::Del(name) => [b"DEL|", self.names[*name].as_slice()].concat(),
-            Command::FilterUnknown => [b"FILTER|", nobody()].concat(),
-            Command::DelUnknown => [b"DEL|", nobody()].concat(),
+            Command::FilterUnknown => [b"FILTER|", unknown()].concat(),
+            Command::DelUnknown => [b"DEL|", unknown()].concat(),
             Command::Malformed(text) => text.to_vec(),
         }
     }
 
-    /// Gives a command and checks the answer, if it can be known.
+    /// Gives a command, and checks the answer if it can be known.
     fn give(&mut self, command: &Command) {
-        let board = &self.plan.board;
-        let before = board.epoch();
+        let state = &self.plan.state;
+        let before = state.epoch();
         if before != self.epoch {
             self.shell.reopen();
             self.epoch = before;
         }
         let text = self.text_of(command);
-        let writers_before = board.new_writers();
-        board.add_writers(self.shell.new_writers());
+        let writers_before = state.new_writers();
+        state.add_writers(self.shell.new_writers());
         let reply = self.shell.ask(&text);
-        let writers = board.new_writers() - writers_before;
+        let writers = state.new_writers() - writers_before;
         self.counters.commands.fetch_add(1, SeqCst);
 
-        if !is_whole(before, board.epoch()) {
+        if !module_stayed_loaded(before, state.epoch()) {
             self.counters.unloaded.fetch_add(1, SeqCst);
             if let Command::Del(name) = command {
                 self.expected.may_be_deleted(*name);
             }
             self.shell.reopen();
-            self.wait_for_module();
+            // Further commands without the module would only delay its loading.
+            state.wait_for_module(Duration::from_millis(50));
             return;
         }
         self.counters.checked.fetch_add(1, SeqCst);
@@ -233,28 +240,20 @@ impl<'a> Worker<'a> {
             self.counters.evicted.fetch_add(1, SeqCst);
             return;
         }
-        if self.counters.mismatches.fetch_add(1, SeqCst) >= MOST_COMPLAINTS {
+        if self.counters.mismatches.fetch_add(1, SeqCst) >= MAX_REPORTS {
             return;
         }
-        self.complaints.send(&format!(
-            "shell {} ({}), command {:?}:\n  expected: {wanted}\n  came:     {}",
-            self.plan.place,
+        self.reports.send(&format!(
+            "shell {} ({}), command {:?}:\n  expected: {wanted}\n  actual:   {}",
+            self.plan.slot,
             self.shell.describe(),
             text.escape_ascii().to_string(),
             show(&reply)
         ));
     }
 
-    /// One command in each time without the module is enough: more would only hold up the load.
-    fn wait_for_module(&self) {
-        let board = &self.plan.board;
-        while board.is_absent() && !board.is_stopping() {
-            std::thread::sleep(Duration::from_millis(50));
-        }
-    }
-
     fn check(&mut self, command: &Command, reply: &io::Result<Reply>) -> Verdict {
-        let reply = reply.as_ref().map_err(|_| "an answer".to_string())?;
+        let reply = reply.as_ref().map_err(|_| "an answer".to_owned())?;
         let text = reply.text.as_slice();
         match command {
             Command::Reset => self.expected.reset(text),
@@ -270,17 +269,17 @@ impl<'a> Worker<'a> {
             (_, Ok(())) => Ok(()),
             // The module may be loaded with strict=1.
             (_, Err(None | Some(libc::ESRCH))) if text != SUCCESS => Ok(()),
-            (_, Err(_)) => Err("a write that goes well".into()),
+            (_, Err(_)) => Err("a write that succeeds".into()),
         }
     }
 
-    /// Has the shell killed while it gives a command.
+    /// Kills the shell while it gives a command.
     fn be_killed(&mut self) -> Result<()> {
         let name = self.rng.usize(..self.names.len());
         let command = match self.rng.u8(..4) {
             0 => Command::All,
             1 => Command::Filter(name),
-            // Nobody could say when a late one is done.
+            // A DEL of a process that outlives the shell could be executed at any later time.
             2 if !self.shell.leaves_writers() => Command::Del(name),
             _ => Command::Reset,
         };
@@ -288,7 +287,7 @@ impl<'a> Worker<'a> {
             self.expected.may_be_deleted(name);
         }
         let text = self.text_of(&command);
-        self.plan.board.add_writers(2);
+        self.plan.state.add_writers(2);
         self.counters.commands.fetch_add(1, SeqCst);
         let after = Duration::from_micros(self.rng.u64(..5000));
         Ok(self.shell.ask_and_be_killed(&text, after)?)

@@ -1,33 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What the programs share with others: moddb's protocol, and what `vm-layout-sample` measures.
+//! A client library of moddb, and the samples that `vm-layout-sample` prints.
 
 pub mod moddb;
 
 use serde::{Deserialize, Serialize};
 
-/// How a line begins that holds a [`Sample`] as JSON.
+/// Prefix of an output line that contains a [`Sample`] as JSON.
 pub const SAMPLE: &str = "sample ";
 
-/// A process at one step of its schedule. Sizes are in bytes.
+/// Measurements of a process at one step of its schedule. Sizes are in bytes.
 #[derive(Serialize, Deserialize, Clone, Debug)]
 pub struct Sample {
-    /// What the process does: the experiment.
+    /// Name of the experiment: what the process does.
     pub experiment: String,
-    /// In which way.
+    /// Name of the series: how the process does it.
     pub series: String,
-    /// Which part of the schedule this is.
+    /// Name of the phase, such as `allocate` or `free`.
     pub phase: String,
-    /// How far it is, in the experiment's own measure.
+    /// Progress in the unit of the experiment: bytes, calls, pages or seconds.
     pub x: f64,
-    /// Size of the heap.
+    /// Size of the heap in bytes.
     pub heap: u64,
-    /// Size of the stack's area.
+    /// Size of the stack's VMA in bytes.
     pub stack: u64,
-    /// Frames in use.
+    /// Resident set size in pages.
     pub rss_pages: u64,
-    /// Number of areas.
+    /// Number of VMAs.
     pub areas: u64,
-    /// Used entries of the top-level page table that are the process's own, not the kernel's.
+    /// Number of used entries in the user half of the top-level page table.
     pub top_level: u64,
 }

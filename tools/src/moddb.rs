@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! moddb's protocol as a client speaks it; `src/moddb/moddb.yaml` describes it.
+//! A client of moddb's generic netlink interface, which `src/moddb/moddb.yaml` specifies.
 
 mod attribute;
 mod change;
@@ -8,23 +8,23 @@ mod client;
 mod dump_file;
 mod entry;
 mod failure;
-mod link;
 mod message;
+mod socket;
 
-/// The specification's numbers.
-pub mod protocol {
+/// Constants that the build script makes of the specification.
+pub mod spec {
     include!(concat!(env!("OUT_DIR"), "/moddb.rs"));
 }
 
 pub use change::{Action, Change};
-pub use client::{Client, Watch};
+pub use client::{Client, PreparedRequest, Watch};
 pub use dump_file::{read as read_dump, DumpWriter};
 pub use entry::Entry;
 pub use failure::Failure;
 
 #[cfg(test)]
 mod tests {
-    use super::protocol::NUMBERS;
+    use super::spec::NUMBERS;
     use logic::moddb::entry::field;
     use logic::moddb::{change, command, message, Action};
     use logic::moddb::{BATCH_MAX, KEY_MAX, PART_MAX, REPLY_MAX, VALUE_MAX};

@@ -10,7 +10,6 @@ use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
 mod bench;
-mod charts;
 mod guest;
 mod host;
 mod kernels;

@@ -1,36 +1,37 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Processes that behave like shells and their children, without executing a program.
+//! Native shells: processes of this program that call the kernel like a shell and its children.
 
 use super::{Reply, Shell};
-use crate::{child, FILE};
+use guest::child::{self, errno_of};
+use guest::memory_info::PATH;
 use nix::sys::signal::{kill, Signal};
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
-/// Who writes and who reads.
+/// Which processes write the command and read the answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Way {
-    /// One process opens the file twice.
+pub enum Roles {
+    /// The shell writes and reads, and opens the file for each.
     Same,
-    /// One descriptor, read with `pread` in pieces.
+    /// The shell writes through one descriptor and reads it with pread(2).
     Descriptor,
-    /// Builtin `echo`, then `cat`.
+    /// The shell writes (builtin `echo`), a child reads (`cat`).
     ThenChild,
-    /// `/bin/echo`, then `cat`.
+    /// One child writes (`/bin/echo`), another reads (`cat`).
     Siblings,
-    /// `sudo tee`, then `sudo cat`.
+    /// Grandchildren write and read (`sudo tee`, `sudo cat`).
     Cousins,
-    /// `/bin/echo`, and a shell that reads by itself.
+    /// A child writes (`/bin/echo`), the shell reads.
     ChildThenSelf,
-    /// A subshell with a builtin `echo` and a `cat`.
+    /// A child writes, and a child of it reads (a subshell with builtin `echo` and `cat`).
     Subshell,
 }
 
-impl Way {
-    /// All ways, the fast ones first. In a shell of the last four kinds, the shell itself never writes.
+impl Roles {
+    /// All variants, the fast ones first. With the last four, the shell itself never writes.
     pub const ALL: [Self; 7] = [
         Self::Same,
         Self::Descriptor,
@@ -42,18 +43,18 @@ impl Way {
     ];
 }
 
-/// A native shell.
+/// A native shell, which is the calling process.
 pub struct Native {
-    way: Way,
+    roles: Roles,
     file: Option<File>,
     piece: usize,
 }
 
 impl Native {
-    /// A shell that asks in this way, and reads pieces of `piece` bytes where it reads in pieces.
-    pub fn new(way: Way, piece: usize) -> Self {
+    /// Makes a shell whose processes have these roles. With [`Roles::Descriptor`], it reads `piece` bytes at a time.
+    pub fn new(roles: Roles, piece: usize) -> Self {
         Self {
-            way,
+            roles,
             file: None,
             piece,
         }
@@ -73,36 +74,36 @@ impl Native {
 
 impl Shell for Native {
     fn describe(&self) -> String {
-        format!("native {:?}", self.way)
+        format!("native {:?}", self.roles)
     }
 
     fn new_writers(&self) -> u64 {
-        match self.way {
-            Way::Same | Way::Descriptor | Way::ThenChild => 0,
-            Way::Siblings | Way::Cousins | Way::ChildThenSelf | Way::Subshell => 1,
+        match self.roles {
+            Roles::Same | Roles::Descriptor | Roles::ThenChild => 0,
+            Roles::Siblings | Roles::Cousins | Roles::ChildThenSelf | Roles::Subshell => 1,
         }
     }
 
     fn is_cheap(&self) -> bool {
-        matches!(self.way, Way::Same | Way::Descriptor)
+        matches!(self.roles, Roles::Same | Roles::Descriptor)
     }
 
     fn ask(&mut self, command: &[u8]) -> io::Result<Reply> {
         let command = [command, b"\n"].concat();
-        let (written, text) = match self.way {
-            Way::Same => (write(&command), read()?),
-            Way::Descriptor => self.ask_through_kept_file(&command)?,
-            Way::ThenChild => (write(&command), read_in_child()?),
-            Way::Siblings => (child::run(|| write(&command)), read_in_child()?),
-            Way::Cousins => (
-                child::run(|| child::run(|| write(&command))),
-                in_child(|to| {
+        let (written, text) = match self.roles {
+            Roles::Same => (write(&command), read()?),
+            Roles::Descriptor => self.ask_through_kept_file(&command)?,
+            Roles::ThenChild => (write(&command), read_in_child()?),
+            Roles::Siblings => (in_child(|| write(&command)), read_in_child()?),
+            Roles::Cousins => (
+                in_child(|| in_child(|| write(&command))),
+                capture(|to| {
                     let text = read_in_child()?;
                     to.write_all(&text)
                 })?,
             ),
-            Way::ChildThenSelf => (child::run(|| write(&command)), read()?),
-            Way::Subshell => child::ask(|to| {
+            Roles::ChildThenSelf => (in_child(|| write(&command)), read()?),
+            Roles::Subshell => child::capture(|to| {
                 let written = write(&command);
                 to.write_all(&read_in_child()?)?;
                 written
@@ -120,9 +121,9 @@ impl Shell for Native {
 
     fn ask_and_be_killed(&mut self, command: &[u8], after: Duration) -> io::Result<()> {
         let victim = child::start(|| {
-            // It is killed in the middle of this, if not before or after.
-            let _ = write(command).and_then(|()| read());
-            0
+            write(command)
+                .and_then(|()| read().map(drop))
+                .map_err(errno_of)
         })?;
         std::thread::sleep(after);
         kill(victim, Signal::SIGKILL)?;
@@ -143,28 +144,34 @@ pub fn ask_through_one_descriptor(command: &[u8]) -> io::Result<Vec<u8>> {
 }
 
 fn open() -> io::Result<File> {
-    File::options().read(true).write(true).open(FILE)
+    File::options().read(true).write(true).open(PATH)
 }
 
-/// What `echo … > file` does.
+/// Writes a command like `echo … > file`.
 fn write(command: &[u8]) -> io::Result<()> {
-    let mut file = File::options().write(true).truncate(true).open(FILE)?;
+    let mut file = File::options().write(true).truncate(true).open(PATH)?;
     file.write(command).map(drop)
 }
 
-/// What `cat file` does.
+/// Reads the answer like `cat file`.
 fn read() -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
-    File::open(FILE)?.read_to_end(&mut text)?;
+    File::open(PATH)?.read_to_end(&mut text)?;
     Ok(text)
 }
 
 fn read_in_child() -> io::Result<Vec<u8>> {
-    in_child(|to| to.write_all(&read()?))
+    capture(|to| to.write_all(&read()?))
 }
 
-fn in_child(act: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<Vec<u8>> {
-    let (done, text) = child::ask(act)?;
+/// Runs `body` in a child; returns its result.
+fn in_child(body: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+    child::capture(|_| body())?.0
+}
+
+/// Runs `body` in a child, which must succeed; returns what it wrote.
+fn capture(body: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<Vec<u8>> {
+    let (done, text) = child::capture(body)?;
     done.map(|()| text)
 }
 

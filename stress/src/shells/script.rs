@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Real shells, driven line by line.
+//! Real shells: programs that are driven line by line.
 
 use super::{Reply, Shell};
-use crate::FILE;
 use fastrand::Rng;
+use guest::memory_info::PATH;
 use std::io::{self, BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
@@ -14,7 +14,7 @@ pub type Program = &'static [&'static str];
 
 const PROGRAMS: &[Program] = &[&["bash", "--norc"], &["dash"], &["busybox", "sh"], &["sh"]];
 
-/// The shells that this machine has.
+/// Returns the shells that this machine has.
 pub fn programs() -> Vec<Program> {
     let works = |program: &Program| {
         Command::new(program[0])
@@ -28,12 +28,12 @@ pub fn programs() -> Vec<Program> {
     PROGRAMS.iter().copied().filter(works).collect()
 }
 
-/// How a shell asks: a name, and a script that leaves the status of the write in `$w`. `$f` is the file
-/// and `$c` the command.
+/// A form in which a shell gives a command: a name, and a script that leaves the status of the write in `$w`. `$f` is the
+/// file and `$c` the command.
 struct Form(&'static str, &'static str);
 
-/// The shell writes by itself, or a child of it writes and has a child of its own read.
-const WRITING: &[Form] = &[
+/// Forms in which the shell itself writes, or a child writes and has a child of its own read.
+const SHELL_WRITES: &[Form] = &[
     Form("echo > file; cat file", "echo \"$c\" > $f; w=$?; cat $f"),
     Form(
         "exec 3<> file; echo >&3; cat <&3",
@@ -44,8 +44,8 @@ const WRITING: &[Form] = &[
     SH_C,
 ];
 
-/// The shell itself never writes.
-const LEAVING_IT_TO_CHILDREN: &[Form] = &[
+/// Forms in which only children of the shell write.
+const CHILDREN_WRITE: &[Form] = &[
     Form(
         "/bin/echo > file; cat file",
         "env echo \"$c\" > $f; w=$?; cat $f",
@@ -93,12 +93,12 @@ pub struct Script {
 }
 
 impl Script {
-    /// A shell that asks now in this form, now in that.
+    /// Makes a shell that gives each command in a random form.
     pub fn new(program: Program, mut rng: Rng) -> Self {
         let forms = if rng.bool() {
-            WRITING
+            SHELL_WRITES
         } else {
-            LEAVING_IT_TO_CHILDREN
+            CHILDREN_WRITE
         };
         Self {
             program,
@@ -115,12 +115,12 @@ impl Script {
             .args(&self.program[1..])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            // What it says about failed writes is seen by the status.
+            // The status says whether a write failed.
             .stderr(Stdio::null())
             .spawn()?;
         let pipes = child.stdin.take().zip(child.stdout.take());
         let (mut input, output) = pipes.ok_or(io::ErrorKind::BrokenPipe)?;
-        writeln!(input, "f={FILE}; test -e $f && exec 3<> $f")?;
+        writeln!(input, "f={PATH}; test -e $f && exec 3<> $f")?;
         Ok(Process {
             child,
             input,
@@ -128,8 +128,8 @@ impl Script {
         })
     }
 
-    /// Types one command; its answer ends with the line that is returned.
-    fn say(&mut self, command: &[u8]) -> io::Result<(Process, String)> {
+    /// Types one command. The answer ends with a line that begins with the returned text.
+    fn type_command(&mut self, command: &[u8]) -> io::Result<(Process, String)> {
         let mut process = match self.process.take() {
             Some(process) => process,
             None => self.start()?,
@@ -152,7 +152,7 @@ impl Shell for Script {
     }
 
     fn new_writers(&self) -> u64 {
-        // Two forms of the first kind write from the shell itself, but which comes next is open.
+        // In some forms the shell itself writes, but the next form is random.
         1
     }
 
@@ -166,13 +166,13 @@ impl Shell for Script {
     }
 
     fn ask(&mut self, command: &[u8]) -> io::Result<Reply> {
-        let (mut process, end) = self.say(command)?;
+        let (mut process, end) = self.type_command(command)?;
         let mut text = Vec::new();
         loop {
             let start = text.len();
             if process.output.read_until(b'\n', &mut text)? == 0 {
                 let status = process.child.wait()?;
-                let why = format!("{} ended with {status} in mid-command", self.describe());
+                let why = format!("{} ended with {status} during a command", self.describe());
                 return Err(io::Error::new(io::ErrorKind::UnexpectedEof, why));
             }
             let line = &text[start..];
@@ -194,7 +194,7 @@ impl Shell for Script {
     }
 
     fn ask_and_be_killed(&mut self, command: &[u8], after: Duration) -> io::Result<()> {
-        let (mut process, _) = self.say(command)?;
+        let (mut process, _) = self.type_command(command)?;
         std::thread::sleep(after);
         process.child.kill()?;
         process.child.wait()?;
@@ -203,8 +203,7 @@ impl Shell for Script {
 
     fn reopen(&mut self) {
         if let Some(mut process) = self.process.take() {
-            // It rests. Its input may be open in processes that were forked since, so it is not told
-            // to end by that.
+            // The shell is idle. Closing its input would not end it: later children may have the pipe open.
             let _ = process.child.kill();
             let _ = process.child.wait();
         }

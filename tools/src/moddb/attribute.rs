@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Netlink attributes, as they are sent.
+//! Netlink attributes in the form in which they are sent.
 
 use netlink_packet_core::{DecodeError, Emitable, Nla, NlaBuffer, NlasIterator, NLA_F_NESTED};
 
-/// An attribute with its content.
+/// An attribute: its type, and its payload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Attribute {
-    /// Bytes; none for a flag.
+    /// An attribute with a payload of bytes, which is empty for a flag.
     Bytes(u32, Vec<u8>),
-    /// Attributes in an attribute.
+    /// An attribute that contains attributes (`NLA_F_NESTED`).
     Nest(u32, Vec<Attribute>),
 }
 
@@ -36,12 +36,29 @@ impl Nla for Attribute {
     }
 }
 
-/// The attributes in `bytes`: their kinds and what they hold.
+/// Returns the types and payloads of the attributes in `bytes`. Ends with an error if the bytes are malformed.
 pub fn attributes(bytes: &[u8]) -> impl Iterator<Item = Result<(u32, &[u8]), DecodeError>> {
     NlasIterator::new(bytes).map(|attribute| {
-        // The buffer's own method would borrow from the buffer, not from the bytes.
+        // `NlaBuffer::value` would borrow from the buffer instead of from the bytes.
         let whole: NlaBuffer<&[u8]> = attribute?;
         let (kind, length) = (whole.kind(), usize::from(whole.length()));
         Ok((u32::from(kind), &whole.into_inner()[4..length]))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{attributes, Attribute};
+    use netlink_packet_core::Emitable;
+
+    #[test]
+    fn attributes_are_padded_and_nested() {
+        let key = Attribute::Bytes(1, b"key!!".to_vec());
+        let entry = Attribute::Nest(1, vec![key]);
+        let mut bytes = vec![0; entry.buffer_len()];
+        entry.emit(&mut bytes);
+        assert_eq!(bytes, b"\x10\0\x01\x80\x09\0\x01\0key!!\0\0\0");
+        let parsed: Vec<_> = attributes(&bytes[4..]).collect::<Result<_, _>>().unwrap();
+        assert_eq!(parsed, [(1, &b"key!!"[..])]);
+    }
 }

@@ -1,42 +1,43 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The file that keeps a store: the line `moddb dump 1`, then for each entry
+//! The format of a dump file: the line `moddb dump 1`, then for each entry
 //!
-//! | bytes | |
+//! | bytes | contents |
 //! |---|---|
 //! | 1 | length of the key, 1 to 255 |
-//! | 2 | length of the value, the lower byte first |
-//! | | the key |
-//! | | the value |
+//! | 2 | length of the value, little-endian |
+//! | length of the key | key |
+//! | length of the value | value |
 //!
-//! and at the end a byte 0 and the number of entries in 8 bytes, the lowest first.
+//! and at the end a byte 0 and the number of entries in 8 bytes, little-endian.
 
 use super::Entry;
 use anyhow::{bail, ensure, Context, Result};
 use std::io::{Read, Write};
 
+/// First line of the file.
 const HEAD: &[u8] = b"moddb dump 1\n";
 
-/// Writes such a file.
+/// A writer of dump files. A file is complete only after [`DumpWriter::finish`].
 pub struct DumpWriter<W: Write> {
     to: W,
     entries: u64,
 }
 
 impl<W: Write> DumpWriter<W> {
-    /// Begins it.
+    /// Writes the head of a dump file to `to`.
     pub fn new(mut to: W) -> Result<Self> {
         to.write_all(HEAD)?;
         Ok(Self { to, entries: 0 })
     }
 
-    /// Adds an entry.
+    /// Writes an entry. Fails if its key or value has a length that the format cannot express.
     pub fn add(&mut self, entry: &Entry) -> Result<()> {
         let value = entry.value.as_deref().unwrap_or_default();
-        let key_length = u8::try_from(entry.key.len()).context("a key of more than 255 bytes")?;
-        ensure!(key_length > 0, "a key of no bytes");
+        let key_length = u8::try_from(entry.key.len()).context("a key is longer than 255 bytes")?;
+        ensure!(key_length > 0, "a key is empty");
         let value_length =
-            u16::try_from(value.len()).context("a value of more than 65,535 bytes")?;
+            u16::try_from(value.len()).context("a value is longer than 65535 bytes")?;
         self.to.write_all(&[key_length])?;
         self.to.write_all(&value_length.to_le_bytes())?;
         self.to.write_all(&entry.key)?;
@@ -45,7 +46,7 @@ impl<W: Write> DumpWriter<W> {
         Ok(())
     }
 
-    /// Ends it; returns what it was written to.
+    /// Writes the end of the file, and returns the underlying writer.
     pub fn finish(mut self) -> Result<W> {
         self.to.write_all(&[0])?;
         self.to.write_all(&self.entries.to_le_bytes())?;
@@ -54,12 +55,12 @@ impl<W: Write> DumpWriter<W> {
     }
 }
 
-/// Reads such a file, which must be whole.
+/// Reads a dump file. Fails unless the file is complete and ends after its end mark.
 pub fn read(mut from: impl Read) -> Result<Vec<Entry>> {
     let head: [u8; HEAD.len()] = array(&mut from)?;
     ensure!(
         head == HEAD,
-        "this is no dump of moddb's: it does not begin with \"moddb dump 1\""
+        "not a dump of moddb: the first line is not \"moddb dump 1\""
     );
     let mut entries = Vec::new();
     loop {
@@ -72,31 +73,31 @@ pub fn read(mut from: impl Read) -> Result<Vec<Entry>> {
         let value = bytes(&mut from, value_length.into())?;
         entries.push(Entry::pair(key, value));
     }
-    let said = u64::from_le_bytes(array(&mut from)?);
+    let declared = u64::from_le_bytes(array(&mut from)?);
     ensure!(
-        said == entries.len() as u64,
-        "the dump is damaged: it has {} entries and says {said}",
+        declared == entries.len() as u64,
+        "the dump is damaged: it has {} entries but declares {declared}",
         entries.len()
     );
     if from.read(&mut [0])? > 0 {
-        bail!("the dump is damaged: it goes on after its end");
+        bail!("the dump is damaged: trailing bytes after the end of the dump");
     }
     Ok(entries)
 }
 
 fn array<const N: usize>(from: &mut impl Read) -> Result<[u8; N]> {
     let mut bytes = [0; N];
-    from.read_exact(&mut bytes).context(CUT)?;
+    from.read_exact(&mut bytes).context(TRUNCATED)?;
     Ok(bytes)
 }
 
 fn bytes(from: &mut impl Read, length: usize) -> Result<Vec<u8>> {
     let mut bytes = vec![0; length];
-    from.read_exact(&mut bytes).context(CUT)?;
+    from.read_exact(&mut bytes).context(TRUNCATED)?;
     Ok(bytes)
 }
 
-const CUT: &str = "the dump is cut short";
+const TRUNCATED: &str = "the dump is damaged: the file ends before the end of the dump";
 
 #[cfg(test)]
 mod tests {
@@ -119,14 +120,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read() {
+    fn written_entries_are_read_back() {
         assert_eq!(read(written().as_slice()).unwrap(), entries());
         let empty = DumpWriter::new(Vec::new()).unwrap().finish().unwrap();
         assert_eq!(read(empty.as_slice()).unwrap(), []);
     }
 
     #[test]
-    fn damage_is_noticed() {
+    fn damage_is_detected() {
         let whole = written();
         for length in [
             0,
@@ -152,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_kept_is_refused() {
+    fn lengths_beyond_the_format_are_refused() {
         for (key, value) in [(0, 0), (256, 0), (1, 65_536)] {
             let mut writer = DumpWriter::new(Vec::new()).unwrap();
             assert!(writer

@@ -1,31 +1,32 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! An entry of the store, and how it is cut into parts that fit into attributes.
+//! An entry of the store, and the attributes by which it is sent. A value that is longer than an attribute is sent in
+//! several parts.
 
 use super::attribute::{attributes, Attribute};
-use super::protocol::{
+use super::spec::{
     A_ENTRY_IF_ABSENT, A_ENTRY_IF_VALUE, A_ENTRY_KEY, A_ENTRY_OPTIONAL, A_ENTRY_VALUE,
     A_MESSAGE_ENTRY, PART_MAX,
 };
 use netlink_packet_core::DecodeError;
 
-/// A key and what is said about it.
+/// A key with its value, or with what a request says about the key.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Entry {
-    /// 1 to 255 bytes.
+    /// Key of 1 to 255 bytes.
     pub key: Vec<u8>,
-    /// Up to 65,535 bytes.
+    /// Value of up to 65,535 bytes; none if a request or a reply does not contain it.
     pub value: Option<Vec<u8>>,
-    /// The value that the key must have.
+    /// Value that the key must have for the request to succeed.
     pub if_value: Option<Vec<u8>>,
-    /// There must be no such key.
+    /// The request fails if the key exists.
     pub if_absent: bool,
-    /// That there is no such key is no error.
+    /// The request does not fail if the key does not exist.
     pub optional: bool,
 }
 
 impl Entry {
-    /// What a get or a del names.
+    /// Makes an entry for a get or a del.
     pub fn key(key: impl Into<Vec<u8>>) -> Self {
         Self {
             key: key.into(),
@@ -33,7 +34,7 @@ impl Entry {
         }
     }
 
-    /// What a set gives a value.
+    /// Makes an entry for a set.
     pub fn pair(key: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) -> Self {
         Self {
             value: Some(value.into()),
@@ -41,13 +42,13 @@ impl Entry {
         }
     }
 
-    /// Bytes of key and values, which bounds what a message of it takes.
+    /// Returns the number of bytes of the key and the values, without netlink's headers.
     pub fn size(&self) -> usize {
         let length = |value: &Option<Vec<u8>>| value.as_ref().map_or(0, Vec::len);
         self.key.len() + length(&self.value) + length(&self.if_value)
     }
 
-    /// The attributes by which it is sent: one, and one more for each further part of its values.
+    /// Returns the attributes by which the entry is sent: one, and one more for each further part of its values.
     pub(super) fn to_attributes(&self) -> Vec<Attribute> {
         let mut values = Parts::new(A_ENTRY_VALUE, self.value.as_deref());
         let mut conditions = Parts::new(A_ENTRY_IF_VALUE, self.if_value.as_deref());
@@ -72,7 +73,7 @@ impl Entry {
         }
     }
 
-    /// Takes an attribute's content: a new entry, or more of the last one of `entries`.
+    /// Parses the payload of an entry attribute: a new entry, or a further part of the last one of `entries`.
     pub(super) fn take(entries: &mut Vec<Self>, bytes: &[u8]) -> Result<(), DecodeError> {
         let mut value: Option<Vec<u8>> = None;
         let mut key = None;
@@ -80,7 +81,7 @@ impl Entry {
             match attribute? {
                 (A_ENTRY_KEY, bytes) => key = Some(bytes.to_vec()),
                 (A_ENTRY_VALUE, bytes) => value = Some(bytes.to_vec()),
-                (kind, _) => return Err(format!("an entry has an attribute {kind}").into()),
+                (kind, _) => return Err(format!("an entry has an unknown attribute {kind}").into()),
             }
         }
         match (key, entries.last_mut()) {
@@ -98,7 +99,7 @@ impl Entry {
     }
 }
 
-/// A value's parts; an empty value has one.
+/// Iterator over the parts of a value. An empty value has one part.
 struct Parts<'a> {
     kind: u32,
     rest: Option<&'a [u8]>,
@@ -138,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn values_of_any_length_are_put_together_again() {
+    fn values_of_any_length_are_reassembled() {
         for length in [
             0, 1, 2, 3, 4, 5, 32_511, 32_512, 32_513, 65_024, 65_025, 65_531, 65_532, 65_535,
         ] {
@@ -166,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_entry_is_refused() {
+    fn malformed_entries_are_refused() {
         let mut entries = Vec::new();
         assert!(Entry::take(&mut entries, b"").is_err());
         assert!(Entry::take(&mut entries, &[9, 0, 1, 0, 7]).is_err());

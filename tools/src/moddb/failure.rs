@@ -1,38 +1,38 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Why a request led to nothing.
+//! Errors of a request.
 
 use std::io;
 
-/// What went wrong.
+/// Error of a request.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    /// The module said no.
+    /// The kernel refused the request.
     #[error("{}", refusal(*errno, sentence.as_deref()))]
     Refused {
-        /// Which kind of error.
+        /// Error number that the kernel returned, as a positive number.
         errno: i32,
-        /// What the module says about it.
+        /// Message of the extended acknowledgement, if there is one.
         sentence: Option<String>,
-        /// Which attribute of the request it is about: its offset in the message.
+        /// Offset in the request of the attribute that caused the error, if the kernel says so.
         offset: Option<u32>,
     },
-    /// There is no such family.
+    /// The kernel does not have the generic netlink family: the module is not loaded.
     #[error("the kernel has no family moddb: load the module first (insmod moddb.ko)")]
     NotLoaded,
-    /// Notifications came faster than they were read.
-    #[error("some changes were missed: they came faster than they were read")]
+    /// Notifications arrived faster than they were read, and some were dropped.
+    #[error("some changes were missed: they arrived faster than they were read")]
     Overrun,
-    /// A system call failed.
+    /// A system call failed; the text says what it was for.
     #[error("{0}: {1}")]
     System(&'static str, #[source] io::Error),
-    /// The kernel said something that the specification does not.
-    #[error("the kernel's answer is not understood: {0}")]
-    Answer(String),
+    /// The kernel's message does not conform to the specification.
+    #[error("unexpected message from the kernel: {0}")]
+    UnexpectedMessage(String),
 }
 
 impl Failure {
-    /// The module's error number, if it refused.
+    /// Returns the error number if the kernel refused the request.
     pub fn errno(&self) -> Option<i32> {
         match self {
             Self::Refused { errno, .. } => Some(*errno),
@@ -41,7 +41,7 @@ impl Failure {
     }
 }
 
-/// The module's sentence; where there is none, the kernel's words for the number.
+/// Returns the message of the extended acknowledgement, or else the description of the error number.
 fn refusal(errno: i32, sentence: Option<&str>) -> String {
     let number = || io::Error::from_raw_os_error(errno).to_string();
     sentence.map_or_else(number, str::to_owned)

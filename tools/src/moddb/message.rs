@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Messages to and from the family, for the crates that carry them.
+//! Messages of the family, in the form that the netlink crates serialize and parse.
 
 use super::attribute::Attribute;
-use super::protocol::FAMILY_NAME;
+use super::spec::FAMILY_NAME;
 use netlink_packet_core::{DecodeError, Emitable, ParseableParametrized};
 use netlink_packet_generic::{GenlFamily, GenlHeader};
 
-/// A request or, with its attributes as they came, an answer.
+/// A request with its attributes, or a reply with the bytes of its attributes.
 #[derive(Debug, Clone)]
 pub struct Message<A> {
+    /// Number of the command, one of the specification's `CMD_` constants.
     pub command: u32,
+    /// Attributes of the message.
     pub attributes: A,
 }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::{ensure, Result};
-use tools::moddb::protocol::NUMBERS;
+use tools::moddb::spec::NUMBERS;
 
 use crate::host::cache;
 use crate::host::chroot::Chroot;

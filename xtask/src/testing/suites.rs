@@ -54,14 +54,14 @@ pub const VM: Part = Part {
 /// Those that need fault injection, which the stock kernel has not.
 const FAULTS: Part = Part {
     prefix: "debug::",
-    group: "faults::",
+    group: "::faults::",
     kernel: Some(DEBUG),
     accelerator: None,
 };
 /// Those that look at page tables themselves, on a machine with a level more of them than most have.
 const FIVE_LEVELS: Part = Part {
     prefix: "five-levels::",
-    group: "vm_layout::agrees",
+    group: "vm_layout::agreement::",
     kernel: None,
     accelerator: Some(Accelerator::TcgFiveLevels),
 };
