@@ -24,7 +24,7 @@ use host::cache;
 use host::chroot;
 use host::project::Project;
 use host::workspace::Workspace;
-use testing::{matrix, stress, suites};
+use testing::{matrix, quick, stress, suites};
 
 /// Builds, shows and tests the kernel modules of this project.
 ///
@@ -59,6 +59,10 @@ enum Task {
         /// Only print the tests' names
         #[arg(long)]
         list: bool,
+        /// Run only what a developer runs between two changes: host tests, loom with fewer preemptions, and the guest tests
+        /// of the modules that changed since the last commit (or in it)
+        #[arg(long, conflicts_with_all = ["list", "filter"])]
+        quick: bool,
         /// Run only the tests whose names contain this
         filter: Option<String>,
         #[command(flatten)]
@@ -140,6 +144,12 @@ impl Task {
             Task::Shell(kernel) => kernel.with_guest("shell", true, shell)?,
             Task::Build { kernel } => build(kernel.as_deref())?,
             Task::Test {
+                quick: true,
+                kernel,
+                ..
+            } => quick::run(kernel.kernel.as_deref())?,
+            Task::Test {
+                quick: false,
                 list,
                 filter,
                 kernel,

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{ensure, Context, Result};
 use cargo_metadata::MetadataCommand;
 use etcetera::BaseStrategy;
 
@@ -53,6 +53,37 @@ impl Project {
             }
             _ => "of unknown origin".to_owned(),
         }
+    }
+
+    /// Returns the files that differ from the last commit or are new; if there are none, those that it changed.
+    pub fn changed_files(&self) -> Result<Vec<String>> {
+        let changed = self.git(&["diff", "--name-only", "HEAD"])?;
+        let new = self.git(&["ls-files", "--others", "--exclude-standard"])?;
+        let mut files: Vec<_> = changed
+            .lines()
+            .chain(new.lines())
+            .map(str::to_owned)
+            .collect();
+        if files.is_empty() {
+            let last = self.git(&["show", "--name-only", "--format=", "HEAD"])?;
+            files.extend(last.lines().map(str::to_owned));
+        }
+        Ok(files)
+    }
+
+    fn git(&self, arguments: &[&str]) -> Result<String> {
+        let output = Command::new("git")
+            .current_dir(&self.dir)
+            .args(arguments)
+            .output()
+            .context("cannot run git")?;
+        ensure!(
+            output.status.success(),
+            "git {} ended with {}",
+            arguments.join(" "),
+            output.status
+        );
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
     /// Where the build products of `kind` for the kernel `release` go.

@@ -161,6 +161,13 @@ impl<'a> Session<'a> {
         )
     }
 
+    /// The same with fewer preemptions, and without the mutants.
+    pub fn loom_quick(&mut self) -> Result<Outcome> {
+        let mut test = self.cargo(&["test", "--release", "--package", "model"]);
+        test.env("LOOM_MAX_PREEMPTIONS", "2");
+        self.pass("loom-quick", &mut [test])
+    }
+
     /// The pure logic under Miri, where a toolchain has it.
     pub fn miri(&mut self) -> Result<Outcome> {
         let toolchains: [&[&str]; 2] = [&["miri"], &["+nightly", "miri"]];

@@ -15,20 +15,9 @@ use crate::testing::stress::{
     Load,
     Subject::{MemoryInfo, Moddb},
 };
+use crate::testing::suite::Suite;
 use crate::testing::summary::{Outcome, Summary};
 use crate::testing::vm_suite::Part;
-
-/// A suite that is a test of its own.
-struct Suite {
-    name: &'static str,
-    run: fn(&mut Session) -> Result<Outcome>,
-}
-
-macro_rules! suites {
-    ($($name:literal => $method:ident,)*) => {
-        &[$(Suite { name: $name, run: |session| session.$method() }),*]
-    };
-}
 
 const SUITES: &[Suite] = suites! {
     "fmt" => fmt,
@@ -174,19 +163,12 @@ pub fn run(filter: Option<&str>, list: bool, kernel: Option<&str>) -> Result<boo
     }
     let mut summary = Summary::default();
     for suite in suites {
-        let begun = Instant::now();
-        let outcome = (suite.run)(&mut session);
-        summary.add(suite.name, outcome.unwrap_or_else(Outcome::from));
-        summary.took(suite.name, begun.elapsed());
+        suite.run(&mut session, &mut summary);
     }
     match vm_tests {
         Ok(parts) => {
             for (part, names) in parts {
-                let begun = Instant::now();
-                if let Err(error) = session.vm(part, &names, filter, &mut summary) {
-                    summary.add(part.prefix, error.into());
-                }
-                summary.took(part.prefix, begun.elapsed());
+                run_part(&mut session, part, &names, filter, &mut summary);
             }
         }
         Err(error) => summary.add(VM.prefix, error.into()),
@@ -198,6 +180,21 @@ pub fn run(filter: Option<&str>, list: bool, kernel: Option<&str>) -> Result<boo
         summary.took(&name, begun.elapsed());
     }
     Ok(summary.print())
+}
+
+/// Runs the guest tests `names` of `part`.
+pub fn run_part(
+    session: &mut Session,
+    part: &Part,
+    names: &[String],
+    filter: Option<&str>,
+    summary: &mut Summary,
+) {
+    let begun = Instant::now();
+    if let Err(error) = session.vm(part, names, filter, summary) {
+        summary.add(part.prefix, error.into());
+    }
+    summary.took(&format!("{}{}", part.prefix, part.group), begun.elapsed());
 }
 
 /// The stress runs for `kernel`, else those that always run, with their names.

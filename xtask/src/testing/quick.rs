@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! `cargo xtask test --quick`: the checks that a developer runs between two changes.
+
+use anyhow::Result;
+
+use crate::host::project::Project;
+use crate::host::workspace::Workspace;
+use crate::testing::session::Session;
+use crate::testing::suite::Suite;
+use crate::testing::suites::{run_part, VM};
+use crate::testing::summary::Summary;
+use crate::testing::vm_suite::Part;
+
+/// The suites of a quick run.
+const SUITES: &[Suite] = suites! {
+    "fmt" => fmt,
+    "clippy-host" => clippy_host,
+    "host" => host,
+    "loom-quick" => loom_quick,
+    "build" => build,
+};
+
+/// The modules: folders in `src/`, and what the names of their guest tests begin with.
+const MODULES: &[(&str, &str)] = &[
+    ("memory_info", "memory_info::"),
+    ("moddb", "moddb::"),
+    ("vm_layout", "vm_layout::"),
+];
+/// The guest tests that stand for all when a layer below the modules changed.
+const OF_ALL_MODULES: &[&str] = &[
+    "memory_info::listing::",
+    "moddb::operations::",
+    "vm_layout::agreement::",
+];
+
+/// Runs the quick suites, and the guest tests of what changed; returns whether none failed.
+pub fn run(kernel: Option<&str>) -> Result<bool> {
+    let workspace = Workspace::open()?;
+    let mut session = Session::new(&workspace, kernel);
+    let mut summary = Summary::default();
+    for suite in SUITES {
+        suite.run(&mut session, &mut summary);
+    }
+    let parts = guest_tests(&workspace.project)?;
+    let in_guest = match parts.is_empty() {
+        true => Vec::new(),
+        false => session.vm_tests()?,
+    };
+    for part in parts {
+        let names = part.names(&in_guest);
+        run_part(&mut session, &part, &names, None, &mut summary);
+    }
+    Ok(summary.print())
+}
+
+/// Returns the guest tests of what changed since the last commit, or of that commit if nothing did.
+fn guest_tests(project: &Project) -> Result<Vec<Part>> {
+    let groups = groups(&project.changed_files()?);
+    Ok(groups
+        .into_iter()
+        .map(|group| Part { group, ..VM })
+        .collect())
+}
+
+/// Returns the groups of guest tests for changes in `files`.
+fn groups(files: &[String]) -> Vec<&'static str> {
+    let mut groups = Vec::new();
+    let mut add = |group| {
+        if !groups.contains(&group) {
+            groups.push(group);
+        }
+    };
+    for file in files {
+        let parts: Vec<_> = file.split(['/', '.']).collect();
+        let is_below_modules = matches!(parts[0], "src" | "tests" | "guest" | "Kbuild");
+        let of_module = MODULES.iter().find(|(module, _)| parts.contains(module));
+        match of_module {
+            Some((_, group)) => add(*group),
+            None if is_below_modules => OF_ALL_MODULES.iter().for_each(|group| add(*group)),
+            None => {}
+        }
+    }
+    // A module's tests hold those that stand for it.
+    let whole: Vec<_> = MODULES.iter().map(|(_, group)| *group).collect();
+    let chosen = groups.clone();
+    groups.retain(|group| {
+        whole.contains(group)
+            || !chosen
+                .iter()
+                .any(|one| whole.contains(one) && group.starts_with(one))
+    });
+    groups
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{groups, OF_ALL_MODULES};
+
+    fn of(files: &[&str]) -> Vec<&'static str> {
+        let files: Vec<_> = files.iter().map(|file| (*file).to_owned()).collect();
+        groups(&files)
+    }
+
+    #[test]
+    fn a_modules_change_runs_its_tests() {
+        assert_eq!(of(&["src/moddb/get.rs"]), ["moddb::"]);
+        assert_eq!(of(&["src/logic/vm_layout/json.rs"]), ["vm_layout::"]);
+        assert_eq!(of(&["tests/src/memory_info/oracle.rs"]), ["memory_info::"]);
+        assert_eq!(of(&["tools/src/moddb.rs"]), ["moddb::"]);
+    }
+
+    #[test]
+    fn a_shared_layers_change_runs_some_of_every_module() {
+        assert_eq!(of(&["src/protocol/rcu.rs"]), OF_ALL_MODULES);
+        assert_eq!(
+            of(&["src/compat/lib.rs", "src/moddb/get.rs"]),
+            [
+                "memory_info::listing::",
+                "vm_layout::agreement::",
+                "moddb::"
+            ]
+        );
+    }
+
+    #[test]
+    fn documents_and_commands_need_no_guest() {
+        assert_eq!(
+            of(&["README.md", "docs/testing.md", "xtask/src/main.rs"]),
+            [""; 0]
+        );
+    }
+}
