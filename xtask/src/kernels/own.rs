@@ -14,6 +14,7 @@ use crate::host::progress::{step, Step};
 use crate::host::workspace::Workspace;
 use crate::kernels::source;
 use crate::kernels::stock::StockKernel;
+use crate::kernels::supported::numbers;
 
 /// Raised when the way an entry is made changes, so that older ones are not used.
 const RECIPE: &str = "2";
@@ -126,7 +127,7 @@ impl OwnKernel {
     ) -> Result<Self> {
         let cache = &workspace.cache;
         let root = workspace.root()?;
-        let configuration = recipe.configuration.concat();
+        let configuration = for_series(&recipe.configuration.concat(), &stock.release.series());
         let made_from = [
             root.key(),
             &stock.release.version,
@@ -237,6 +238,17 @@ impl Make<'_> {
     }
 }
 
+/// Returns `fragment` without the lines that end with `# before <series>`, for a series that `series` is not before.
+fn for_series(fragment: &str, series: &str) -> String {
+    let lines = fragment
+        .lines()
+        .filter_map(|line| match line.split_once(" # before ") {
+            Some((option, limit)) => (numbers(series) < numbers(limit)).then_some(option),
+            None => Some(line),
+        });
+    lines.map(|line| format!("{line}\n")).collect()
+}
+
 /// The options that `fragment` sets (the last word on each counts) and `configuration` has not.
 fn missing_options<'a>(fragment: &'a str, configuration: &str) -> Vec<&'a str> {
     let mut wanted: Vec<(&str, &str)> = Vec::new();
@@ -261,7 +273,17 @@ fn missing_options<'a>(fragment: &'a str, configuration: &str) -> Vec<&'a str> {
 
 #[cfg(test)]
 mod tests {
-    use super::missing_options;
+    use super::{for_series, missing_options};
+
+    #[test]
+    fn options_of_older_series_are_left_out() {
+        let fragment = "CONFIG_A=y # before 9.10\n# before all\nCONFIG_B=y\n";
+        assert_eq!(
+            for_series(fragment, "9.9"),
+            "CONFIG_A=y\n# before all\nCONFIG_B=y\n"
+        );
+        assert_eq!(for_series(fragment, "9.10"), "# before all\nCONFIG_B=y\n");
+    }
 
     #[test]
     fn options_that_were_dropped_are_found() {
