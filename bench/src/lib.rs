@@ -2,8 +2,8 @@
 
 //! The messages of `guest-bench`, and the reports that the host makes of them.
 //!
-//! `guest-bench` measures in the guest and prints [`Message`]s. The host collects them as [`Samples`]. A [`Report`] computes
-//! figures from the samples, compares them with their targets, and writes tables and charts.
+//! `guest-bench` measures in the guest and prints [`Message`]s. The host collects them as [`Samples`]. A [`Report`]
+//! computes figures from the samples, compares them with their targets, and writes tables and charts.
 
 mod charts;
 mod figures;
