@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Tiny programs under any names, by the thousand.
+//! Crowds: up to thousands of processes with given names, which run tiny programs.
 
 use crate::helper::Helper;
 use crate::tiny_elf::{self, Class};
 use anyhow::Result;
 use std::process::Command;
 
-/// Starts a tiny program once under each name; its read-only data pages are filled with the given bytes.
+/// Starts a 64-bit process under each of `names`. It has one read-only data page for each byte of `data`, filled with that
+/// byte.
 pub fn crowd(data: &[u8], names: impl Iterator<Item = String>) -> Result<Vec<Helper>> {
     crowd_of(Class::Elf64, data, names)
 }
 
-/// [`crowd`] of 32-bit or 64-bit programs.
+/// Starts processes like [`crowd`] that run 32-bit or 64-bit programs.
 pub fn crowd_of(
     class: Class,
     data: &[u8],
@@ -33,7 +34,7 @@ pub fn crowd_of(
     Ok(crowd)
 }
 
-/// Starts one tiny program.
+/// Starts a single process like [`crowd`].
 pub fn one(name: &str, data: &[u8]) -> Result<Helper> {
     Ok(crowd(data, std::iter::once(name.to_owned()))?.remove(0))
 }

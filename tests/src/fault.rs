@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Allocations that fail on request, where the kernel has fault injection.
+//! Fault injection: allocations of the kernel that fail on request.
 //!
 //! Kernel documentation: `Documentation/fault-injection/fault-injection.rst`.
 
@@ -10,7 +10,9 @@ use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
+/// Mount point of debugfs.
 const DEBUGFS: &str = "/sys/kernel/debug";
+/// Kinds of fault injection, and the settings that only they have.
 const SETTINGS: [(&str, &[(&str, &str)]); 2] = [
     ("failslab", &[("ignore-gfp-wait", "N")]),
     (
@@ -23,26 +25,26 @@ const SETTINGS: [(&str, &[(&str, &str)]); 2] = [
     ),
 ];
 
-/// Fault injection for this process's own allocations in the kernel.
+/// Fault injection for the allocations that the kernel makes for this thread.
 pub struct Faults {
     nth: File,
     chosen: File,
 }
 
-/// What a call led to, and whether an allocation failed in it.
+/// Result of a call, and whether an allocation failed during it.
 pub struct Tried<T> {
-    /// What it returned.
+    /// Value that the call returned.
     pub outcome: T,
-    /// How many allocations more it would have had to make for one to fail; 0 if one failed.
+    /// Number of further allocations after which one would have failed; 0 if one failed.
     pub short_by: u32,
 }
 
 impl Faults {
-    /// Prepares it; skips the test where the kernel has none.
+    /// Prepares fault injection. Skips the test if the kernel does not have it.
     pub fn set_up() -> Result<Self> {
         const NTH: &str = "/proc/thread-self/fail-nth";
         if !Path::new(NTH).exists() {
-            return skip("this kernel has no fault injection; the debug kernel has");
+            return skip("this kernel does not have fault injection; the debug kernel has it");
         }
         for (kind, settings) in SETTINGS {
             let all = [
@@ -50,7 +52,7 @@ impl Faults {
                 ("interval", "1"),
                 ("times", "-1"),
                 ("task-filter", "Y"),
-                // A trace of each would look like a complaint.
+                // The stack trace of each failure would look like a warning.
                 ("verbose", "0"),
             ];
             for (name, value) in all.iter().chain(settings) {
@@ -70,7 +72,7 @@ impl Faults {
         })
     }
 
-    /// Calls `call`, in which the `n`th allocation from now on fails.
+    /// Runs `call`, during which the `n`th allocation fails.
     pub fn at<T>(&self, n: u32, call: impl FnOnce() -> T) -> Result<Tried<T>> {
         self.nth.write_all_at(n.to_string().as_bytes(), 0)?;
         let outcome = call();
@@ -86,7 +88,7 @@ impl Faults {
         })
     }
 
-    /// Calls `call`, in which one of `every` allocations fails.
+    /// Runs `call`, during which one of `every` allocations fails.
     pub fn one_in<T>(&self, every: u32, call: impl FnOnce() -> T) -> Result<T> {
         for (kind, _) in SETTINGS {
             set(kind, "interval", &every.to_string())?;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Helper processes: started with a known memory layout, held still, and required to survive until the
-//! test lets go of them.
+//! Helper processes of a test: they have a known memory layout, do not change, and must live until the test ends them.
 
 use anyhow::{bail, ensure, Context, Result};
 use nix::errno::Errno;
@@ -13,28 +12,29 @@ use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-/// How long a helper may take to set itself up.
+/// Time limit for a helper to set itself up.
 const SETUP_LIMIT: Duration = Duration::from_secs(120);
 
-static FALLEN: Mutex<Vec<String>> = Mutex::new(Vec::new());
+/// Descriptions of the helpers that ended before they were dropped.
+static ENDED_EARLY: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
-/// A process group led by a stopped or waiting process; killed when this goes.
+/// A helper process, which leads a process group. Dropping it kills the group, and notes if the process has ended by itself.
 pub struct Helper {
     leader: Pid,
     what: String,
-    /// Kept open, so that a program that waits for input goes on waiting.
+    /// Open end of the standard input, so that a program that waits for input continues to wait.
     _input: Option<ChildStdin>,
 }
 
 impl Helper {
-    /// Starts this program as a worker named `comm` of the given shape and waits until it has stopped
-    /// itself with its memory set up.
+    /// Starts this program as a worker of the given shape with the name `comm`, and waits until it has set up its memory
+    /// and stopped itself.
     pub fn worker(comm: &str, shape: &str, argument: Option<&str>) -> Result<Self> {
         let mut command = worker_command(comm, shape, argument)?;
         Self::that_stops(&mut command, format!("worker {shape} named {comm}"))
     }
 
-    /// Starts a program that stops itself when it is ready.
+    /// Starts a program that stops itself when it is ready, and waits until then. `what` describes it in errors.
     pub fn that_stops(command: &mut Command, what: String) -> Result<Self> {
         let helper = Self::start(command, what)?;
         helper.wait_until_stopped()?;
@@ -53,12 +53,12 @@ impl Helper {
                 WaitStatus::StillAlive if Instant::now() < deadline => {
                     std::thread::sleep(Duration::from_millis(1));
                 }
-                status => bail!("{} was not ready: {status:?}", self.what),
+                status => bail!("{} did not stop itself: {status:?}", self.what),
             }
         }
     }
 
-    /// Starts any program, waits until it sleeps under the name `comm`, and stops it.
+    /// Starts any program, waits until it sleeps and has the name `comm`, and stops it.
     pub fn stopped(command: &mut Command, comm: &str) -> Result<Self> {
         let helper = Self::start(command.stdin(Stdio::piped()), format!("program {comm}"))?;
         let deadline = Instant::now() + SETUP_LIMIT;
@@ -69,7 +69,7 @@ impl Helper {
             }
             ensure!(
                 Instant::now() < deadline && stat.state != 'Z',
-                "{} does not settle: it is named {} and its state is {}",
+                "{} does not sleep: its name is {} and its state is {}",
                 helper.what,
                 stat.comm,
                 stat.state
@@ -81,7 +81,7 @@ impl Helper {
         Ok(helper)
     }
 
-    /// Starts a program that runs on by itself.
+    /// Starts a program and does not wait for it. `what` describes it in errors.
     pub fn start(command: &mut Command, what: String) -> Result<Self> {
         let mut child = command
             .process_group(0)
@@ -94,18 +94,18 @@ impl Helper {
         })
     }
 
-    /// The group leader's process id.
+    /// Returns the process id of the helper.
     pub fn pid(&self) -> i32 {
         self.leader.as_raw()
     }
 
-    /// Waits until the process ends, which it must do with success before `deadline`.
+    /// Waits until the process ends. Fails unless it ends with success before `deadline`.
     pub fn finish(self, deadline: Instant) -> Result<()> {
         loop {
             match waitpid(self.leader, Some(WaitPidFlag::WNOHANG))? {
                 WaitStatus::StillAlive => ensure!(
                     Instant::now() < deadline,
-                    "{} (pid {}) does not end",
+                    "{} (pid {}) did not end in time",
                     self.what,
                     self.leader
                 ),
@@ -131,12 +131,12 @@ impl Drop for Helper {
                 let _ = killpg(self.leader, Signal::SIGKILL);
                 let _ = waitpid(self.leader, None);
             }
-            ended => note_fallen(format!("{} ended by itself: {ended:?}", self.what)),
+            ended => note_ended_early(format!("{} ended by itself: {ended:?}", self.what)),
         }
     }
 }
 
-/// The command that makes this program a worker.
+/// Returns the command that starts this program as a worker.
 pub fn worker_command(comm: &str, shape: &str, argument: Option<&str>) -> Result<Command> {
     let mut command = Command::new(std::env::current_exe()?);
     command
@@ -146,26 +146,26 @@ pub fn worker_command(comm: &str, shape: &str, argument: Option<&str>) -> Result
     Ok(command)
 }
 
-fn note_fallen(what: String) {
-    if let Ok(mut fallen) = FALLEN.lock() {
-        fallen.push(what);
+fn note_ended_early(what: String) {
+    if let Ok(mut ended_early) = ENDED_EARLY.lock() {
+        ended_early.push(what);
     }
 }
 
-/// The helpers that ended before the test let go of them.
-pub fn fallen() -> Vec<String> {
-    FALLEN
+/// Returns descriptions of the helpers that ended before they were dropped.
+pub fn ended_early() -> Vec<String> {
+    ENDED_EARLY
         .lock()
-        .map(|fallen| fallen.clone())
+        .map(|ended_early| ended_early.clone())
         .unwrap_or_default()
 }
 
-/// Makes this process the parent of descendants whose parents end, so that [`reap_all`] finds them.
+/// Makes this process the new parent of descendants whose parents exit, so that [`reap_all`] finds them.
 pub fn adopt_orphans() -> Result<()> {
     nix::sys::prctl::set_child_subreaper(true).context("cannot become a subreaper")
 }
 
-/// Waits for `process` until `deadline`, then kills it and returns nothing.
+/// Waits until `process` ends and returns its status. At `deadline`, kills it and returns nothing.
 pub fn wait_until(process: &mut Child, deadline: Instant) -> Result<Option<ExitStatus>> {
     loop {
         if let Some(status) = process.try_wait()? {
@@ -185,7 +185,7 @@ pub fn reap_all() -> Result<()> {
     let own = Pid::this().as_raw();
     loop {
         for process in procfs::process::all_processes().context("cannot list processes")? {
-            // One that cannot be looked at any more is gone.
+            // A process that cannot be examined has exited.
             let Ok(stat) = process.and_then(|process| process.stat()) else {
                 continue;
             };
@@ -196,7 +196,9 @@ pub fn reap_all() -> Result<()> {
         match waitpid(None, None) {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(Errno::ECHILD) => return Ok(()),
-            Err(errno) => return Err(errno).context("cannot wait for what a test left running"),
+            Err(errno) => {
+                return Err(errno).context("cannot wait for the processes that a test left running")
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Reading the kernel log from a given moment on.
+//! Reads the kernel log from a given moment on.
 
 use anyhow::{anyhow, Context, Result};
 use std::fs::{File, OpenOptions};
@@ -8,14 +8,14 @@ use std::io::{ErrorKind, Read, Seek, SeekFrom};
 use std::os::unix::fs::OpenOptionsExt;
 use std::time::Duration;
 
-/// `KERN_ERR`. C header: `include/linux/kern_levels.h`.
+/// Log level of errors. C header: `include/linux/kern_levels.h`.
 const KERN_ERR: u32 = 3;
 
-/// The log after a moment.
+/// The records of the kernel log that were not read yet.
 pub struct KernelLog(File);
 
 impl KernelLog {
-    /// The log from now on.
+    /// Opens the log so that it contains the records from now on.
     pub fn from_now() -> Result<Self> {
         let mut file = OpenOptions::new()
             .read(true)
@@ -27,22 +27,26 @@ impl KernelLog {
         Ok(Self(file))
     }
 
-    /// The texts logged at KERN_ERR since the last call.
+    /// Returns the texts that were logged at KERN_ERR since the last call.
     pub fn errors(&mut self) -> Result<Vec<String>> {
         let mut errors = Vec::new();
         loop {
             match self.next() {
                 Ok(Some(record)) => errors.extend(error_text(&record).map(str::to_owned)),
                 Ok(None) => return Ok(errors),
-                // Older records were overwritten before they were read; the next read goes on.
+                // Records were overwritten before they were read. The next read continues with the oldest one.
                 Err(error) if error.raw_os_error() == Some(libc::EPIPE) => {}
                 Err(error) => return Err(error).context("cannot read /dev/kmsg"),
             }
         }
     }
 
-    /// Does `then`, and takes meanwhile all that is logged behind `prefix`, as a daemon would that keeps
-    /// logs: it is an error if a record is lost.
+    /// Runs `then` and reads the log at the same time, like a log daemon. Returns the result of `then` and all texts that
+    /// were logged after `prefix`.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a record is lost.
     pub fn follow_during<T: Send>(
         mut self,
         prefix: &str,
@@ -53,7 +57,9 @@ impl KernelLog {
             let work = scope.spawn(then);
             loop {
                 let finished = work.is_finished();
-                while let Some(record) = self.next().context("a record of the log was lost")? {
+                while let Some(record) =
+                    self.next().context("a record of the kernel log was lost")?
+                {
                     texts.extend(text(&record, prefix));
                 }
                 if finished {
@@ -61,12 +67,13 @@ impl KernelLog {
                 }
                 std::thread::sleep(Duration::from_millis(1));
             }
-            work.join().map_err(|_| anyhow!("the work panicked"))
+            work.join()
+                .map_err(|_| anyhow!("the function that ran beside the log panicked"))
         })?;
         Ok((done, texts))
     }
 
-    /// The next record, if there is one.
+    /// Reads the next record, or nothing if all records are read.
     fn next(&mut self) -> std::io::Result<Option<String>> {
         let mut record = [0; 8192];
         match self.0.read(&mut record) {
@@ -79,7 +86,7 @@ impl KernelLog {
     }
 }
 
-/// The text behind `prefix` of a record, whose bytes that are not printable are there as `\xhh`.
+/// Returns the text of a record after `prefix`, in which bytes that are not printable have the form `\xhh`.
 fn text(record: &str, prefix: &str) -> Option<Vec<u8>> {
     let (_, text) = record.split_once(';')?;
     let mut rest = text.lines().next()?.strip_prefix(prefix)?.as_bytes();
@@ -98,7 +105,7 @@ fn text(record: &str, prefix: &str) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// The text of a kernel record `<priority>,<sequence>,…;<text>` at KERN_ERR.
+/// Returns the text of a record `<priority>,<sequence>,…;<text>` if its level is KERN_ERR.
 fn error_text(record: &str) -> Option<&str> {
     let (header, text) = record.split_once(';')?;
     let priority: u32 = header.split(',').next()?.parse().ok()?;

@@ -1,36 +1,40 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The guest tests: they run as root in the virtual machine, drive the modules' files the way users
-//! do, and compare every figure with what an independent oracle computes in user space.
+//! The guest tests. They run as root in the virtual machine, use the modules as programs and shells do, and compare the
+//! answers with what independent oracles compute in user space.
+//!
+//! For each module there are an interface and an oracle (`memory_info`, `vm_layout`, `moddb`) and, in `cases`, a folder of
+//! tests. The other files are the test runner and the pieces of which tests are made.
 
 mod case;
 mod cases;
-mod child;
+mod command_file;
 mod crowd;
+mod escape;
+mod failing_load;
 mod fault;
 mod helper;
 mod kernel_log;
 mod kernel_memory;
-mod layout;
+mod memory_info;
+mod moddb;
 mod module;
 mod netlink;
-mod oracle;
-mod proc_file;
-mod report;
+mod privileges;
 mod runner;
 mod setting;
 mod shapes;
 mod shell;
-mod store;
 mod tiny_elf;
 mod traced;
+mod vm_layout;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
 #[derive(Parser)]
 #[command(
-    about = "Tests of the modules, to be run as root in a virtual machine",
+    about = "Tests of the kernel modules; run them as root in a virtual machine",
     version
 )]
 struct Cli {
@@ -40,25 +44,25 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Print the names of the tests, one a line
+    /// Print the names of the tests, one per line
     List,
-    /// Run all tests, or those whose name contains each FILTER
+    /// Run all tests, or the tests whose names contain every FILTER
     Run {
         /// Part of a test's name
         filter: Vec<String>,
     },
-    /// Print what the oracle sees, in the format of the module's answer to ALL
+    /// Print the answer to ALL that the oracle of memory_info expects
     Oracle {
-        /// Only the processes of this name
+        /// Print only the line of the processes with this name
         name: Option<String>,
     },
-    /// Run tests that must not pass, to check the runner
+    /// Run tests that must not pass, to test the runner
     #[command(hide = true)]
     Broken,
     /// Run one test in this process
     #[command(hide = true)]
     Case { name: String },
-    /// Become a process with a known memory layout
+    /// Take a shape: become a process with a known memory layout
     #[command(hide = true)]
     Worker {
         comm: String,
@@ -70,12 +74,12 @@ enum Command {
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::List => {
-            cases::all().for_each(|case| println!("{}", case.name));
+            cases::all().for_each(|case| println!("{}", case.name()));
             Ok(ExitCode::SUCCESS)
         }
         Command::Run { filter } => runner::run(cases::all(), &filter),
         Command::Broken => runner::run(cases::broken(), &[]),
-        Command::Oracle { name } => oracle::print(name.as_deref()),
+        Command::Oracle { name } => memory_info::oracle::print(name.as_deref()),
         Command::Case { name } => case::run_here(&name),
         Command::Worker {
             comm,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Runs tests one after the other, each in a process of its own with a time limit, and counts.
+//! Runs tests one after the other, each in a process of its own with a time limit, and counts the outcomes.
 
 use crate::case::{self, Case};
 use crate::{helper, module};
@@ -10,27 +10,28 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
+/// Outcome of a test.
 enum Verdict {
     Passed,
     Failed(String),
     Skipped(String),
 }
 
-/// Runs those of the tests whose name contains all of `filters`; success only if none of them failed.
+/// Runs the tests whose names contain all of `filters`. Returns success if none of them failed.
 pub fn run(tests: impl Iterator<Item = &'static Case>, filters: &[String]) -> Result<ExitCode> {
     helper::adopt_orphans()?;
     let wanted = |case: &&Case| {
         filters
             .iter()
-            .all(|filter| case.name.contains(filter.as_str()))
+            .all(|filter| case.name().contains(filter.as_str()))
     };
     let chosen: Vec<&Case> = tests.filter(wanted).collect();
     if chosen.is_empty() {
-        bail!("no test's name contains {filters:?}; `guest-tests list` prints the names");
+        bail!("no test has a name that contains {filters:?}; `guest-tests list` prints the names");
     }
     let (mut passed, mut failed, mut skipped) = (0, 0, 0);
     for case in chosen {
-        print!("test {} ... ", case.name);
+        print!("test {} ... ", case.name());
         std::io::stdout().flush()?;
         match run_one(case)? {
             Verdict::Passed => {
@@ -56,12 +57,13 @@ pub fn run(tests: impl Iterator<Item = &'static Case>, filters: &[String]) -> Re
     })
 }
 
+/// Runs a test in its process, ends the processes that it left running, and unloads the modules that it left loaded.
 fn run_one(case: &Case) -> Result<Verdict> {
-    // Files rather than pipes: a helper that outlives the test must not keep the runner waiting.
+    // These are files, not pipes: the runner must not wait for a helper process that outlives the test.
     let mut reason = tempfile::tempfile().context("cannot make a file for the test's output")?;
     let mut complaint = tempfile::tempfile()?;
     let mut process = Command::new(std::env::current_exe()?)
-        .args(["case", case.name])
+        .args(["case", case.name()])
         .stdin(Stdio::null())
         .stdout(reason.try_clone()?)
         .stderr(complaint.try_clone()?)
@@ -74,7 +76,7 @@ fn run_one(case: &Case) -> Result<Verdict> {
         left_loaded = true;
         module
             .unload()
-            .context("the test left a module loaded and it does not unload")?;
+            .context("the test left a module loaded, which cannot be unloaded")?;
     }
 
     let text = |file: &mut std::fs::File| -> Result<String> {
@@ -85,7 +87,7 @@ fn run_one(case: &Case) -> Result<Verdict> {
     };
     let verdict = match status {
         None => Verdict::Failed(format!(
-            "not done after {} s, killed\n{}",
+            "killed after its time limit of {} s\n{}",
             case.limit.as_secs(),
             text(&mut complaint)?
         )),

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Settings of the kernel that a test changes.
+//! Kernel settings that a test changes.
 
 use anyhow::{Context, Result};
 
-/// A value in a file of the kernel's, put back when this goes.
+/// A kernel setting in a file. Dropping this restores the old value.
 pub struct Setting {
     path: &'static str,
     before: String,
 }
 
 impl Setting {
-    /// Writes `value` to `path`.
+    /// Sets the setting in the file `path` to `value`.
     pub fn set(path: &'static str, value: &str) -> Result<Self> {
         let before =
             std::fs::read_to_string(path).with_context(|| format!("cannot read {path}"))?;
@@ -24,7 +24,7 @@ impl Drop for Setting {
     fn drop(&mut self) {
         if let Err(error) = std::fs::write(self.path, self.before.trim()) {
             eprintln!(
-                "cannot put {} back to {}: {error}",
+                "cannot restore {} to {}: {error}",
                 self.path,
                 self.before.trim()
             );

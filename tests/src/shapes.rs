@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What helper processes become: each shape is a memory layout or a family of processes that the oracle
-//! and the module then look at. A worker stops itself when it is ready, so that nothing moves.
+//! The shapes that helper processes can take: memory layouts and families of processes that modules and oracles examine.
+//!
+//! A helper process that takes a shape is a worker. It stops itself when it is ready, so that nothing of it changes.
 
 mod anonymous;
-pub mod area;
 mod churn;
 mod family;
 mod file;
 mod huge;
-mod layout_asker;
 mod merged;
 mod swapped;
+mod vm_layout_asker;
 
 pub use anonymous::secret_memory;
 pub use file::{contents as file_contents, io_uring};
@@ -22,7 +22,7 @@ use nix::unistd::Pid;
 use std::ffi::CString;
 use std::process::ExitCode;
 
-/// A shape's name and what sets it up.
+/// Name of a shape, and the function that sets it up from the argument of the shape.
 type Shape = (&'static str, fn(&str) -> Result<()>);
 
 const SHAPES: &[Shape] = &[
@@ -56,13 +56,13 @@ const SHAPES: &[Shape] = &[
     ("churn", churn::churn),
     ("storm", churn::storm),
     ("asker", churn::asker),
-    ("layout-asker", layout_asker::asker),
+    ("vm-layout-asker", vm_layout_asker::asker),
 ];
 
-/// Renames this process to `comm`, takes the shape, and stops until it is killed.
+/// Renames this process to `comm`, takes the shape `shape`, and stops until it is killed.
 pub fn become_shape(comm: &str, shape: &str, argument: Option<&str>) -> Result<ExitCode> {
     let Some((_, set_up)) = SHAPES.iter().find(|(name, _)| *name == shape) else {
-        bail!("no shape is named '{shape}'");
+        bail!("no shape has the name '{shape}'");
     };
     rename(comm.as_bytes())?;
     nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
@@ -70,16 +70,16 @@ pub fn become_shape(comm: &str, shape: &str, argument: Option<&str>) -> Result<E
     hold()
 }
 
-/// Sets this thread's `comm`.
+/// Sets the `comm` of this thread.
 pub fn rename(comm: &[u8]) -> Result<()> {
     nix::sys::prctl::set_name(&CString::new(comm)?).context("cannot change the process name")
 }
 
-/// Stops this process, again and again if it is continued.
+/// Stops this process for good: each time that it is continued, it stops again.
 pub fn hold() -> ! {
     loop {
-        // By process id: in a child that shares its parent's memory, what libc remembers about the
-        // thread is the parent's.
+        // The signal goes to a process id: in a child that shares the memory of its parent, libc would use the thread id
+        // of the parent.
         let _ = kill(Pid::this(), Signal::SIGSTOP);
     }
 }

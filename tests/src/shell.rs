@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Shell scripts, as users run them.
+//! Shells and the scripts that they run.
 
 use anyhow::{ensure, Context, Result};
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-/// What bash prints when it runs `script`, which must succeed.
+/// Runs `script`, which must succeed, and returns what it prints.
 pub fn bash(script: &str) -> Result<String> {
     let output = Command::new("bash")
         .args(["-c", script])
@@ -15,7 +15,7 @@ pub fn bash(script: &str) -> Result<String> {
         .context("cannot run bash")?;
     ensure!(
         output.status.success(),
-        "bash ended with {} running\n{script}\n{}{}",
+        "bash ended with {} when it ran\n{script}\n{}{}",
         output.status,
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr)
@@ -23,7 +23,7 @@ pub fn bash(script: &str) -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// A shell that takes one line at a time.
+/// A shell that runs one line at a time.
 pub struct Session {
     process: Child,
     input: ChildStdin,
@@ -31,15 +31,20 @@ pub struct Session {
 }
 
 impl Session {
-    /// Starts bash.
+    /// Starts a shell without a terminal.
     pub fn start() -> Result<Self> {
         let mut process = Command::new("bash")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .context("cannot run bash")?;
-        let input = process.stdin.take().context("bash has no input")?;
-        let output = BufReader::new(process.stdout.take().context("bash has no output")?);
+        let input = process.stdin.take().context("bash has no standard input")?;
+        let output = BufReader::new(
+            process
+                .stdout
+                .take()
+                .context("bash has no standard output")?,
+        );
         Ok(Self {
             process,
             input,
@@ -47,7 +52,7 @@ impl Session {
         })
     }
 
-    /// What the shell prints when it runs `line`.
+    /// Runs `line` and returns what it prints.
     pub fn run(&mut self, line: &str) -> Result<String> {
         const END: &str = "--end of this command--\n";
         write!(self.input, "{line}\necho '{}'\n", END.trim_end())?;
@@ -55,14 +60,14 @@ impl Session {
         while !text.ends_with(END) {
             ensure!(
                 self.output.read_line(&mut text)? > 0,
-                "bash ended after: {line}\n{text}"
+                "bash ended while it ran: {line}\n{text}"
             );
         }
         text.truncate(text.len() - END.len());
         Ok(text)
     }
 
-    /// Ends the shell.
+    /// Ends the shell, which must succeed.
     pub fn end(mut self) -> Result<()> {
         drop(self.input);
         let status = self.process.wait()?;

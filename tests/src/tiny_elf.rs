@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Programs of a few bytes, 64-bit and 32-bit, which need no toolchain: they read their data pages once
-//! and stop themselves. Thousands of them fit into a small machine.
+//! Tiny 64-bit and 32-bit programs that are made without a compiler: they read their data pages once and stop themselves.
+//! Thousands of their processes fit into a small machine.
+//!
+//! C header: `include/uapi/linux/elf.h`.
 
 use anyhow::{Context, Result};
 use std::fs::OpenOptions;
@@ -9,7 +11,9 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+/// Size of a page in bytes.
 const PAGE: u32 = 4096;
+/// Address at which a program is loaded.
 const BASE: u32 = 0x0804_8000;
 const PT_LOAD: u32 = 1;
 const PT_GNU_STACK: u32 = 0x6474_e551;
@@ -20,13 +24,13 @@ const PF_R: u32 = 4;
 /// Width of a program's addresses.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Class {
-    /// x86-32.
+    /// Program for 32-bit x86.
     Elf32,
-    /// x86-64.
+    /// Program for 64-bit x86.
     Elf64,
 }
 
-/// Writes an executable file whose read-only data pages are filled with the given bytes.
+/// Writes an executable file with one read-only data page for each byte of `data`, filled with that byte.
 pub fn write(path: &Path, class: Class, data: &[u8]) -> Result<()> {
     OpenOptions::new()
         .write(true)
@@ -37,6 +41,7 @@ pub fn write(path: &Path, class: Class, data: &[u8]) -> Result<()> {
         .with_context(|| format!("cannot write the program {}", path.display()))
 }
 
+/// Returns the contents of the executable file.
 fn program(class: Class, data: &[u8]) -> Vec<u8> {
     let code_at = 0x100;
     let mut file = headers(class, BASE + code_at, data.len() as u32);
@@ -49,7 +54,7 @@ fn program(class: Class, data: &[u8]) -> Vec<u8> {
     file
 }
 
-/// The ELF header and one program header each for code and data. C header: `include/uapi/linux/elf.h`.
+/// Returns the ELF header and the program headers of the stack, the code and the data.
 fn headers(class: Class, entry: u32, data_pages: u32) -> Vec<u8> {
     let wide = class == Class::Elf64;
     let mut file = vec![0x7f, b'E', b'L', b'F', if wide { 2 } else { 1 }, 1, 1];
@@ -105,7 +110,7 @@ fn headers(class: Class, entry: u32, data_pages: u32) -> Vec<u8> {
     file
 }
 
-/// Reads a byte of each data page, then sends itself SIGSTOP for ever.
+/// Returns code that reads a byte of each data page and then sends itself SIGSTOP in an endless loop.
 fn code(class: Class, data_pages: u32) -> Vec<u8> {
     let mut code = Vec::new();
     if data_pages > 0 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Programs that are stopped by `execve(2)` itself, before their first instruction.
+//! Processes that execve(2) stops before the first instruction of the program.
 
 use anyhow::{ensure, Context, Result};
 use nix::errno::Errno;
@@ -10,19 +10,19 @@ use nix::unistd::Pid;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-/// Such a program; killed when this goes.
+/// A process that is stopped before its first instruction. Dropping this kills it.
 pub struct Traced(Pid);
 
 impl Traced {
-    /// Starts it and waits until it has stopped.
+    /// Starts the program and waits until execve(2) has stopped it.
     pub fn start(command: &mut Command) -> Result<Self> {
         let trace_me = || {
             let null = std::ptr::null_mut::<libc::c_void>();
-            // SAFETY: PTRACE_TRACEME takes no more arguments; it makes execve(2) stop.
+            // SAFETY: By the contract of ptrace(2), PTRACE_TRACEME ignores its other arguments.
             let status = unsafe { libc::ptrace(libc::PTRACE_TRACEME, 0, null, null) };
             Errno::result(status).map(drop).map_err(Into::into)
         };
-        // SAFETY: a system call may be made between fork and exec.
+        // SAFETY: By the contract of `pre_exec`, async-signal-safe calls are permitted; this is a single system call.
         let child = unsafe { command.pre_exec(trace_me) }
             .spawn()
             .context("cannot start a traced program")?;
@@ -35,7 +35,7 @@ impl Traced {
         Ok(traced)
     }
 
-    /// Its process id.
+    /// Returns the process id.
     pub fn pid(&self) -> i32 {
         self.0.as_raw()
     }

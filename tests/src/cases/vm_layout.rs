@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The tests of `vm_layout`, one file a group.
+//! The tests of `vm_layout`.
 
 mod agreement;
 mod faults;
@@ -10,15 +10,11 @@ mod unrest;
 
 use crate::case::Case;
 
-/// All of them.
-pub fn cases() -> impl Iterator<Item = &'static Case> {
-    [
-        agreement::CASES,
-        load::CASES,
-        input::CASES,
-        unrest::CASES,
-        faults::CASES,
-    ]
-    .into_iter()
-    .flatten()
-}
+/// The groups of tests in the order in which they run.
+pub const GROUPS: &[&[Case]] = &[
+    agreement::CASES,
+    load::CASES,
+    input::CASES,
+    unrest::CASES,
+    faults::CASES,
+];

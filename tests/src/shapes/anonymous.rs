@@ -2,41 +2,39 @@
 
 //! Anonymous memory in all its protections and states.
 
-use super::area::{Area, PAGE, RO, RW};
 use anyhow::{Context, Result};
+use guest::mapping::{Area, PAGE, RO, RW};
 use nix::sys::mman::{MapFlags, MmapAdvise, ProtFlags};
 use std::fs::File;
 use std::os::fd::FromRawFd;
 
-/// Pages of an area that reserves a terabyte.
+/// Number of pages of a terabyte.
 pub const TERABYTE: usize = (1 << 40) / PAGE;
-/// `MADV_GUARD_INSTALL`. C header: `include/uapi/asm-generic/mman-common.h`.
-const MADV_GUARD_INSTALL: libc::c_int = 102;
 
-/// Read-only pages with the contents of the seeds in `argument`, such as `1 1 2 3`.
+/// Makes read-only pages, one for each seed in `argument`, such as `1 1 2 3`; equal seeds give equal contents.
 pub fn patterns(argument: &str) -> Result<()> {
     let seeds: Vec<u64> = argument
         .split(' ')
         .map(str::parse)
         .collect::<Result<_, _>>()
-        .context("seeds are numbers")?;
+        .context("the seeds of the shape patterns must be numbers")?;
     let area = Area::small_pages(seeds.len())?;
     area.fill_all(|index| seeds[index]);
     area.protect(RO)
 }
 
-/// Pages that were read and never written: all of them are the zero page.
+/// Makes read-only pages that were read and never written, so that all of them map the zero page.
 pub fn zero_pages(_: &str) -> Result<()> {
     let area = Area::small_pages(24)?;
     area.part(0..16).touch();
     area.protect(RO)?;
-    // Written with zeros: another physical page of the same contents.
+    // A page that was written with zeros is another frame with the same contents.
     let written = Area::small_pages(1)?;
     written.fill_zero();
     written.protect(RO)
 }
 
-/// The same contents under every protection; only `r--` and `r-x` are read-only memory.
+/// Makes pages with the same contents under every protection; only those under `r--` and `r-x` are read-only.
 pub fn protections(_: &str) -> Result<()> {
     let protections = [
         RO,
@@ -54,7 +52,7 @@ pub fn protections(_: &str) -> Result<()> {
     Ok(())
 }
 
-/// A mapping that is full of holes, unpopulated pages, guard pages and changes of protection.
+/// Makes mappings with holes, pages that are not populated, guard pages, and changes of protection.
 pub fn holes(_: &str) -> Result<()> {
     let area = Area::small_pages(240)?;
     for index in (0..area.pages()).step_by(2) {
@@ -68,17 +66,17 @@ pub fn holes(_: &str) -> Result<()> {
     }
     let guarded = Area::small_pages(16)?;
     guarded.fill_all(|index| index as u64 / 4);
-    // Kernels without guard pages refuse; then the area is just populated.
-    let _ = guarded.part(3..6).advise_number(MADV_GUARD_INSTALL);
+    // On a kernel that does not have guard pages, this fails and the pages stay populated.
+    let _ = guarded.part(3..6).install_guards();
     guarded.protect(RO)
 }
 
-/// Reserves as many terabytes as `argument` says, of which a few pages are populated.
+/// Reserves `argument` terabytes and populates a few of their pages.
 pub fn sparse(argument: &str) -> Result<()> {
     let flags = MapFlags::MAP_PRIVATE | MapFlags::MAP_NORESERVE;
     for _ in 0..argument
         .parse()
-        .context("sparse takes a number of terabytes")?
+        .context("the shape sparse takes a number of terabytes")?
     {
         let area = Area::anonymous_with(TERABYTE, RW, flags)?;
         area.advise_no_huge_pages()?;
@@ -92,14 +90,14 @@ pub fn sparse(argument: &str) -> Result<()> {
     Ok(())
 }
 
-/// Shared anonymous memory, which the kernel keeps in an unnamed file.
+/// Makes shared anonymous memory, which the kernel keeps in an unnamed file.
 pub fn shared(_: &str) -> Result<()> {
     let area = Area::anonymous_with(8, RW, MapFlags::MAP_SHARED)?;
     area.part(0..6).fill_all(|index| index as u64 / 2);
     area.protect(RO)
 }
 
-/// Memory that the kernel was given advice about, or was told to keep, before it became read-only.
+/// Makes read-only memory about which the kernel got advice, and read-only memory that is locked.
 pub fn advised(_: &str) -> Result<()> {
     let advices = [
         MmapAdvise::MADV_FREE,
@@ -120,7 +118,7 @@ pub fn advised(_: &str) -> Result<()> {
     locked.protect(RO)
 }
 
-/// Memory that even the kernel cannot read.
+/// Makes memory of memfd_secret(2), which the kernel itself cannot read, and ordinary read-only pages.
 pub fn secret(_: &str) -> Result<()> {
     let file = secret_memory().context("memfd_secret failed")?;
     file.set_len(4 * PAGE as u64)?;
@@ -130,19 +128,21 @@ pub fn secret(_: &str) -> Result<()> {
     patterns("0 0 1")
 }
 
-/// A file of `memfd_secret`.
+/// Opens a new file with memfd_secret(2).
 pub fn secret_memory() -> std::io::Result<File> {
-    // SAFETY: memfd_secret(2) takes flags only.
+    // SAFETY: A system call that takes no pointers.
     match unsafe { libc::syscall(libc::SYS_memfd_secret, 0) } {
         -1 => Err(std::io::Error::last_os_error()),
-        // SAFETY: a descriptor that was just opened and is nobody else's.
+        // SAFETY: By the contract of memfd_secret(2), the descriptor was just opened, so nothing else owns it.
         descriptor => Ok(unsafe { File::from_raw_fd(descriptor as libc::c_int) }),
     }
 }
 
-/// As many areas as `argument` says, of two pages each, alternately read-only and writable.
+/// Makes `argument` VMAs of two pages each, alternately read-only and writable.
 pub fn many_areas(argument: &str) -> Result<()> {
-    let areas = argument.parse().context("many-areas takes a number")?;
+    let areas = argument
+        .parse()
+        .context("the shape many-areas takes a number of areas")?;
     let area = Area::small_pages(2 * areas)?;
     area.fill_all(|index| index as u64 % 100);
     for index in (0..areas).step_by(2) {

@@ -1,102 +1,54 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Processes that never hold still, for what must survive that.
+//! Processes that run during a test: they change all the time, or give commands all the time.
 
-use super::area::{has_transparent_huge_pages, Area, HUGE, PAGE, RO, RW};
 use crate::case::check_text;
+use crate::command_file;
 use crate::helper::worker_command;
-use crate::proc_file;
-use crate::report::{self, Line};
-use anyhow::{bail, ensure, Context, Result};
+use crate::memory_info;
+use anyhow::{ensure, Context, Result};
+use fastrand::Rng;
+use guest::child::errno_of;
+use guest::listing::{self, Line};
 use nix::errno::Errno;
-use nix::sys::mman::{MmapAdvise, ProtFlags};
-use nix::sys::signal::{kill, Signal};
-use nix::sys::wait::{waitpid, WaitStatus};
-use nix::unistd::{fork, ForkResult};
-use std::fs::OpenOptions;
 use std::io::Read;
 use std::time::{Duration, Instant};
 
-/// For as many seconds as `argument` says: forks children that remap their memory, rename themselves,
-/// exec, exit or are killed; then ends with success.
+/// Errors of calls on a module's file while the module is unloaded. `ENODEV` is for a command in progress.
+pub(super) const MODULE_IS_GONE: [Errno; 3] = [Errno::ENOENT, Errno::EIO, Errno::ENODEV];
+
+/// Forks children that remap their memory, rename themselves, execute a program, exit or are killed. Exits with success
+/// after `argument` seconds.
 pub fn churn(argument: &str) -> Result<()> {
     let end = deadline(argument)?;
-    let mut round = 0;
+    let seed = Rng::new().get_seed();
+    let mut rng = Rng::with_seed(seed);
     while Instant::now() < end {
-        round += 1;
-        // SAFETY: this process has one thread, so the child may do what it could do.
-        match unsafe { fork() }.context("cannot fork")? {
-            ForkResult::Child => {
-                remap(round)?;
-                match round % 3 {
-                    0 => std::process::exit(0),
-                    1 => {
-                        use std::os::unix::process::CommandExt;
-                        let error = worker_command("churned", "churn", Some("0"))?.exec();
-                        bail!("cannot exec: {error}");
-                    }
-                    _ => loop {
-                        std::thread::park();
-                    },
-                }
-            }
-            ForkResult::Parent { child } => {
-                if round % 3 == 2 {
-                    std::thread::sleep(Duration::from_millis(round % 7));
-                    kill(child, Signal::SIGKILL)?;
-                }
-                match waitpid(child, None)? {
-                    WaitStatus::Exited(_, 0) | WaitStatus::Signaled(_, Signal::SIGKILL, _) => {}
-                    status => bail!("a child failed: {status:?}"),
-                }
-            }
-        }
+        let mut program = worker_command("churned", "churn", Some("0"))?;
+        guest::churn::round(&mut rng, &mut program).with_context(|| format!("with seed {seed}"))?;
     }
     std::process::exit(0)
 }
 
-fn remap(round: u64) -> Result<()> {
-    let small = Area::small_pages(64)?;
-    small.fill_all(|index| index as u64 % (round % 5 + 1));
-    let huge = Area::huge_aligned(1)?;
-    if has_transparent_huge_pages() {
-        huge.advise(MmapAdvise::MADV_HUGEPAGE)?;
-    }
-    huge.fill(0, round);
-    for step in 0..8 {
-        small.protect(if step % 2 == 0 { RO } else { RW })?;
-        huge.part(step * 8..HUGE / PAGE / 2).protect(RO)?;
-        super::rename(format!("churn-{}", (round + step as u64) % 4).as_bytes())?;
-        small
-            .part(step * 4..step * 4 + 2)
-            .advise(MmapAdvise::MADV_DONTNEED)?;
-        Area::anonymous(16, ProtFlags::PROT_READ)?.touch();
-    }
-    small.unmap()?;
-    huge.part(0..17).unmap()
-}
-
-/// For as many seconds as `argument` says: gives every command, and requires an answer that fits it.
+/// Gives every command of `memory_info` and requires an answer that fits. Exits with success after `argument` seconds.
 pub fn storm(argument: &str) -> Result<()> {
     let end = deadline(argument)?;
     while Instant::now() < end {
-        proc_file::reset()?;
-        for line in proc_file::all()? {
+        memory_info::reset()?;
+        for line in memory_info::all()? {
             line.check()?;
         }
-        let answer = proc_file::filter("churn-1")?;
+        let answer = memory_info::filter("churn-1")?;
         ensure!(
-            answer == proc_file::NO_PROCESS.as_bytes() || answer.starts_with(b"churn-1, total: "),
+            answer == memory_info::NO_PROCESS.as_bytes() || answer.starts_with(b"churn-1, total: "),
             "FILTER|churn-1 was answered \"{}\"",
             answer.escape_ascii()
         );
-        let answer = proc_file::answer("DEL|churn-2\n")?;
+        let answer = memory_info::answer("DEL|churn-2\n")?;
         ensure!(
-            [
-                proc_file::NO_PROCESS.as_bytes(),
-                proc_file::SUCCESS.as_bytes()
-            ]
-            .contains(&&answer[..]),
+            [memory_info::NO_PROCESS, memory_info::SUCCESS]
+                .iter()
+                .any(|expected| answer == expected.as_bytes()),
             "DEL|churn-2 was answered \"{}\"",
             answer.escape_ascii()
         );
@@ -104,50 +56,44 @@ pub fn storm(argument: &str) -> Result<()> {
     std::process::exit(0)
 }
 
-/// For as many seconds as `argument` says: commands while the module comes and goes. What is answered is
-/// whole; else the file is missing or dead.
+/// Gives commands to `memory_info` while the module is loaded and unloaded. Requires complete answers, or errors that
+/// mean that the module is not loaded. Exits with success after `argument` seconds.
 pub fn asker(argument: &str) -> Result<()> {
     let end = deadline(argument)?;
-    // The last is for a command that was under way.
-    let gone = [Errno::ENOENT, Errno::EIO, Errno::ENODEV];
     let mut answers = 0;
     while Instant::now() < end {
-        let file = match OpenOptions::new()
-            .read(true)
-            .write(true)
-            .open(proc_file::PATH)
-        {
+        let file = match memory_info::FILE.try_open() {
             Ok(file) => file,
-            Err(error) => {
-                let errno = Errno::from_raw(error.raw_os_error().unwrap_or(0));
-                ensure!(gone.contains(&errno), "opening failed: {error}");
+            Err(errno) => {
+                ensure!(MODULE_IS_GONE.contains(&errno), "opening failed: {errno}");
                 continue;
             }
         };
         for command in ["RESET\n", "ALL\n"] {
             let mut text = Vec::new();
-            let read = proc_file::write(&file, command.as_bytes()).and_then(|_| {
-                (&file)
-                    .read_to_end(&mut text)
-                    .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(0)))
-            });
+            let read = command_file::write(&file, command.as_bytes())
+                .and_then(|_| (&file).read_to_end(&mut text).map_err(errno_of));
             match read {
                 Ok(_) if command == "RESET\n" => {
-                    check_text("the answer to RESET", text, proc_file::SUCCESS)?;
+                    check_text("the answer to RESET", text, memory_info::SUCCESS)?;
                 }
-                Ok(_) => report::parse(&text)?.iter().try_for_each(Line::check)?,
-                Err(errno) => ensure!(gone.contains(&errno), "{command:?} failed: {errno}"),
+                Ok(_) => listing::parse(&text)?.iter().try_for_each(Line::check)?,
+                Err(errno) => ensure!(
+                    MODULE_IS_GONE.contains(&errno),
+                    "{command:?} failed: {errno}"
+                ),
             }
             answers += u32::from(read.is_ok());
         }
     }
-    ensure!(answers > 0, "not one command was answered");
+    ensure!(answers > 0, "no command was answered");
     std::process::exit(0)
 }
 
+/// Returns the moment in `argument` seconds.
 pub(super) fn deadline(argument: &str) -> Result<Instant> {
     let seconds = argument
         .parse()
-        .context("churn takes a number of seconds")?;
+        .context("this shape takes a number of seconds")?;
     Ok(Instant::now() + Duration::from_secs(seconds))
 }

@@ -1,50 +1,54 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Processes that share memory by descent: forks, threads, and children in one address space.
+//! Processes that share memory with their relatives: forks, threads, and children in the same address space.
 
-use super::area::{Area, RO, RW};
 use super::{anonymous, hold};
 use anyhow::{bail, ensure, Context, Result};
+use guest::child;
+use guest::mapping::{Area, RO, RW};
 use nix::errno::Errno;
 use nix::sched::{unshare, CloneFlags};
 use nix::sys::mman::MapFlags;
 use nix::sys::signal::{kill, Signal};
-use nix::sys::wait::{waitpid, WaitPidFlag, WaitStatus};
-use nix::unistd::{fork, ForkResult, Pid};
+use nix::unistd::Pid;
+use std::convert::Infallible;
 use std::ffi::CString;
 use std::time::{Duration, Instant};
 
+/// Size in bytes of the stack of a thread or of a cloned child.
 const STACK: usize = 64 << 10;
 
-/// Forks `children` processes that each do `then` and stop.
-fn fork_held(children: usize, then: impl Fn(usize) -> Result<()>) -> Result<()> {
+/// Forks `children` processes that run `then` with their index and stop.
+fn fork_stopped(children: usize, then: impl Fn(usize) -> Result<()>) -> Result<()> {
     for index in 0..children {
-        // SAFETY: this process has one thread, so the child may do what it could do.
-        match unsafe { fork() }.context("cannot fork")? {
-            ForkResult::Child => {
-                nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
-                then(index)?;
-                hold();
-            }
-            ForkResult::Parent { child } => wait_stopped(child)?,
-        }
+        let child = fork_child(|| {
+            then(index)?;
+            hold()
+        })?;
+        child::wait_until_stopped(child)?;
     }
     Ok(())
 }
 
-fn wait_stopped(child: Pid) -> Result<()> {
-    match waitpid(child, Some(WaitPidFlag::WUNTRACED))? {
-        WaitStatus::Stopped(..) => Ok(()),
-        status => bail!("child {child} did not stop: {status:?}"),
-    }
+/// Forks a process that runs `then`, which returns only if it fails.
+fn fork_child(then: impl FnOnce() -> Result<Infallible>) -> Result<Pid> {
+    let child = child::start_with_status(|| {
+        let Err(error) = then();
+        eprintln!("guest-tests: {error:#}");
+        1
+    });
+    child.context("cannot fork")
 }
 
-/// `argument` children that did not exec; one of them changed a page.
+/// Forks `argument` children that do not execute a program; one of them changes a page.
 pub fn forks(argument: &str) -> Result<()> {
     anonymous::patterns("1 2 3 4 4")?;
     let own = Area::small_pages(4)?;
     own.fill_all(|index| 10 + index as u64);
-    fork_held(argument.parse().context("forks takes a number")?, |index| {
+    let children = argument
+        .parse()
+        .context("the shape forks takes a number of children")?;
+    fork_stopped(children, |index| {
         if index == 0 {
             own.fill(2, 10);
         }
@@ -52,33 +56,30 @@ pub fn forks(argument: &str) -> Result<()> {
     })
 }
 
-/// A child that is process 1 of a pid namespace of its own.
+/// Starts a child that is process 1 of a new pid namespace.
 pub fn namespace(_: &str) -> Result<()> {
     unshare(CloneFlags::CLONE_NEWPID).context("cannot make a pid namespace")?;
-    // SAFETY: this process has one thread, so the child may do what it could do.
-    match unsafe { fork() }.context("cannot fork")? {
-        ForkResult::Child => {
-            nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
-            loop {
-                nix::unistd::pause();
-            }
+    // The usual fork would compare the parent's pid, which is 0 in the new namespace.
+    let first = child::start_with_pid(Pid::from_raw(1), || {
+        nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
+        loop {
+            nix::unistd::pause();
         }
-        ForkResult::Parent { child } => {
-            // Process 1 of a namespace can be stopped only from outside.
-            kill(child, Signal::SIGSTOP)?;
-            wait_stopped(child)
-        }
-    }
+    })
+    .context("cannot start process 1 of a pid namespace")?;
+    // Process 1 of a namespace can be stopped only from outside of the namespace.
+    kill(first, Signal::SIGSTOP)?;
+    child::wait_until_stopped(first)
 }
 
-/// Memory that is writable, and write-protected only by copy-on-write.
+/// Makes writable memory that is write-protected only by copy-on-write.
 pub fn copy_on_write(_: &str) -> Result<()> {
     let area = Area::small_pages(32)?;
     area.fill_all(|index| index as u64 / 2);
-    fork_held(2, |_| Ok(()))
+    fork_stopped(2, |_| Ok(()))
 }
 
-/// A process with several threads.
+/// Starts three threads.
 pub fn threads(_: &str) -> Result<()> {
     anonymous::patterns("1 1 2 2 3")?;
     let ready = std::sync::Arc::new(std::sync::Barrier::new(4));
@@ -97,7 +98,7 @@ pub fn threads(_: &str) -> Result<()> {
     Ok(())
 }
 
-/// A process whose leader exited while another thread lives on.
+/// Ends the leader of this thread group while another thread continues.
 pub fn leader_exited(_: &str) -> Result<()> {
     anonymous::patterns("1 1 2 2 3")?;
     std::thread::Builder::new()
@@ -109,26 +110,27 @@ pub fn leader_exited(_: &str) -> Result<()> {
             }
             hold();
         })?;
-    // SAFETY: ends this thread only; what it owns stays.
+    // SAFETY: A system call that takes no pointers. It ends this thread and frees nothing that another thread uses.
     unsafe { libc::syscall(libc::SYS_exit, 0) };
-    unreachable!("a thread that exited goes on")
+    unreachable!("exit(2) does not return")
 }
 
-/// Starts a child in this address space that does `then`, which must not allocate, and stops.
-fn clone_held(flags: libc::c_int, then: impl Fn() + 'static) -> Result<Pid> {
+/// Starts a child in this address space that runs `then`, which must not allocate, and stops.
+fn clone_stopped(flags: libc::c_int, then: impl Fn() + 'static) -> Result<Pid> {
     type Then = &'static dyn Fn();
 
     extern "C" fn run(then: *mut libc::c_void) -> libc::c_int {
-        // SAFETY: the pointer is to a `Then` that was leaked for this call.
+        // SAFETY: By the call of clone(2) below, the pointer is to a `Then` that was leaked.
         let then = unsafe { *then.cast::<Then>() };
         then();
         hold()
     }
 
-    // Leaked both: the child lives on them until it is killed, the parent goes on at once.
+    // Both are leaked: the child uses them until it is killed, and the parent does not wait for that.
     let stack = Box::leak(vec![0u8; STACK].into_boxed_slice()).as_mut_ptr_range();
     let then: &'static mut Then = Box::leak(Box::new(Box::leak(Box::new(then))));
-    // SAFETY: the child has a stack of its own, and does nothing but system calls until it stops.
+    // SAFETY: By the allocation above, the child has a stack of its own. By the requirement of this function, it makes
+    // nothing but system calls until it stops.
     let child = unsafe {
         libc::clone(
             run,
@@ -140,39 +142,33 @@ fn clone_held(flags: libc::c_int, then: impl Fn() + 'static) -> Result<Pid> {
     Ok(Pid::from_raw(Errno::result(child).context("cannot clone")?))
 }
 
-/// Two processes more in this address space, one of them under the name `argument`.
+/// Starts two processes in this address space, one of them with the name `argument`.
 pub fn clone_vm(argument: &str) -> Result<()> {
     anonymous::patterns("1 1 2 2 3")?;
     let other_name = CString::new(argument)?;
     let children = [
-        clone_held(0, || ())?,
-        clone_held(0, move || {
+        clone_stopped(0, || ())?,
+        clone_stopped(0, move || {
             let _ = nix::sys::prctl::set_name(&other_name);
         })?,
     ];
-    children.into_iter().try_for_each(wait_stopped)
+    children.into_iter().try_for_each(child::wait_until_stopped)
 }
 
-/// A process that waits for its vfork child; both are of the same name as their own parent.
+/// Starts a child that waits for its vfork child. All three processes have the same name.
 pub fn vfork(_: &str) -> Result<()> {
     anonymous::patterns("1 1 2 2 3")?;
     let ready = Area::anonymous_with(1, RW, MapFlags::MAP_SHARED)?;
-    // SAFETY: this process has one thread, so the child may do what it could do.
-    match unsafe { fork() }.context("cannot fork")? {
-        ForkResult::Child => {
-            nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
-            clone_held(libc::CLONE_VFORK, move || ready.fill(0, 1))?;
-            bail!("the vfork child ended");
-        }
-        ForkResult::Parent { .. } => {
-            let deadline = Instant::now() + Duration::from_secs(10);
-            while ready.is_zero() {
-                ensure!(Instant::now() < deadline, "the vfork child did not start");
-                std::thread::sleep(Duration::from_millis(1));
-            }
-            // It stops right after it said that it is ready.
-            std::thread::sleep(Duration::from_millis(50));
-            Ok(())
-        }
+    fork_child(|| {
+        clone_stopped(libc::CLONE_VFORK, move || ready.fill(0, 1))?;
+        bail!("the vfork child ended")
+    })?;
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while ready.is_zero() {
+        ensure!(Instant::now() < deadline, "the vfork child did not start");
+        std::thread::sleep(Duration::from_millis(1));
     }
+    // The child stops right after it wrote that it is ready.
+    std::thread::sleep(Duration::from_millis(50));
+    Ok(())
 }

@@ -2,14 +2,15 @@
 
 //! Mappings of files and devices.
 
-use super::area::{Area, PAGE, RO, RW};
 use anyhow::{Context, Result};
+use guest::mapping::{Area, PAGE, RO, RW};
+use linux_raw_sys::io_uring::{io_uring_params, io_uring_sqe, IORING_OFF_SQES};
 use nix::sys::mman::MapFlags;
 use std::fs::{File, OpenOptions};
 use std::os::fd::FromRawFd;
 
-/// Shared, private and privately changed read-only mappings of the file named `argument`, beyond its end
-/// too. The file holds [`contents`].
+/// Maps the file `argument`, which must contain [`contents`], read-only: shared, private, and private with changed pages.
+/// The private mapping extends past the end of the file.
 pub fn mappings(argument: &str) -> Result<()> {
     let file = OpenOptions::new()
         .read(true)
@@ -30,7 +31,7 @@ pub fn mappings(argument: &str) -> Result<()> {
     Ok(())
 }
 
-/// What [`mappings`] expects in the file: pages that are partly alike.
+/// Returns the contents that [`mappings`] expects in the file: pages of which some are identical.
 pub fn contents() -> Vec<u8> {
     [1, 2, 1, 3, 1, 2]
         .iter()
@@ -38,7 +39,7 @@ pub fn contents() -> Vec<u8> {
         .collect()
 }
 
-/// The firmware's memory through `/dev/mem`, twice: read-only, but no memory of the kernel's.
+/// Maps the memory of the firmware through `/dev/mem` twice, read-only. The kernel does not manage this memory.
 pub fn device(_: &str) -> Result<()> {
     let file = File::open("/dev/mem").context("cannot open /dev/mem")?;
     for _ in 0..2 {
@@ -47,32 +48,27 @@ pub fn device(_: &str) -> Result<()> {
     Ok(())
 }
 
-/// The submission queue of an io_uring, read-only: four pages of zeros that the kernel inserted one by
-/// one, so that the area is VM_MIXEDMAP without VM_IO.
+/// Maps the submission queue of an io_uring read-only: pages of zeros that the kernel inserted one by one, so that the
+/// VMA is `VM_MIXEDMAP` without `VM_IO`.
 pub fn inserted_pages(_: &str) -> Result<()> {
     let ring = io_uring().context("cannot make an io_uring")?;
-    let offset = IORING_OFF_SQES / PAGE;
+    let offset = IORING_OFF_SQES as usize / PAGE;
     Area::of_file(&ring, offset, QUEUE_PAGES, RO, MapFlags::MAP_SHARED)?.touch();
     Ok(())
 }
 
+/// Number of pages of the submission queue.
 const QUEUE_PAGES: usize = 4;
-/// C header, also of what follows: `include/uapi/linux/io_uring.h`.
-const IORING_OFF_SQES: usize = 0x1000_0000;
-/// Bytes of `struct io_uring_sqe`.
-const QUEUE_ENTRY: usize = 64;
-/// Bytes of `struct io_uring_params`.
-const PARAMETERS: usize = 120;
 
 /// Returns an io_uring whose submission queue has [`QUEUE_PAGES`] pages.
 pub fn io_uring() -> std::io::Result<File> {
-    let entries = QUEUE_PAGES * PAGE / QUEUE_ENTRY;
-    let mut parameters = [0_u64; PARAMETERS / size_of::<u64>()];
-    // SAFETY: io_uring_setup(2) reads and writes `struct io_uring_params`, which is as large as
-    // `parameters`; all zeros ask for nothing special.
-    match unsafe { libc::syscall(libc::SYS_io_uring_setup, entries, parameters.as_mut_ptr()) } {
+    let entries = QUEUE_PAGES * PAGE / size_of::<io_uring_sqe>();
+    // SAFETY: Zeros are valid values of these integers; they ask for an io_uring without special features.
+    let mut parameters: io_uring_params = unsafe { std::mem::zeroed() };
+    // SAFETY: io_uring_setup(2) reads and writes `parameters`, which live during the call.
+    match unsafe { libc::syscall(libc::SYS_io_uring_setup, entries, &raw mut parameters) } {
         -1 => Err(std::io::Error::last_os_error()),
-        // SAFETY: io_uring_setup(2) just opened this descriptor, and nobody else has it.
+        // SAFETY: By the contract of io_uring_setup(2), the descriptor was just opened, so nothing else owns it.
         descriptor => Ok(unsafe { File::from_raw_fd(descriptor as libc::c_int) }),
     }
 }

@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Huge pages that became read-only.
+//! Read-only huge pages.
 
-use super::area::{Area, HUGE, PAGE, RO, RW};
 use anyhow::{ensure, Context, Result};
+use guest::mapping::{Area, HUGE, PAGE, RO, RW};
+use linux_raw_sys::general::MADV_COLLAPSE;
+use nix::errno::Errno;
 use nix::sys::mman::{MapFlags, MmapAdvise};
 use procfs::process::Process;
 use std::fs::OpenOptions;
 
+/// Number of pages of a huge page.
 const PAGES: usize = HUGE / PAGE;
-/// `MADV_COLLAPSE`. C header: `include/uapi/asm-generic/mman-common.h`.
-const MADV_COLLAPSE: libc::c_int = 25;
 
-/// Bytes of huge pages, by their label in smaps, in the mapping where `area` begins.
+/// Returns the number of bytes that smaps counts under `label` in the VMA in which `area` begins.
 fn mapped_huge(area: &Area, label: &str) -> Result<u64> {
     let at = area.first_page() * PAGE as u64;
     let smaps = Process::myself()?.smaps()?;
@@ -24,12 +25,13 @@ fn mapped_huge(area: &Area, label: &str) -> Result<u64> {
         .unwrap_or(0))
 }
 
+/// Maps `huge` huge pages and fills them.
 fn filled(huge: usize) -> Result<Area> {
     let area = Area::huge_aligned(huge)?;
     area.advise(MmapAdvise::MADV_HUGEPAGE)?;
     area.fill_all(|index| index as u64 % 200);
     if mapped_huge(&area, "AnonHugePages")? < huge as u64 * HUGE as u64 {
-        area.advise_number(MADV_COLLAPSE)?;
+        collapse(&area)?;
     }
     let bytes = mapped_huge(&area, "AnonHugePages")?;
     ensure!(
@@ -39,19 +41,28 @@ fn filled(huge: usize) -> Result<Area> {
     Ok(area)
 }
 
-/// Two huge pages, read-only as a whole.
+/// Makes huge pages of the pages of `area` (`MADV_COLLAPSE`).
+fn collapse(area: &Area) -> Result<()> {
+    let advice = MADV_COLLAPSE as libc::c_int;
+    // SAFETY: By the invariants of `Area`, the pages are mapped and contain nothing else; their contents do not change.
+    let status = unsafe { libc::madvise(area.start().as_ptr(), area.pages() * PAGE, advice) };
+    Errno::result(status).context("cannot make huge pages with MADV_COLLAPSE")?;
+    Ok(())
+}
+
+/// Makes two huge pages, which are read-only as a whole.
 pub fn whole(_: &str) -> Result<()> {
     let area = filled(2)?;
     area.protect(RO)?;
     let bytes = mapped_huge(&area, "AnonHugePages")?;
     ensure!(
         bytes == 2 * HUGE as u64,
-        "making huge pages read-only left {bytes} bytes of them"
+        "after huge pages became read-only, only {bytes} bytes are mapped by huge pages"
     );
     Ok(())
 }
 
-/// Three huge pages of which parts became read-only, went away, or were given back.
+/// Makes three huge pages, of which parts become read-only, are unmapped, or are discarded.
 pub fn partial(_: &str) -> Result<()> {
     let area = filled(3)?;
     area.part(100..PAGES + 100).protect(RO)?;
@@ -61,7 +72,7 @@ pub fn partial(_: &str) -> Result<()> {
         .advise(MmapAdvise::MADV_DONTNEED)
 }
 
-/// Huge pages of the file named `argument`, which lies where the kernel uses them for files.
+/// Maps huge pages of the file `argument`, whose file system must use huge pages.
 pub fn file(argument: &str) -> Result<()> {
     let file = OpenOptions::new()
         .read(true)
@@ -78,7 +89,7 @@ pub fn file(argument: &str) -> Result<()> {
     Ok(())
 }
 
-/// The huge zero page.
+/// Maps the huge zero page.
 pub fn zero(_: &str) -> Result<()> {
     let area = Area::huge_aligned(2)?;
     area.advise(MmapAdvise::MADV_HUGEPAGE)?;
@@ -86,12 +97,12 @@ pub fn zero(_: &str) -> Result<()> {
     area.protect(RO)
 }
 
-/// Pages from the pool of reserved huge pages.
+/// Maps pages of the hugetlb pool.
 pub fn hugetlb(_: &str) -> Result<()> {
     let flags = MapFlags::MAP_PRIVATE | MapFlags::MAP_HUGETLB;
     let area = Area::anonymous_with(2 * PAGES, RW, flags)?;
     area.fill_all(|index| index as u64 % 200);
     area.protect(RO)?;
-    // Reserved, but never touched.
+    // These pages are reserved, but not present.
     Area::anonymous_with(PAGES, RW, flags)?.protect(RO)
 }

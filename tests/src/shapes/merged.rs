@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Pages that the kernel's same-page merging made one.
+//! Pages that the kernel's same-page merging (KSM) merged.
 
-use super::area::{Area, RO};
 use anyhow::{ensure, Context, Result};
+use guest::mapping::{Area, RO};
 use nix::sys::mman::MmapAdvise;
 use std::time::{Duration, Instant};
 
-/// Identical pages that were merged, then made read-only; needs ksmd running.
+/// Makes identical pages, waits until ksmd, which must run, has merged them, and makes them read-only.
 pub fn merged(_: &str) -> Result<()> {
     let area = Area::small_pages(64)?;
     area.fill_all(|index| 200 + index as u64 % 2);

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Pages that were swapped out.
+//! Pages that are swapped out.
 
-use super::area::{Area, RO};
 use anyhow::{ensure, Result};
+use guest::mapping::{Area, RO};
 use nix::sys::mman::MmapAdvise;
 use procfs::process::{PageInfo, Process};
 
-/// Read-only pages, half of them swapped out; needs swap space.
+/// Makes read-only pages, half of which are swapped out. Needs swap space.
 pub fn swapped(_: &str) -> Result<()> {
     let area = Area::small_pages(64)?;
     area.fill_all(|index| index as u64 % 4);

@@ -63,10 +63,10 @@ impl Client {
                 Err(Failure::NotLoaded)
             }
             (Err(failure), _) => Err(failure),
-            (Ok(()), None) => Err(Failure::UnexpectedMessage(
+            (Ok(_), None) => Err(Failure::UnexpectedMessage(
                 "the description of the family has no id".into(),
             )),
-            (Ok(()), Some(family)) => Ok(Self {
+            (Ok(_), Some(family)) => Ok(Self {
                 socket,
                 family,
                 changes,
@@ -79,6 +79,7 @@ impl Client {
         self.request(CMD_NOOP, NLM_F_REQUEST, Vec::new())?;
         self.socket
             .receive_reply(|_, _: Reply| Ok(ControlFlow::Break(())))
+            .map(drop)
     }
 
     /// Returns the entries of the keys in `wanted`, in their order. A key that does not exist is an error (`ENOENT`)
@@ -119,7 +120,7 @@ impl Client {
         let flags = NLM_F_REQUEST | NLM_F_DUMP;
         self.request(CMD_LIST, flags, flag.into_iter().collect())?;
         let (mut consistent, mut stopped) = (true, None);
-        self.socket.receive_reply(|flags, message: Reply| {
+        let end = self.socket.receive_reply(|flags, message: Reply| {
             consistent &= flags & NLM_F_DUMP_INTR == 0;
             let mut found = Vec::new();
             take_entries(&mut found, &message.payload.attributes)?;
@@ -128,6 +129,7 @@ impl Client {
             }
             Ok(ControlFlow::Continue(()))
         })?;
+        consistent &= end & NLM_F_DUMP_INTR == 0;
         stopped.map_or(Ok(consistent), Err)
     }
 
@@ -162,6 +164,7 @@ impl Client {
         self.request(command, NLM_F_REQUEST | NLM_F_ACK, attributes)?;
         self.socket
             .receive_reply(|_, _: Reply| Ok(ControlFlow::Continue(())))
+            .map(drop)
     }
 
     fn request(

@@ -1,31 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Requests at random: the store is what a map in the test is.
+//! Random requests, compared with a map in the test.
 
 use super::operations::errno;
-use crate::case::{check_eq, Case};
+use crate::case::{cases, check_eq};
+use crate::moddb::{entry, Client, Pairs, DEL, IF_ABSENT, IF_VALUE, KEY, OPTIONAL, SET, VALUE};
 use crate::module::MODDB;
-use crate::store::{entry, Pairs, Store, DEL, IF_ABSENT, IF_VALUE, KEY, OPTIONAL, SET, VALUE};
 use anyhow::{ensure, Context, Result};
 use fastrand::Rng;
 use nix::errno::Errno;
 
-pub const CASES: &[Case] = &[Case::slow(
-    "moddb::agrees_with_a_map",
-    300,
-    agrees_with_a_map,
-)];
+cases! {
+    random_requests_agree_with_a_map (300 s),
+}
 
-/// Random requests, each answered as a map would.
-fn agrees_with_a_map() -> Result<()> {
+fn random_requests_agree_with_a_map() -> Result<()> {
     let seed = Rng::new().get_seed();
     agrees(seed).with_context(|| format!("with seed {seed}"))
 }
 
 fn agrees(seed: u64) -> Result<()> {
     let mut rng = Rng::with_seed(seed);
-    let _module = MODDB.load_with("")?;
-    let mut store = Store::open()?;
+    let _module = MODDB.load()?;
+    let mut store = Client::open()?;
     let mut model = Pairs::new();
     for step in 0..4_000 {
         let mut request = Vec::new();
@@ -73,14 +70,14 @@ fn agrees(seed: u64) -> Result<()> {
         let command = if deletes { DEL } else { SET };
         let answer = errno(store.write(command, &request));
         match answer {
-            // Which of several is told is not said.
+            // If several entries are wrong, the module may report any of them.
             Err(errno) => ensure!(
                 errors.contains(&errno),
-                "step {step}: {errno}, not one of {errors:?}"
+                "step {step}: the error is {errno}, expected one of {errors:?}"
             ),
             Ok(()) => {
                 check_eq(
-                    &format!("step {step}: what should have failed"),
+                    &format!("step {step}: errors that were expected"),
                     errors,
                     vec![],
                 )?;
@@ -90,7 +87,7 @@ fn agrees(seed: u64) -> Result<()> {
         let key = vec![b'a' + rng.u8(..20); rng.usize(1..4)];
         let wanted = model.get(&key).cloned().ok_or(Errno::ENOENT);
         check_eq(
-            &format!("step {step}: a get"),
+            &format!("step {step}: the value of a key"),
             errno(store.get(&key)),
             wanted,
         )?;

@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Several keys in one message: all of them, or none.
+//! Batches: requests with several keys, which change all of these keys or none.
 
 use super::operations::errno;
-use crate::case::{check_eq, Case};
-use crate::module::MODDB;
-use crate::store::{
-    entry, pair, with_condition, Pairs, Store, BATCH_MAX, DEL, IF_ABSENT, KEY, REPLY_MAX, SET,
+use crate::case::{cases, check_eq};
+use crate::moddb::{
+    entry, pair, with_condition, Client, Pairs, BATCH_MAX, DEL, IF_ABSENT, KEY, REPLY_MAX, SET,
 };
+use crate::module::MODDB;
 use anyhow::{ensure, Context, Result};
 use nix::errno::Errno;
 
-pub const CASES: &[Case] = &[
-    Case::new("moddb::batch_is_set_and_deleted", whole),
-    Case::new("moddb::batch_fails_as_a_whole", fails_as_a_whole),
-    Case::new("moddb::batch_of_too_many", too_many),
-    Case::new("moddb::batch_with_a_key_twice", key_twice),
-    Case::new("moddb::answer_that_is_too_long", answer_too_long),
-];
+cases! {
+    a_batch_is_set_and_deleted,
+    a_batch_fails_as_a_whole,
+    too_many_entries,
+    a_key_twice_in_a_batch,
+    an_answer_that_is_too_long,
+}
 
 fn key_of(index: usize) -> Vec<u8> {
     format!("key {index}").into_bytes()
@@ -29,9 +29,9 @@ fn keys(indices: impl Iterator<Item = usize>) -> Vec<u8> {
         .collect()
 }
 
-fn whole() -> Result<()> {
-    let _module = MODDB.load_with("")?;
-    let mut store = Store::open()?;
+fn a_batch_is_set_and_deleted() -> Result<()> {
+    let _module = MODDB.load()?;
+    let mut store = Client::open()?;
     let mut model = Pairs::new();
     for (round, count) in [1, 2, 64, BATCH_MAX].into_iter().enumerate() {
         let mut request = Vec::new();
@@ -47,20 +47,20 @@ fn whole() -> Result<()> {
             .into_iter()
             .map(|(key, value)| (key, value.unwrap_or_default()))
             .collect();
-        check_eq("what a get gives", found, model.clone())?;
+        check_eq("the answer to GET", found, model.clone())?;
     }
     store.write(DEL, &keys((0..BATCH_MAX).step_by(2)))?;
     let left = model
         .into_iter()
         .filter(|(key, _)| key.last().is_some_and(|last| last % 2 == 1));
-    check_eq("what is left", store.list()?, left.collect())
+    check_eq("the keys that remain", store.list()?, left.collect())
 }
 
-/// What is wrong with one entry keeps all others from being applied, wherever it stands.
-fn fails_as_a_whole() -> Result<()> {
+/// An entry that is wrong prevents the whole batch from being applied, at every place in the batch.
+fn a_batch_fails_as_a_whole() -> Result<()> {
     const COUNT: usize = 50;
-    let _module = MODDB.load_with("")?;
-    let mut store = Store::open()?;
+    let _module = MODDB.load()?;
+    let mut store = Client::open()?;
     let old: Pairs = (0..COUNT)
         .step_by(2)
         .map(|index| (key_of(index), vec![1]))
@@ -118,7 +118,7 @@ fn fails_as_a_whole() -> Result<()> {
             )?;
         }
     }
-    // And the same with conditions that name a value, or none.
+    // The same holds for conditions on the values of existing and missing keys.
     for place in [0, COUNT / 2, COUNT - 1] {
         let request: Vec<u8> = (0..COUNT)
             .flat_map(|index| match index == place {
@@ -131,16 +131,16 @@ fn fails_as_a_whole() -> Result<()> {
             .collect();
         ensure!(
             store.write(SET, &request).is_err(),
-            "a condition that does not hold is ignored"
+            "a batch with a false condition was applied"
         );
         check_eq("the store", store.list()?, old.clone())?;
     }
     Ok(())
 }
 
-fn too_many() -> Result<()> {
-    let _module = MODDB.load_with("")?;
-    let mut store = Store::open()?;
+fn too_many_entries() -> Result<()> {
+    let _module = MODDB.load()?;
+    let mut store = Client::open()?;
     let sets = |count: usize| -> Vec<u8> {
         (0..count)
             .flat_map(|index| pair(&key_of(index), b""))
@@ -148,17 +148,17 @@ fn too_many() -> Result<()> {
     };
     for count in [BATCH_MAX + 1, 4 * BATCH_MAX] {
         check_eq(
-            "a set",
+            "a request SET",
             errno(store.write(SET, &sets(count))),
             Err(Errno::E2BIG),
         )?;
         check_eq(
-            "a get",
+            "a request GET",
             errno(store.get_all(&keys(0..count))),
             Err(Errno::E2BIG),
         )?;
         check_eq(
-            "a del",
+            "a request DEL",
             errno(store.write(DEL, &keys(0..count))),
             Err(Errno::E2BIG),
         )?;
@@ -166,13 +166,13 @@ fn too_many() -> Result<()> {
     check_eq("the store", store.list()?, Pairs::new())?;
     store
         .write(SET, &sets(BATCH_MAX))
-        .context("as many as may be")?;
+        .context("a batch of the greatest size")?;
     check_eq("entries", store.list()?.len(), BATCH_MAX)
 }
 
-fn key_twice() -> Result<()> {
-    let _module = MODDB.load_with("")?;
-    let mut store = Store::open()?;
+fn a_key_twice_in_a_batch() -> Result<()> {
+    let _module = MODDB.load()?;
+    let mut store = Client::open()?;
     store.set(b"a", b"old")?;
     for between in [0, 1, 100] {
         let others = || (0..between).flat_map(|index| pair(&key_of(index), b""));
@@ -182,14 +182,14 @@ fn key_twice() -> Result<()> {
             .chain(pair(b"a", b"2"))
             .collect();
         check_eq(
-            "a set",
+            "a request SET",
             errno(store.write(SET, &request)),
             Err(Errno::EINVAL),
         )?;
     }
     let request = [entry(&[(KEY, b"a")]), entry(&[(KEY, b"a")])].concat();
     check_eq(
-        "a del",
+        "a request DEL",
         errno(store.write(DEL, &request)),
         Err(Errno::EINVAL),
     )?;
@@ -200,23 +200,23 @@ fn key_twice() -> Result<()> {
     )
 }
 
-fn answer_too_long() -> Result<()> {
-    let _module = MODDB.load_with("")?;
-    let mut store = Store::open()?;
+fn an_answer_that_is_too_long() -> Result<()> {
+    let _module = MODDB.load()?;
+    let mut store = Client::open()?;
     let count = REPLY_MAX / 65_535 + 1;
     for index in 0..count {
         store.set(&key_of(index), &[index as u8; 65_535])?;
     }
     check_eq(
-        "all of them",
+        "a GET of all keys",
         errno(store.get_all(&keys(0..count)).map(drop)),
         Err(Errno::EMSGSIZE),
     )?;
     let found = store.get_all(&keys(0..count - 2))?;
     for (index, (key, value)) in found.into_iter().enumerate() {
-        check_eq("a key", key, key_of(index))?;
+        check_eq("the key", key, key_of(index))?;
         check_eq(
-            "its value is right",
+            "the value has the expected contents",
             value == Some(vec![index as u8; 65_535]),
             true,
         )?;

@@ -1,70 +1,56 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Memory that runs out: each allocation of each operation and of the load fails once. Only ENOMEM may come of it, and the
-//! store is what it was. In the group of all tests that need fault injection, since these run on a kernel of their own.
+//! Exhausted memory: each allocation of each operation and of the load fails once. The only error may be ENOMEM, and the
+//! store must be unchanged.
+//!
+//! All groups of tests that need fault injection have the name `faults`: they run on a debug kernel.
 
 use super::operations::errno;
-use crate::case::{check_eq, Case};
-use crate::cases::faults::each_allocation_of_a_load;
+use crate::case::{cases, check_eq};
+use crate::failing_load::fail_each_allocation_of_a_load;
 use crate::fault::Faults;
+use crate::moddb::{entry, pair, Client, Pairs, DEL, FLUSH, GET, KEY, LIST, NOOP, SET};
 use crate::module::MODDB;
-use crate::netlink::{ACK, DUMP};
-use crate::store::{entry, pair, Pairs, Store, DEL, FLUSH, GET, KEY, LIST, NOOP, SET};
+use crate::netlink::{NLM_F_ACK, NLM_F_DUMP};
 use anyhow::{bail, ensure, Context, Result};
 use nix::errno::Errno;
 use nix::sched::{unshare, CloneFlags};
 
-pub const CASES: &[Case] = &[
-    Case::slow("faults::moddb_each_allocation_of_a_noop", 300, || {
-        each_allocation(NOOP, 0, &[])
-    }),
-    Case::slow("faults::moddb_each_allocation_of_a_get", 300, || {
-        each_allocation(GET, 0, &[key(0), key(1)].concat())
-    }),
-    Case::slow("faults::moddb_each_allocation_of_a_set", 300, || {
+cases! {
+    each_allocation_of_a_noop (300 s) => || each_allocation(NOOP, 0, &[]),
+    each_allocation_of_a_get (300 s) => || each_allocation(GET, 0, &[key(0), key(1)].concat()),
+    each_allocation_of_a_set (300 s) => || {
         each_allocation(
             SET,
-            ACK,
+            NLM_F_ACK,
             &[pair(b"new", b"x"), pair(&[0], &[9; 60_000])].concat(),
         )
-    }),
-    Case::slow(
-        "faults::moddb_each_allocation_of_a_large_batch",
-        600,
-        || {
-            let request: Vec<u8> = (0..32)
-                .flat_map(|index| pair(&[b'n', index], &[index; 80]))
-                .collect();
-            each_allocation(SET, ACK, &request)
-        },
-    ),
-    Case::slow("faults::moddb_each_allocation_of_a_del", 300, || {
-        each_allocation(DEL, ACK, &[key(0), key(1)].concat())
-    }),
-    Case::slow("faults::moddb_each_allocation_of_a_list", 300, || {
-        each_allocation(LIST, DUMP, &[])
-    }),
-    Case::slow("faults::moddb_each_allocation_of_a_flush", 300, || {
-        each_allocation(FLUSH, ACK, &[])
-    }),
-    Case::slow(
-        "faults::moddb_each_allocation_of_a_namespace",
-        300,
-        namespace,
-    ),
-    Case::slow("faults::moddb_each_allocation_of_a_load", 900, load),
-    Case::slow("faults::moddb_at_several_rates", 600, at_several_rates),
-];
+    },
+    each_allocation_of_a_large_batch (600 s) => || {
+        let request: Vec<u8> = (0..32)
+            .flat_map(|index| pair(&[b'n', index], &[index; 80]))
+            .collect();
+        each_allocation(SET, NLM_F_ACK, &request)
+    },
+    each_allocation_of_a_del (300 s) => || each_allocation(DEL, NLM_F_ACK, &[key(0), key(1)].concat()),
+    each_allocation_of_a_list (300 s) => || each_allocation(LIST, NLM_F_DUMP, &[]),
+    each_allocation_of_a_flush (300 s) => || each_allocation(FLUSH, NLM_F_ACK, &[]),
+    each_allocation_of_a_namespace (300 s),
+    each_allocation_of_a_load (900 s),
+    at_several_rates (600 s),
+    malformed_messages_at_random (600 s) => super::fuzz::on_a_debug_kernel,
+}
 
-/// More allocations than an operation has.
+/// More allocations than any operation makes.
 const MANY: u32 = 3_000;
+/// Number of keys in the store.
 const KEYS: u8 = 20;
 
 fn key(index: u8) -> Vec<u8> {
     entry(&[(KEY, &[index])])
 }
 
-fn fill(store: &mut Store) -> Result<Pairs> {
+fn fill(store: &mut Client) -> Result<Pairs> {
     store.flush()?;
     let pairs: Pairs = (0..KEYS)
         .map(|index| (vec![index], vec![index; usize::from(index) * 30]))
@@ -75,12 +61,12 @@ fn fill(store: &mut Store) -> Result<Pairs> {
     Ok(pairs)
 }
 
-/// What the store is after an operation that went well.
+/// Returns the contents of the store after an operation that succeeds.
 fn after(command: u8, before: &Pairs, request: &[u8]) -> Result<Pairs> {
     let mut pairs = before.clone();
-    for (key, value) in crate::store::entries(request)? {
+    for (key, value) in crate::moddb::entries(request)? {
         match command {
-            SET => drop(pairs.insert(key, value.context("a set has a value")?)),
+            SET => drop(pairs.insert(key, value.context("SET needs a value")?)),
             DEL => drop(pairs.remove(&key)),
             _ => {}
         }
@@ -93,35 +79,35 @@ fn after(command: u8, before: &Pairs, request: &[u8]) -> Result<Pairs> {
 
 fn each_allocation(command: u8, flags: u16, request: &[u8]) -> Result<()> {
     let faults = Faults::set_up()?;
-    let _module = MODDB.load_with("")?;
-    let mut store = Store::open()?;
-    store.socket.patience(20_000)?;
-    // Some memory is got once for all.
+    let _module = MODDB.load()?;
+    let mut store = Client::open()?;
+    store.socket.set_receive_timeout(20_000)?;
+    // Some memory is allocated by the first request only.
     store.call(command, flags, &[]).ok();
     for n in 1..MANY {
         let before = fill(&mut store)?;
-        // In memory that is there: nothing else may want some while allocations fail.
+        // The request is built first: nothing else may allocate while allocations fail.
         let (sequence, bytes) = store
             .socket
             .request(store.family.id, flags, command, request);
         let tried = faults.at(n, || store.socket.send_bytes(&bytes))?;
-        // The answer may be what could not be allocated: then the socket says so.
+        // If the answer itself could not be allocated, the socket reports ENOBUFS.
         let outcome = tried
             .outcome
             .and_then(|()| errno(store.socket.answer(sequence)).map(drop));
         let what = format!("allocation {n} of operation {command}");
         let expected = after(command, &before, request)?;
-        let found = Store::open()?.list()?;
+        let found = Client::open()?.list()?;
         match outcome {
             Ok(()) => check_eq(&format!("{what}: the store"), found == expected, true)?,
-            // A write whose acknowledgement could not be sent was made.
+            // A change may have been made although its acknowledgement could not be sent.
             Err(Errno::ENOBUFS) => {
                 check_eq(
-                    &format!("{what}: old or new"),
+                    &format!("{what}: the store is the old or the new one"),
                     found == before || found == expected,
                     true,
                 )?;
-                store = Store::open()?;
+                store = Client::open()?;
             }
             Err(errno) => {
                 check_eq(&what, errno, Errno::ENOMEM)?;
@@ -129,18 +115,22 @@ fn each_allocation(command: u8, flags: u16, request: &[u8]) -> Result<()> {
             }
         }
         if tried.short_by > 0 {
-            check_eq(&format!("{what}: without a fault"), outcome, Ok(()))?;
-            ensure!(n > 1, "{what}: nothing is allocated at all");
+            check_eq(
+                &format!("{what}: the result without a fault"),
+                outcome,
+                Ok(()),
+            )?;
+            ensure!(n > 1, "{what}: the operation does not allocate");
             return Ok(());
         }
     }
     bail!("operation {command} still allocates after {MANY} allocations")
 }
 
-/// A namespace whose store cannot be made is not made.
-fn namespace() -> Result<()> {
+/// A network namespace is not created if its store cannot be created.
+fn each_allocation_of_a_namespace() -> Result<()> {
     let faults = Faults::set_up()?;
-    let _module = MODDB.load_with("")?;
+    let _module = MODDB.load()?;
     let home = std::fs::File::open("/proc/self/ns/net")?;
     unshare(CloneFlags::CLONE_NEWNET)?;
     let mut failures = 0;
@@ -149,25 +139,25 @@ fn namespace() -> Result<()> {
         let tried = faults.at(n, || unshare(CloneFlags::CLONE_NEWNET))?;
         match tried.outcome {
             Ok(()) => {
-                let mut store = Store::open()?;
+                let mut store = Client::open()?;
                 store.set(b"k", b"v")?;
                 check_eq("the value", errno(store.get(b"k")), Ok(b"v".to_vec()))?;
                 if tried.short_by > 0 {
-                    ensure!(failures > 0, "no allocation made it fail");
+                    ensure!(failures > 0, "no failed allocation made unshare(2) fail");
                     nix::sched::setns(&home, CloneFlags::CLONE_NEWNET)?;
                     return Ok(());
                 }
             }
-            // Other parts of the kernel that have something in each namespace give other numbers.
+            // The errors of other parts of the kernel that allocate for each namespace differ.
             Err(_) => failures += 1,
         }
     }
-    bail!("a namespace still allocates after {MANY} allocations")
+    bail!("unshare(2) still allocates after {MANY} allocations")
 }
 
-fn load() -> Result<()> {
-    each_allocation_of_a_load(MODDB, c"read=3", c"", || {
-        let mut store = Store::open()?;
+fn each_allocation_of_a_load() -> Result<()> {
+    fail_each_allocation_of_a_load(MODDB, c"read=3", c"", || {
+        let mut store = Client::open()?;
         store.set(b"k", b"v")?;
         check_eq("the value", errno(store.get(b"k")), Ok(b"v".to_vec()))
     })
@@ -175,26 +165,30 @@ fn load() -> Result<()> {
 
 fn at_several_rates() -> Result<()> {
     let faults = Faults::set_up()?;
-    let _module = MODDB.load_with("")?;
+    let _module = MODDB.load()?;
     for every in [1, 7, 50, 500] {
         for _ in 0..6 {
-            let mut store = Store::open()?;
-            store.socket.patience(20_000)?;
+            let mut store = Client::open()?;
+            store.socket.set_receive_timeout(20_000)?;
             let before = fill(&mut store)?;
-            // Larger requests the kernel takes from vmalloc(), which complains when that fails.
+            // For a larger request, the kernel would use vmalloc(), which logs a warning if it fails.
             let request: Vec<u8> = (0..50)
                 .flat_map(|index| pair(&[index], &[index; 20]))
                 .collect();
             let expected = after(SET, &before, &request)?;
-            let (sequence, bytes) = store.socket.request(store.family.id, ACK, SET, &request);
+            let (sequence, bytes) = store
+                .socket
+                .request(store.family.id, NLM_F_ACK, SET, &request);
             let set = faults.one_in(every, || store.socket.send_bytes(&bytes))?;
             let outcome = set.and_then(|()| errno(store.socket.answer(sequence)).map(drop));
-            let found = Store::open()?.list()?;
+            let found = Client::open()?.list()?;
             match outcome {
                 Ok(()) => check_eq("the store", found == expected, true)?,
-                Err(Errno::ENOBUFS) => {
-                    check_eq("old or new", found == before || found == expected, true)?
-                }
+                Err(Errno::ENOBUFS) => check_eq(
+                    "the store is the old or the new one",
+                    found == before || found == expected,
+                    true,
+                )?,
                 Err(errno) => {
                     check_eq("the error", errno, Errno::ENOMEM)?;
                     check_eq("the store", found == before, true)?;

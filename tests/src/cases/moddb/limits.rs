@@ -1,49 +1,51 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What the parameters bound, and who pays for the memory.
+//! The limits that the parameters set, and the cgroup to which memory is charged.
 
 use super::operations::errno;
 use super::races::{join, start};
-use crate::case::{check_eq, skip, Case};
-use crate::child;
+use crate::case::{cases, check_eq, skip};
+use crate::moddb::{entry, pair, Client, Pairs, DEL, KEY, SET};
 use crate::module::MODDB;
-use crate::store::{entry, pair, Pairs, Store, DEL, KEY, SET};
 use anyhow::{ensure, Context, Result};
+use guest::child;
 use nix::errno::Errno;
 use nix::mount::{mount, umount, MsFlags};
 use nix::sched::{unshare, CloneFlags};
 use std::path::Path;
 
-pub const CASES: &[Case] = &[
-    Case::new("moddb::entries_are_bounded", entries),
-    Case::new("moddb::bytes_are_bounded", bytes),
-    Case::slow("moddb::limits_hold_beside_each_other", 180, at_once),
-    Case::new("moddb::each_namespace_has_its_limits", each_namespace),
-    Case::new("moddb::bad_parameters", bad_parameters),
-    Case::slow("moddb::memory_is_the_writers_cgroups", 180, memory_cgroup),
-];
+cases! {
+    entries_are_bounded,
+    bytes_are_bounded,
+    concurrent_writers_do_not_exceed_a_limit (180 s),
+    each_namespace_has_its_own_limits,
+    bad_parameters_fail_to_load,
+    memory_is_charged_to_the_writers_cgroup (180 s),
+}
 
-fn entries() -> Result<()> {
+fn entries_are_bounded() -> Result<()> {
     let _module = MODDB.load_with("max_entries=10")?;
-    let mut store = Store::open()?;
+    let mut store = Client::open()?;
     for key in 0..10_u8 {
         store.set(&[key], b"old")?;
     }
-    let refusal = store
+    let error = store
         .set(&[10], b"")
         .err()
-        .context("one more than the limit")?;
-    check_eq("one more", refusal.errno, Errno::ENOSPC)?;
+        .context("a key beyond the limit was set")?;
+    check_eq("a key beyond the limit", error.errno, Errno::ENOSPC)?;
     ensure!(
-        refusal.sentence.contains("max_entries") || refusal.sentence.contains("entries"),
-        "{refusal}"
+        error.message.contains("max_entries") || error.message.contains("entries"),
+        "{error}"
     );
-    store.set(&[3], b"new").context("a key that is there")?;
+    store
+        .set(&[3], b"new")
+        .context("cannot replace the value of an existing key")?;
     let batch = |keys: std::ops::Range<u8>| -> Vec<u8> {
         keys.flat_map(|key| pair(&[key], b"batch")).collect()
     };
     check_eq(
-        "a batch that ends beyond it",
+        "a batch that exceeds the limit",
         errno(store.write(SET, &batch(5..12))),
         Err(Errno::ENOSPC),
     )?;
@@ -54,51 +56,56 @@ fn entries() -> Result<()> {
     )?;
     store.del(&[0])?;
     store.del(&[1])?;
-    store.write(SET, &batch(5..12)).context("after two went")?;
+    store
+        .write(SET, &batch(5..12))
+        .context("cannot set a batch after two keys were deleted")?;
     check_eq("entries", store.list()?.len(), 10)?;
     store.flush()?;
-    store.write(SET, &batch(20..30)).context("after a flush")
+    store
+        .write(SET, &batch(20..30))
+        .context("cannot set a batch after a flush")
 }
 
-fn bytes() -> Result<()> {
+fn bytes_are_bounded() -> Result<()> {
     let _module = MODDB.load_with("max_bytes=1000")?;
-    let mut store = Store::open()?;
+    let mut store = Client::open()?;
     store.set(b"a", &[1; 499])?;
     store.set(b"b", &[2; 499])?;
     for (key, length) in [(&b"c"[..], 0), (b"a", 500), (b"a", 65_535)] {
-        let refusal = store
+        let error = store
             .set(key, &vec![3; length])
             .err()
-            .context("beyond the limit")?;
-        check_eq("the error", refusal.errno, Errno::ENOSPC)?;
-        ensure!(refusal.sentence.contains("bytes"), "{refusal}");
+            .context("a value beyond the limit was set")?;
+        check_eq("the error", error.errno, Errno::ENOSPC)?;
+        ensure!(error.message.contains("bytes"), "{error}");
     }
     store.set(b"a", &[4; 498])?;
     store
         .set(b"c", b"")
-        .context("what a shorter value left room for")?;
+        .context("cannot set a key although a value became shorter")?;
     store
         .write(SET, &[pair(b"a", &[5; 1]), pair(b"b", &[5; 990])].concat())
-        .context("one shrinks by what the other grows")?;
+        .context("cannot set a batch in which one value shrinks by what the other grows")?;
     store.del(b"b")?;
-    store.set(b"d", &[6; 900]).context("after a del")?;
+    store
+        .set(b"d", &[6; 900])
+        .context("cannot set a key after another was deleted")?;
     let held: usize = store
         .list()?
         .iter()
         .map(|(key, value)| key.len() + value.len())
         .sum();
-    ensure!(held <= 1000, "{held} bytes");
+    ensure!(held <= 1000, "the store has {held} bytes");
     Ok(())
 }
 
-/// Many writers together get no further than one, and as far.
-fn at_once() -> Result<()> {
+fn concurrent_writers_do_not_exceed_a_limit() -> Result<()> {
     const LIMIT: usize = 300;
     let _module = MODDB.load_with("max_entries=300")?;
-    let mut store = Store::open()?;
+    let mut store = Client::open()?;
     for round in 0..5_u8 {
         join(start(8, |index| {
-            let mut store = Store::open_in_child()?;
+            let mut store = Client::open_in_child()?;
             let mut own = 0_u32;
             for key in 0..200_u32 {
                 match errno(store.set(
@@ -117,14 +124,14 @@ fn at_once() -> Result<()> {
             Ok(())
         })?)?;
         let held = store.list()?.len();
-        ensure!(held <= LIMIT, "{held} entries");
-        // What is free, one can have.
+        ensure!(held <= LIMIT, "the store has {held} entries");
+        // A single writer can use all the room that is left.
         for key in 0..(LIMIT - held) as u32 {
             store.set(&[&b"fill"[..], &key.to_le_bytes()].concat(), b"")?;
         }
         check_eq(
-            "one more",
-            errno(store.set(b"one more", b"")),
+            "a key beyond the limit",
+            errno(store.set(b"a key beyond the limit", b"")),
             Err(Errno::ENOSPC),
         )?;
         let all: Vec<_> = store.list()?.into_keys().collect();
@@ -137,21 +144,25 @@ fn at_once() -> Result<()> {
     Ok(())
 }
 
-fn each_namespace() -> Result<()> {
+fn each_namespace_has_its_own_limits() -> Result<()> {
     let _module = MODDB.load_with("max_entries=2")?;
-    let mut store = Store::open()?;
+    let mut store = Client::open()?;
     store.write(SET, &[pair(b"a", b""), pair(b"b", b"")].concat())?;
     let outcome = child::run(|| {
         unshare(CloneFlags::CLONE_NEWNET)?;
-        let mut inside = Store::open_in_child()?;
+        let mut inside = Client::open_in_child()?;
         errno(inside.write(SET, &[pair(b"a", b""), pair(b"b", b"")].concat()))?;
         errno(inside.set(b"c", b""))
     })?;
-    check_eq("a third in another namespace", outcome, Err(Errno::ENOSPC))?;
-    check_eq("entries here", store.list()?.len(), 2)
+    check_eq(
+        "a third key in another namespace",
+        outcome,
+        Err(Errno::ENOSPC),
+    )?;
+    check_eq("entries of this namespace", store.list()?.len(), 2)
 }
 
-fn bad_parameters() -> Result<()> {
+fn bad_parameters_fail_to_load() -> Result<()> {
     for parameters in [
         "read=3",
         "write=3",
@@ -175,19 +186,20 @@ fn bad_parameters() -> Result<()> {
     }
     let module = MODDB.load_with("max_entries=0 max_bytes=0")?;
     check_eq(
-        "with no room at all",
-        errno(Store::open()?.set(b"k", b"")),
+        "a set with limits of 0",
+        errno(Client::open()?.set(b"k", b"")),
         Err(Errno::ENOSPC),
     )?;
-    check_eq("the store", Store::open()?.list()?, Pairs::new())?;
+    check_eq("the store", Client::open()?.list()?, Pairs::new())?;
     module.unload()
 }
 
-/// Not what happens at the cgroup's limit: that is the kernel's own affair, which kills somebody.
-fn memory_cgroup() -> Result<()> {
+/// Memory is charged to the writer's cgroup. What happens at the limit of a cgroup is not tested: the kernel then kills a
+/// process.
+fn memory_is_charged_to_the_writers_cgroup() -> Result<()> {
     let filesystems = std::fs::read_to_string("/proc/filesystems")?;
     if !filesystems.contains("cgroup2") {
-        return skip("this kernel has no cgroups");
+        return skip("this kernel does not have cgroups");
     }
     let root = tempfile::tempdir()?;
     let none: Option<&str> = None;
@@ -207,40 +219,45 @@ fn memory_cgroup() -> Result<()> {
 fn in_cgroup(root: &Path) -> Result<()> {
     let controllers = std::fs::read_to_string(root.join("cgroup.controllers"))?;
     if !controllers.contains("memory") {
-        return skip("this kernel has no memory cgroups");
+        return skip("this kernel does not have memory cgroups");
     }
     std::fs::write(root.join("cgroup.subtree_control"), "+memory")?;
     let group = root.join("writer");
     std::fs::create_dir(&group)?;
     let tested = charged(&group);
-    // What is in it was charged to it: it goes with the store.
+    // The cgroup can be removed only after everything that was charged to it is freed.
     std::fs::remove_dir(&group).context("cannot remove the cgroup")?;
     tested
 }
 
 fn charged(group: &Path) -> Result<()> {
-    let module = MODDB.load_with("")?;
+    let module = MODDB.load()?;
     let used = || -> Result<u64> {
         let text = std::fs::read_to_string(group.join("memory.current"))?;
-        text.trim().parse().context("memory.current is a number")
+        text.trim()
+            .parse()
+            .context("memory.current is not a number")
     };
     let procs = group.join("cgroup.procs");
     let written = child::run(|| {
         std::fs::write(&procs, "0").map_err(|_| Errno::EIO)?;
-        let mut store = Store::open_in_child()?;
+        let mut store = Client::open_in_child()?;
         for index in 0..200_u32 {
             errno(store.set(&index.to_le_bytes(), &[1; 16_000]))?;
         }
         Ok(())
     })?;
-    check_eq("some 3 MB", written, Ok(()))?;
+    check_eq("writing 3.2 MB", written, Ok(()))?;
     let held = used()?;
     ensure!(
         held > 200 * 16_000,
-        "the cgroup was charged {held} bytes for 3,200,000"
+        "the cgroup was charged only {held} bytes for 3,200,000"
     );
     module.unload()?;
     let left = used()?;
-    ensure!(left < held / 2, "{left} bytes are still charged");
+    ensure!(
+        left < held / 2,
+        "the cgroup is still charged {left} bytes after unloading"
+    );
     Ok(())
 }

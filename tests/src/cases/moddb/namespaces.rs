@@ -1,45 +1,42 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Network namespaces: each has a store of its own, and those who may use it.
+//! Network namespaces: each has its own store, and rules for who may use it.
 
 use super::operations::errno;
-use crate::case::{check_eq, Case};
-use crate::cases::access::become_nobody;
-use crate::child::{self, Outcome};
+use crate::case::{cases, check_eq};
 use crate::kernel_memory::{keeps_nothing, kernel_memory};
+use crate::moddb::{Client, Pairs};
 use crate::module::MODDB;
-use crate::store::{Pairs, Store};
+use crate::privileges::become_nobody;
 use anyhow::{Context, Result};
+use guest::child::{self, Outcome};
 use nix::errno::Errno;
 use nix::sched::{setns, unshare, CloneFlags};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 
-pub const CASES: &[Case] = &[
-    Case::new("moddb::namespaces_are_apart", apart),
-    Case::slow("moddb::namespaces_are_freed_with_their_store", 300, freed),
-    Case::new("moddb::changes_stay_in_the_namespace", changes_stay),
-    Case::new("moddb::everyone_reads_and_root_writes", by_default),
-    Case::new("moddb::parameters_say_who_may", parameters),
-    Case::new("moddb::who_may_not_read_hears_nothing", hearing),
-    Case::new(
-        "moddb::root_of_a_namespace_writes_there",
-        root_of_a_namespace,
-    ),
-];
+cases! {
+    each_namespace_has_its_own_store,
+    a_store_is_freed_with_its_namespace (300 s),
+    changes_stay_in_the_namespace,
+    everyone_reads_and_root_writes,
+    parameters_decide_who_may_read_and_write,
+    notifications_need_the_right_to_read,
+    root_of_a_user_namespace_writes_in_it,
+}
 
-/// Uses a store in a namespace that was just made.
-fn in_new_namespace(then: impl FnOnce(&mut Store) -> Outcome) -> Result<Outcome> {
+/// Runs `then` with the store of a new network namespace, in a child process.
+fn in_new_namespace(then: impl FnOnce(&mut Client) -> Outcome) -> Result<Outcome> {
     child::run(|| {
         unshare(CloneFlags::CLONE_NEWNET)?;
-        then(&mut Store::open_in_child()?)
+        then(&mut Client::open_in_child()?)
     })
 }
 
-fn apart() -> Result<()> {
-    let _module = MODDB.load_with("")?;
-    let mut store = Store::open()?;
+fn each_namespace_has_its_own_store() -> Result<()> {
+    let _module = MODDB.load()?;
+    let mut store = Client::open()?;
     store.set(b"k", b"outside")?;
     let home = File::open("/proc/self/ns/net")?;
     let used = in_new_namespace(|inside| {
@@ -48,9 +45,9 @@ fn apart() -> Result<()> {
         }
         errno(inside.set(b"k", b"inside"))?;
         errno(inside.set(b"inside", b""))?;
-        // A socket belongs to the namespace that it was made in.
+        // A socket belongs to the namespace in which it was opened.
         setns(&home, CloneFlags::CLONE_NEWNET)?;
-        let mut outside = Store::open_in_child()?;
+        let mut outside = Client::open_in_child()?;
         let found = (errno(inside.get(b"k"))?, errno(outside.get(b"k"))?);
         errno(inside.flush())?;
         match found == (b"inside".to_vec(), b"outside".to_vec()) {
@@ -58,15 +55,15 @@ fn apart() -> Result<()> {
             false => Err(Errno::EBADMSG),
         }
     })?;
-    check_eq("a namespace of its own", used, Ok(()))?;
+    check_eq("using the store of a new namespace", used, Ok(()))?;
     let kept = Pairs::from([(b"k".to_vec(), b"outside".to_vec())]);
     check_eq("the store outside", store.list()?, kept)
 }
 
-fn freed() -> Result<()> {
-    let _module = MODDB.load_with("")?;
+fn a_store_is_freed_with_its_namespace() -> Result<()> {
+    let _module = MODDB.load()?;
     const STORE: u64 = 2_000_000;
-    // 45 stores would be noticed.
+    // 45 stores that were not freed would be far above the tolerance.
     keeps_nothing(|| {
         let before = kernel_memory()?;
         let filled = in_new_namespace(|store| {
@@ -76,7 +73,7 @@ fn freed() -> Result<()> {
             Ok(())
         })?;
         check_eq("filling a store", filled, Ok(()))?;
-        // A worker of the kernel's takes namespaces down, some time later.
+        // A kernel worker frees the namespace some time after its last process exits.
         let deadline = Instant::now() + Duration::from_secs(5);
         while kernel_memory()? > before + STORE / 2 && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(20));
@@ -85,26 +82,26 @@ fn freed() -> Result<()> {
     })
 }
 
-fn changes_stay() -> Result<()> {
-    let _module = MODDB.load_with("")?;
-    let listener = Store::open()?;
+fn changes_stay_in_the_namespace() -> Result<()> {
+    let _module = MODDB.load()?;
+    let listener = Client::open()?;
     listener.join()?;
-    listener.socket.patience(300)?;
+    listener.socket.set_receive_timeout(300)?;
     let set = in_new_namespace(|store| errno(store.set(b"k", b"inside")))?;
-    check_eq("a set elsewhere", set, Ok(()))?;
+    check_eq("a SET in another namespace", set, Ok(()))?;
     check_eq(
-        "what is told of it here",
+        "notifications in this namespace",
         listener.changes(),
         Err(Errno::EAGAIN),
     )?;
-    // And the other way round.
+    // A change in this namespace is not announced in the other one either.
     let (mut ready_from, mut ready_to) = child::pipe()?;
     let (mut go_from, mut go_to) = child::pipe()?;
     let other = child::start(|| {
         unshare(CloneFlags::CLONE_NEWNET)?;
-        let listener = Store::open_in_child()?;
+        let listener = Client::open_in_child()?;
         listener.join().map_err(|_| Errno::EPROTO)?;
-        listener.socket.patience(300)?;
+        listener.socket.set_receive_timeout(300)?;
         let _ = ready_to.write_all(&[0]);
         let _ = go_from.read(&mut [0]);
         match listener.changes() {
@@ -113,15 +110,15 @@ fn changes_stay() -> Result<()> {
         }
     })?;
     ready_from.read_exact(&mut [0])?;
-    Store::open()?.set(b"k", b"outside")?;
+    Client::open()?.set(b"k", b"outside")?;
     go_to.write_all(&[0])?;
     super::races::join(vec![other])
 }
 
-/// What reading, listening and writing lead to without privileges.
+/// Returns the results of GET, LIST, SET and FLUSH without privileges.
 fn as_nobody() -> Result<[Outcome; 4]> {
     let mut outcomes = [Ok(()); 4];
-    let asks: [fn(&mut Store) -> Outcome; 4] = [
+    let asks: [fn(&mut Client) -> Outcome; 4] = [
         |store| errno(store.get(b"k")).map(drop),
         |store| errno(store.list_raw(false)).map(drop),
         |store| errno(store.set(b"k", b"new")),
@@ -130,28 +127,34 @@ fn as_nobody() -> Result<[Outcome; 4]> {
     for (outcome, ask) in outcomes.iter_mut().zip(asks) {
         *outcome = child::run(|| {
             become_nobody()?;
-            ask(&mut Store::open_in_child()?)
+            ask(&mut Client::open_in_child()?)
         })?;
     }
     Ok(outcomes)
 }
 
+/// Result of a request that is not permitted.
 const NO: Outcome = Err(Errno::EPERM);
+/// Result of a request that is permitted.
 const YES: Outcome = Ok(());
 
-fn by_default() -> Result<()> {
-    let _module = MODDB.load_with("")?;
-    let mut store = Store::open()?;
+fn everyone_reads_and_root_writes() -> Result<()> {
+    let _module = MODDB.load()?;
+    let mut store = Client::open()?;
     store.set(b"k", b"old")?;
-    check_eq("nobody", as_nobody()?, [YES, YES, NO, NO])?;
     check_eq(
-        "the value afterwards",
+        "the results without privileges",
+        as_nobody()?,
+        [YES, YES, NO, NO],
+    )?;
+    check_eq(
+        "the value after requests without privileges",
         errno(store.get(b"k")),
         Ok(b"old".to_vec()),
     )
 }
 
-fn parameters() -> Result<()> {
+fn parameters_decide_who_may_read_and_write() -> Result<()> {
     for (parameters, nobody) in [
         ("read=0 write=0", [YES, YES, YES, YES]),
         ("read=1 write=1", [NO, NO, NO, NO]),
@@ -159,26 +162,30 @@ fn parameters() -> Result<()> {
         ("write=2", [YES, YES, NO, NO]),
     ] {
         let module = MODDB.load_with(parameters)?;
-        let mut store = Store::open()?;
+        let mut store = Client::open()?;
         store.set(b"k", b"old")?;
-        check_eq(&format!("nobody, with {parameters}"), as_nobody()?, nobody)?;
+        check_eq(
+            &format!("the results without privileges, with {parameters}"),
+            as_nobody()?,
+            nobody,
+        )?;
         store
             .set(b"k", b"new")
-            .with_context(|| format!("root, with {parameters}"))?;
+            .with_context(|| format!("root cannot write, with {parameters}"))?;
         module.unload()?;
     }
     Ok(())
 }
 
-/// To join the group is refused, or nothing is heard there.
-fn hearing() -> Result<()> {
+/// Without the right to read, joining the multicast group is refused, or no notification arrives.
+fn notifications_need_the_right_to_read() -> Result<()> {
     for (parameters, expected) in [("", YES), ("read=1 write=1", NO), ("read=2", NO)] {
         let module = MODDB.load_with(parameters)?;
         let (mut ready_from, mut ready_to) = child::pipe()?;
         let listener = child::start(|| {
             become_nobody()?;
-            let listener = Store::open_in_child()?;
-            listener.socket.patience(1_000)?;
+            let listener = Client::open_in_child()?;
+            listener.socket.set_receive_timeout(1_000)?;
             let joined = listener.join().is_ok();
             let _ = ready_to.write_all(&[0]);
             match (joined, listener.changes(), expected) {
@@ -187,35 +194,35 @@ fn hearing() -> Result<()> {
             }
         })?;
         ready_from.read_exact(&mut [0])?;
-        Store::open()?.set(b"k", b"v")?;
+        Client::open()?.set(b"k", b"v")?;
         super::races::join(vec![listener]).with_context(|| format!("with '{parameters}'"))?;
         module.unload()?;
     }
     Ok(())
 }
 
-/// In a user namespace of one's own with a network namespace of its own, one has all capabilities there.
-fn root_of_a_namespace() -> Result<()> {
+/// The creator of a user namespace has all capabilities in the network namespaces that belong to it.
+fn root_of_a_user_namespace_writes_in_it() -> Result<()> {
     for (parameters, expected) in [("", YES), ("write=2", NO)] {
         let module = MODDB.load_with(parameters)?;
         let outcome = child::run(|| {
             become_nobody()?;
             unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNET)?;
-            errno(Store::open_in_child()?.set(b"k", b"v"))
+            errno(Client::open_in_child()?.set(b"k", b"v"))
         })?;
         check_eq(
             &format!("in a new network namespace, with '{parameters}'"),
             outcome,
             expected,
         )?;
-        // The machine's own store is not that namespace's.
+        // The network namespace of the machine does not belong to the new user namespace.
         let outcome = child::run(|| {
             become_nobody()?;
             unshare(CloneFlags::CLONE_NEWUSER)?;
-            errno(Store::open_in_child()?.set(b"k", b"v"))
+            errno(Client::open_in_child()?.set(b"k", b"v"))
         })?;
         check_eq(
-            &format!("in the machine's, with '{parameters}'"),
+            &format!("in the network namespace of the machine, with '{parameters}'"),
             outcome,
             NO,
         )?;

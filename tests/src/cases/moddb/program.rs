@@ -1,24 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The program `moddb`, as shells call it.
+//! The program `moddb` as it is used in a shell.
 
-use crate::case::{check_eq, check_text, Case};
+use crate::case::{cases, check_eq, check_text};
+use crate::moddb::{Client, Pairs};
 use crate::module::MODDB;
-use crate::store::{Pairs, Store};
 use anyhow::{ensure, Context, Result};
 use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Output, Stdio};
 
-pub const CASES: &[Case] = &[
-    Case::new("moddb::program_sets_and_gets", sets_and_gets),
-    Case::new("moddb::program_under_the_name_test", under_the_name_test),
-    Case::new("moddb::program_exit_statuses", exit_statuses),
-    Case::new("moddb::program_takes_any_bytes", any_bytes),
-    Case::new("moddb::program_dumps_and_restores", dumps_and_restores),
-    Case::new("moddb::program_watches", watches),
-];
+cases! {
+    sets_and_gets,
+    works_under_the_name_test,
+    exit_statuses,
+    any_bytes,
+    dumps_and_restores,
+    watches,
+}
 
+/// Runs `moddb` with the arguments `words` and the standard input `input`.
 fn run(words: &[&str], input: &[u8]) -> Result<Output> {
     let mut child = Command::new("moddb")
         .args(words)
@@ -30,12 +31,12 @@ fn run(words: &[&str], input: &[u8]) -> Result<Output> {
     child
         .stdin
         .take()
-        .context("moddb has an input")?
+        .context("moddb has no standard input")?
         .write_all(input)?;
     child.wait_with_output().context("cannot wait for moddb")
 }
 
-/// What it prints; it must end well.
+/// Runs `moddb`, which must succeed, and returns what it prints.
 fn printed(words: &[&str]) -> Result<Vec<u8>> {
     let output = run(words, b"")?;
     ensure!(
@@ -48,7 +49,7 @@ fn printed(words: &[&str]) -> Result<Vec<u8>> {
 }
 
 fn sets_and_gets() -> Result<()> {
-    let _module = MODDB.load_with("")?;
+    let _module = MODDB.load()?;
     check_text("noop", printed(&["noop"])?, "")?;
     check_text("set", printed(&["set", "key", "value"])?, "")?;
     check_text("get", printed(&["get", "key"])?, "value\n")?;
@@ -84,11 +85,11 @@ fn sets_and_gets() -> Result<()> {
     check_text("list of nothing", printed(&["list"])?, "")
 }
 
-/// As in the statement: `./test set key value`, `./test get key`.
-fn under_the_name_test() -> Result<()> {
-    let _module = MODDB.load_with("")?;
+/// The module's task calls the program `test` (docs/tasks.md).
+fn works_under_the_name_test() -> Result<()> {
+    let _module = MODDB.load()?;
     let script = "cd /root && ./test set key value && ./test get key";
-    check_text("what test prints", crate::shell::bash(script)?, "value\n")
+    check_text("the output of test", crate::shell::bash(script)?, "value\n")
 }
 
 fn exit_statuses() -> Result<()> {
@@ -118,11 +119,14 @@ fn exit_statuses() -> Result<()> {
     ] {
         let (status, said) = status(words)?;
         check_eq(
-            &format!("moddb {words:?}, which says {said}"),
+            &format!("the exit status of moddb {words:?}, which prints {said}"),
             status,
             Some(code),
         )?;
-        ensure!(said.contains(word), "moddb {words:?} says: {said}");
+        ensure!(
+            said.contains(word),
+            "the output of moddb {words:?} lacks \"{word}\": {said}"
+        );
     }
     let mut as_nobody = Command::new("moddb");
     as_nobody.args(["set", "k", "v"]).uid(65534).gid(65534);
@@ -140,7 +144,7 @@ fn exit_statuses() -> Result<()> {
 }
 
 fn any_bytes() -> Result<()> {
-    let _module = MODDB.load_with("")?;
+    let _module = MODDB.load()?;
     let all: Vec<u8> = (0..=255).collect();
     let huge: Vec<u8> = all.iter().copied().cycle().take(65_535).collect();
     for value in [&[][..], &all, &huge] {
@@ -151,19 +155,19 @@ fn any_bytes() -> Result<()> {
             String::from_utf8_lossy(&set.stderr)
         );
         check_eq(
-            "the value is right",
+            "the value has the expected contents",
             printed(&["get", "--raw", "-e", r"\x00\xff"])? == value,
             true,
         )?;
         check_eq(
-            "in the store",
-            Store::open()?.get(&[0, 0xff])? == value,
+            "the store has the expected value",
+            Client::open()?.get(&[0, 0xff])? == value,
             true,
         )?;
     }
     let too_long = run(&["set", "k", "-"], &[0; 65_536])?;
     check_eq("a value that is too long", too_long.status.code(), Some(2))?;
-    Store::open()?.set(&[0, 0xff], b"\x01\\\n")?;
+    Client::open()?.set(&[0, 0xff], b"\x01\\\n")?;
     check_text(
         "listed",
         printed(&["list"])?,
@@ -178,8 +182,8 @@ fn any_bytes() -> Result<()> {
 }
 
 fn dumps_and_restores() -> Result<()> {
-    let _module = MODDB.load_with("")?;
-    let mut store = Store::open()?;
+    let _module = MODDB.load()?;
+    let mut store = Client::open()?;
     let mut model = Pairs::new();
     for index in 0..1500_u32 {
         let value = vec![index as u8; (index * 37 % 2000) as usize];
@@ -190,41 +194,52 @@ fn dumps_and_restores() -> Result<()> {
     model.insert(vec![0xff; 255], vec![7; 65_535]);
     let dir = tempfile::tempdir()?;
     let file = dir.path().join("dump");
-    let name = file.to_str().context("a path of ASCII")?;
+    let name = file.to_str().context("the path is not valid UTF-8")?;
     printed(&["dump", name])?;
     store.flush()?;
     printed(&["restore", name])?;
-    check_eq("restored", store.list()? == model, true)?;
+    check_eq(
+        "the restored store is the dumped one",
+        store.list()? == model,
+        true,
+    )?;
     store.set(b"another", b"")?;
     printed(&["restore", "--flush", name])?;
-    check_eq("restored after a flush", store.list()? == model, true)?;
+    check_eq(
+        "the store restored after a flush is the dumped one",
+        store.list()? == model,
+        true,
+    )?;
     let piped =
         crate::shell::bash("moddb dump - | moddb restore --flush - && moddb list --keys | wc -l")?;
     check_eq("entries through a pipe", piped.trim(), "1501")?;
-    // What is cut short sets nothing.
+    // A truncated file changes nothing.
     let mut bytes = std::fs::read(&file)?;
     bytes.truncate(bytes.len() - 1);
     std::fs::write(&file, bytes)?;
     store.flush()?;
     check_eq(
-        "a damaged file",
+        "the exit status for a truncated file",
         run(&["restore", name], b"")?.status.code(),
         Some(7),
     )?;
     check_eq("entries", store.list()?.len(), 0)?;
     let left = std::fs::read_dir(dir.path())?.count();
-    check_eq("files beside the dump", left, 1)
+    check_eq("files in the directory of the dump", left, 1)
 }
 
 fn watches() -> Result<()> {
-    let _module = MODDB.load_with("")?;
-    let mut store = Store::open()?;
+    let _module = MODDB.load()?;
+    let mut store = Client::open()?;
     let mut child = Command::new("moddb")
         .args(["watch", "--count", "3"])
         .stdout(Stdio::piped())
         .spawn()?;
-    // It prints nothing until it is told something: until it listens, it is told again.
-    let mut printed = child.stdout.take().context("moddb has an output")?;
+    // Nothing shows when the program has joined the group, so changes are made until it has received three.
+    let mut printed = child
+        .stdout
+        .take()
+        .context("moddb has no standard output")?;
     let text = std::thread::scope(|scope| -> Result<String> {
         let reader = scope.spawn(move || {
             let mut text = String::new();
@@ -239,6 +254,6 @@ fn watches() -> Result<()> {
             .map_err(|_| anyhow::anyhow!("the reader panicked"))?
             .context("cannot read")
     })?;
-    check_text("what is printed", text, "set\tk\t5\n".repeat(3))?;
-    check_eq("its end", child.wait()?.success(), true)
+    check_text("the output", text, "set\tk\t5\n".repeat(3))?;
+    check_eq("the program succeeds", child.wait()?.success(), true)
 }

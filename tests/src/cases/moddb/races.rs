@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Processes at the same keys at the same time.
+//! Concurrent processes that use the same keys.
 
 use super::operations::errno;
-use crate::case::{check_eq, Case};
-use crate::child::{self, Outcome};
+use crate::case::{cases, check_eq};
+use crate::moddb::{entry, pair, with_condition, Client, IF_ABSENT, KEY, OPTIONAL, SET, VALUE};
 use crate::module::MODDB;
-use crate::store::{entry, pair, with_condition, Store, IF_ABSENT, KEY, OPTIONAL, SET, VALUE};
 use anyhow::{ensure, Context, Result};
 use fastrand::Rng;
+use guest::child::{self, Outcome};
 use nix::errno::Errno;
 use nix::sys::signal::{kill, Signal};
 use nix::sys::wait::{waitpid, WaitStatus};
@@ -16,34 +16,27 @@ use nix::unistd::Pid;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-pub const CASES: &[Case] = &[
-    Case::slow("moddb::counting_by_compare_and_set", 300, counting),
-    Case::slow("moddb::only_one_finds_it_absent", 180, only_one),
-    Case::slow("moddb::values_are_never_torn", 180, never_torn),
-    Case::slow(
-        "moddb::batches_are_seen_whole_by_conditions",
-        180,
-        transfers,
-    ),
-    Case::slow("moddb::get_of_several_is_of_one_moment", 180, one_moment),
-    Case::slow(
-        "moddb::list_beside_writers_and_growth",
-        300,
-        list_beside_writers,
-    ),
-    Case::slow("moddb::flush_beside_writers", 180, flush_beside_writers),
-];
+cases! {
+    compare_and_set_loses_no_increment (300 s),
+    a_key_is_set_by_one_writer_if_absent (180 s),
+    values_are_never_torn (180 s),
+    conditional_batches_are_atomic (180 s),
+    a_get_of_several_keys_is_a_snapshot (180 s),
+    a_list_beside_writers_is_complete (300 s),
+    flush_beside_writers (180 s),
+}
 
+/// Number of concurrent processes.
 const PROCESSES: usize = 8;
 
-/// Starts `count` children that do `then`; each knows its number.
-pub fn start(count: usize, then: impl Fn(usize) -> Outcome) -> Result<Vec<Pid>> {
+/// Starts `count` children that run `then` with their index.
+pub fn start(count: usize, then: impl Fn(usize) -> Outcome) -> Result<Vec<Pid>, Errno> {
     (0..count)
         .map(|index| child::start(|| then(index)))
         .collect()
 }
 
-/// Waits for children, who must end well.
+/// Waits for children, all of which must succeed.
 pub fn join(children: Vec<Pid>) -> Result<()> {
     for child in children {
         match waitpid(child, None)? {
@@ -57,7 +50,7 @@ pub fn join(children: Vec<Pid>) -> Result<()> {
     Ok(())
 }
 
-/// Ends children that go on for ever, and must have until now.
+/// Kills children that do not end by themselves. Fails if one has ended.
 pub fn end(children: Vec<Pid>) -> Result<()> {
     for child in children {
         kill(child, Signal::SIGKILL)?;
@@ -72,19 +65,19 @@ pub fn end(children: Vec<Pid>) -> Result<()> {
     Ok(())
 }
 
+/// Parses the value of a counter.
 fn number(value: &[u8]) -> Result<u32, Errno> {
     let bytes = value.try_into().map_err(|_| Errno::EBADMSG)?;
     Ok(u32::from_le_bytes(bytes))
 }
 
-/// No increment is lost.
-fn counting() -> Result<()> {
+fn compare_and_set_loses_no_increment() -> Result<()> {
     const EACH: u32 = 300;
-    let _module = MODDB.load_with("")?;
-    let mut store = Store::open()?;
+    let _module = MODDB.load()?;
+    let mut store = Client::open()?;
     store.set(b"counter", &0_u32.to_le_bytes())?;
     join(start(PROCESSES, |_| {
-        let mut store = Store::open_in_child()?;
+        let mut store = Client::open_in_child()?;
         for _ in 0..EACH {
             loop {
                 let old = errno(store.get(b"counter"))?;
@@ -99,15 +92,19 @@ fn counting() -> Result<()> {
         Ok(())
     })?)?;
     let counted = number(&store.get(b"counter")?)?;
-    check_eq("increments", counted, EACH * PROCESSES as u32)
+    check_eq(
+        "the counter after all increments",
+        counted,
+        EACH * PROCESSES as u32,
+    )
 }
 
-fn only_one() -> Result<()> {
+fn a_key_is_set_by_one_writer_if_absent() -> Result<()> {
     const ROUNDS: u32 = 300;
-    let _module = MODDB.load_with("")?;
-    let mut store = Store::open()?;
+    let _module = MODDB.load()?;
+    let mut store = Client::open()?;
     join(start(PROCESSES, |index| {
-        let mut store = Store::open_in_child()?;
+        let mut store = Client::open_in_child()?;
         let mut won = 0_u32;
         for round in 0..ROUNDS {
             let request = entry(&[
@@ -127,10 +124,10 @@ fn only_one() -> Result<()> {
     for index in 0..PROCESSES {
         won += number(&store.get(&[b'w', index as u8])?)?;
     }
-    check_eq("keys that somebody was the first to set", won, ROUNDS)
+    check_eq("keys that a writer set as the first", won, ROUNDS)
 }
 
-/// A value that tells by itself whether it is whole.
+/// Returns a value of random size from which [`check_whole`] can detect that it is torn.
 fn whole(seed: u64) -> Vec<u8> {
     let mut rng = Rng::with_seed(seed);
     let mut value = vec![0; 8 + rng.usize(..9_000)];
@@ -139,6 +136,7 @@ fn whole(seed: u64) -> Vec<u8> {
     value
 }
 
+/// Fails with `EBADMSG` unless `value` is as [`whole`] made it.
 fn check_whole(value: &[u8]) -> Result<(), Errno> {
     let seed = value.first_chunk().ok_or(Errno::EBADMSG)?;
     match whole(u64::from_le_bytes(*seed)) == value {
@@ -147,24 +145,24 @@ fn check_whole(value: &[u8]) -> Result<(), Errno> {
     }
 }
 
-fn never_torn() -> Result<()> {
-    let _module = MODDB.load_with("")?;
-    let mut store = Store::open()?;
+fn values_are_never_torn() -> Result<()> {
+    let _module = MODDB.load()?;
+    let mut store = Client::open()?;
     store.set(b"hot", &whole(0))?;
     let writers = start(3, |index| {
-        let mut store = Store::open_in_child()?;
+        let mut store = Client::open_in_child()?;
         let mut rng = Rng::with_seed(index as u64);
         loop {
             errno(store.set(b"hot", &whole(rng.u64(..))))?;
             if index == 0 {
-                // Some readers find nothing.
-                errno(store.write(crate::store::DEL, &entry(&[(KEY, b"hot"), (OPTIONAL, &[])])))?;
+                // Then some readers do not find the key.
+                errno(store.write(crate::moddb::DEL, &entry(&[(KEY, b"hot"), (OPTIONAL, &[])])))?;
             }
         }
     })?;
     let deadline = Instant::now() + Duration::from_secs(8);
     join(start(3, |_| {
-        let mut store = Store::open_in_child()?;
+        let mut store = Client::open_in_child()?;
         while Instant::now() < deadline {
             match errno(store.get(b"hot")) {
                 Ok(value) => check_whole(&value)?,
@@ -177,17 +175,17 @@ fn never_torn() -> Result<()> {
     end(writers)
 }
 
-/// Money moves between accounts by batches of conditions; none may be made or lost.
-fn transfers() -> Result<()> {
+/// Conditional batches move amounts between accounts; the sum must not change.
+fn conditional_batches_are_atomic() -> Result<()> {
     const ACCOUNTS: u8 = 6;
     const EACH: u32 = 1_000;
-    let _module = MODDB.load_with("")?;
-    let mut store = Store::open()?;
+    let _module = MODDB.load()?;
+    let mut store = Client::open()?;
     for account in 0..ACCOUNTS {
         store.set(&[account], &EACH.to_le_bytes())?;
     }
     join(start(PROCESSES, |index| {
-        let mut store = Store::open_in_child()?;
+        let mut store = Client::open_in_child()?;
         let mut rng = Rng::with_seed(index as u64);
         let mut done = 0;
         while done < 150 {
@@ -215,25 +213,25 @@ fn transfers() -> Result<()> {
     for (_, value) in store.list()? {
         sum += number(&value)?;
     }
-    check_eq("the sum", sum, EACH * u32::from(ACCOUNTS))
+    check_eq("the sum of all accounts", sum, EACH * u32::from(ACCOUNTS))
 }
 
-/// Readers see all of a batch, or nothing, also where batches overlap and delete.
-fn one_moment() -> Result<()> {
+/// Readers see the changes of a batch together, also if batches overlap or delete keys.
+fn a_get_of_several_keys_is_a_snapshot() -> Result<()> {
     const KEYS: u8 = 5;
-    let _module = MODDB.load_with("")?;
-    let mut store = Store::open()?;
+    let _module = MODDB.load()?;
+    let mut store = Client::open()?;
     let all = |value: &[u8]| -> Vec<u8> { (0..KEYS).flat_map(|key| pair(&[key], value)).collect() };
     let keys: Vec<u8> = (0..KEYS)
         .flat_map(|key| entry(&[(KEY, &[key]), (OPTIONAL, &[])]))
         .collect();
     store.write(SET, &all(b"first"))?;
     let writers = start(3, |index| {
-        let mut store = Store::open_in_child()?;
+        let mut store = Client::open_in_child()?;
         let mut rng = Rng::with_seed(index as u64);
         loop {
             if index == 0 && rng.u8(..10) == 0 {
-                errno(store.write(crate::store::DEL, &keys))?;
+                errno(store.write(crate::moddb::DEL, &keys))?;
             }
             errno(store.write(SET, &all(&whole(rng.u64(..)))))?;
         }
@@ -249,24 +247,21 @@ fn one_moment() -> Result<()> {
         let same = found.iter().all(|(_, value)| value == first);
         ensure!(
             same && found.len() == usize::from(KEYS),
-            "a get between two batches: {} of {KEYS} keys, of one value: {same}",
+            "a GET shows a part of a batch: {} of {KEYS} keys, all with the same value: {same}",
             found.len()
         );
         whole_ones += 1;
     }
     end(writers)?;
-    ensure!(
-        whole_ones > 0,
-        "of all gets, none found something, {none} nothing"
-    );
+    ensure!(whole_ones > 0, "no GET found any key, {none} found none");
     Ok(())
 }
 
-/// What stays is listed, whatever comes and goes beside it; what is listed is whole.
-fn list_beside_writers() -> Result<()> {
+/// A list contains every key that exists during the whole list, and no torn value, while other keys are set and deleted.
+fn a_list_beside_writers_is_complete() -> Result<()> {
     const STAY: u32 = 3_000;
-    let _module = MODDB.load_with("")?;
-    let mut store = Store::open()?;
+    let _module = MODDB.load()?;
+    let mut store = Client::open()?;
     let stays: BTreeSet<Vec<u8>> = (0..STAY)
         .map(|index| format!("stays {index}").into_bytes())
         .collect();
@@ -274,10 +269,10 @@ fn list_beside_writers() -> Result<()> {
         store.set(key, &whole(u64::from(key[key.len() - 1])))?;
     }
     let writers = start(3, |index| {
-        let mut store = Store::open_in_child()?;
+        let mut store = Client::open_in_child()?;
         let mut rng = Rng::with_seed(index as u64);
         loop {
-            // Grows and shrinks the table again and again.
+            // The table grows and shrinks repeatedly.
             for round in 0..30_u32 {
                 let keys: Vec<_> = (0..100)
                     .map(|key| format!("{index} comes and goes {round} {key}"))
@@ -296,19 +291,19 @@ fn list_beside_writers() -> Result<()> {
                     .iter()
                     .flat_map(|key| entry(&[(KEY, key.as_bytes())]))
                     .collect();
-                errno(store.write(crate::store::DEL, &request))?;
+                errno(store.write(crate::moddb::DEL, &request))?;
             }
         }
     })?;
-    let (mut lists, mut unsteady) = (0, 0);
+    let (mut lists, mut interrupted) = (0, 0);
     let deadline = Instant::now() + Duration::from_secs(15);
     while Instant::now() < deadline || lists < 2 {
-        let (found, steady) = store.list_raw(false)?;
+        let (found, is_consistent) = store.list_raw(false)?;
         lists += 1;
-        unsteady += u32::from(!steady);
+        interrupted += u32::from(!is_consistent);
         let mut keys = BTreeSet::new();
         for (key, value) in found {
-            let value = value.context("an entry without a value")?;
+            let value = value.context("an entry has no value")?;
             check_whole(&value)
                 .with_context(|| format!("the value of \"{}\" is torn", key.escape_ascii()))?;
             keys.insert(key);
@@ -316,23 +311,23 @@ fn list_beside_writers() -> Result<()> {
         let missing: Vec<_> = stays.difference(&keys).collect();
         ensure!(
             missing.is_empty(),
-            "list {lists} lacks {} of {STAY} keys that stayed",
+            "list {lists} lacks {} of {STAY} keys that were not deleted",
             missing.len()
         );
     }
     end(writers)?;
     ensure!(
-        unsteady > 0,
-        "none of {lists} lists beside writers was said to be interrupted"
+        interrupted > 0,
+        "none of {lists} lists beside writers is marked as interrupted"
     );
     Ok(())
 }
 
 fn flush_beside_writers() -> Result<()> {
-    let _module = MODDB.load_with("")?;
-    let mut store = Store::open()?;
+    let _module = MODDB.load()?;
+    let mut store = Client::open()?;
     let writers = start(4, |index| {
-        let mut store = Store::open_in_child()?;
+        let mut store = Client::open_in_child()?;
         let mut rng = Rng::with_seed(index as u64);
         loop {
             let key = [index as u8, rng.u8(..), rng.u8(..4)];
@@ -350,5 +345,5 @@ fn flush_beside_writers() -> Result<()> {
     }
     end(writers)?;
     store.flush()?;
-    check_eq("entries", store.list()?.len(), 0)
+    check_eq("entries after a flush", store.list()?.len(), 0)
 }

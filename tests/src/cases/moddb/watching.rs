@@ -1,31 +1,32 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The notifications of changes.
+//! Notifications of changes.
 
-use crate::case::{check_eq, Case};
+use crate::case::{cases, check_eq};
+use crate::moddb::{entry, pair, with_condition, Change, Client, DEL, KEY, OPTIONAL, SET};
 use crate::module::MODDB;
-use crate::store::{entry, pair, with_condition, Change, Store, DEL, KEY, OPTIONAL, SET};
 use anyhow::{ensure, Context, Result};
 use nix::errno::Errno;
 
-pub const CASES: &[Case] = &[
-    Case::new("moddb::changes_are_told", changes_are_told),
-    Case::new("moddb::changes_of_a_large_batch", large_batch),
-    Case::new("moddb::a_slow_listener_holds_nobody_up", slow_listener),
-];
+cases! {
+    changes_are_announced,
+    changes_of_a_large_batch_are_announced,
+    a_slow_listener_does_not_delay_writers,
+}
 
-/// How long a notification that must not come is waited for.
-const PATIENCE: i64 = 300;
+/// Time in milliseconds after which no more notifications are expected.
+const RECEIVE_TIMEOUT: i64 = 300;
 
-fn listener() -> Result<Store> {
-    let listener = Store::open()?;
+/// Returns a client that receives notifications.
+fn listener() -> Result<Client> {
+    let listener = Client::open()?;
     listener.join()?;
-    listener.socket.patience(PATIENCE)?;
+    listener.socket.set_receive_timeout(RECEIVE_TIMEOUT)?;
     Ok(listener)
 }
 
-/// All that was told until now.
-fn told(listener: &Store) -> Result<Vec<Change>> {
+/// Receives all notifications that have arrived.
+fn received(listener: &Client) -> Result<Vec<Change>> {
     let mut all = Vec::new();
     loop {
         match listener.changes() {
@@ -35,16 +36,16 @@ fn told(listener: &Store) -> Result<Vec<Change>> {
     }
 }
 
-fn changes_are_told() -> Result<()> {
-    let _module = MODDB.load_with("")?;
-    let mut store = Store::open()?;
+fn changes_are_announced() -> Result<()> {
+    let _module = MODDB.load()?;
+    let mut store = Client::open()?;
     store.set(b"before", b"")?;
     let (one, other) = (listener()?, listener()?);
     store.set(b"k", b"")?;
     store.set(b"k", &[1; 65_535])?;
     store.write(SET, &[pair(b"a", b"1"), pair(b"b", b"22")].concat())?;
     store.del(b"k")?;
-    // What changes nothing is not told.
+    // Requests that change nothing are not announced.
     let _ = store.del(b"k");
     store.write(DEL, &entry(&[(KEY, b"k"), (OPTIONAL, &[])]))?;
     let _ = store.write(SET, &with_condition(b"a", Some(b"x"), Some(b"y")));
@@ -59,52 +60,65 @@ fn changes_are_told() -> Result<()> {
         Change::Del(b"k".to_vec()),
         Change::Flush,
     ];
-    check_eq("what is told", told(&one)?, expected.clone())?;
-    check_eq("what others are told", told(&other)?, expected)?;
-    // Whose request it was.
-    let sequence =
-        store
-            .socket
-            .send(store.family.id, crate::netlink::ACK, SET, &pair(b"x", b""))?;
+    check_eq("the notifications", received(&one)?, expected.clone())?;
+    check_eq(
+        "the notifications of another listener",
+        received(&other)?,
+        expected,
+    )?;
+    // A notification identifies the request.
+    let sequence = store.socket.send(
+        store.family.id,
+        crate::netlink::NLM_F_ACK,
+        SET,
+        &pair(b"x", b""),
+    )?;
     let changes = one.changes()?;
     check_eq("changes", changes.len(), 1)?;
     check_eq("the request's sequence number", changes[0].2, sequence)?;
-    ensure!(changes[0].1 != 0, "the request's port is not told");
+    ensure!(
+        changes[0].1 != 0,
+        "the notification lacks the port of the request"
+    );
     store
         .socket
         .answer(sequence)
         .map(drop)
-        .context("the set itself")
+        .context("the request SET failed")
 }
 
-fn large_batch() -> Result<()> {
-    let _module = MODDB.load_with("")?;
-    let mut store = Store::open()?;
+fn changes_of_a_large_batch_are_announced() -> Result<()> {
+    let _module = MODDB.load()?;
+    let mut store = Client::open()?;
     let listener = listener()?;
-    listener.socket.receive_buffer(4 << 20)?;
+    listener.socket.set_receive_buffer(4 << 20)?;
     let keys: Vec<Vec<u8>> = (0..1024_u32)
         .map(|index| [&index.to_be_bytes()[..], &[b'k'; 251]].concat())
         .collect();
     let request: Vec<u8> = keys.iter().flat_map(|key| pair(key, b"v")).collect();
     store.write(SET, &request)?;
     let expected: Vec<_> = keys.into_iter().map(|key| Change::Set(key, 1)).collect();
-    check_eq("all are told in order", told(&listener)? == expected, true)
+    check_eq(
+        "all changes are announced in order",
+        received(&listener)? == expected,
+        true,
+    )
 }
 
-fn slow_listener() -> Result<()> {
+fn a_slow_listener_does_not_delay_writers() -> Result<()> {
     const COUNT: u32 = 5_000;
-    let _module = MODDB.load_with("")?;
-    let mut store = Store::open()?;
+    let _module = MODDB.load()?;
+    let mut store = Client::open()?;
     let listener = listener()?;
-    listener.socket.receive_buffer(4096)?;
+    listener.socket.set_receive_buffer(4096)?;
     for index in 0..COUNT {
         store.set(&index.to_le_bytes(), b"value")?;
     }
-    let mut heard = 0;
+    let mut received_count = 0;
     let mut overruns = 0;
     loop {
         match listener.changes() {
-            Ok(changes) => heard += changes.len(),
+            Ok(changes) => received_count += changes.len(),
             Err(Errno::ENOBUFS) => overruns += 1,
             Err(Errno::EAGAIN) => break,
             Err(errno) => return Err(errno.into()),
@@ -112,13 +126,13 @@ fn slow_listener() -> Result<()> {
     }
     ensure!(
         overruns > 0,
-        "{heard} of {COUNT} changes were heard, and no ENOBUFS"
+        "{received_count} of {COUNT} changes were received without ENOBUFS"
     );
     check_eq("entries", store.list()?.len(), COUNT as usize)?;
     store.set(b"after", b"")?;
     let changes = listener.changes()?;
     check_eq(
-        "what is told afterwards",
+        "the notification after an overrun",
         &changes[0].0,
         &Change::Set(b"after".to_vec(), 0),
     )

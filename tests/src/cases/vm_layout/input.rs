@@ -1,46 +1,47 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What is written to the file: bad input, errors, and whose answer a reader gets.
+//! Commands: malformed input, errors, who may use the file, and which answer a reader gets.
 
 use super::load::{unused_pid, Zombie, KTHREADD};
-use crate::case::{check_eq, check_text, Case};
-use crate::cases::access::{open_as_nobody, open_in_other_pid_namespace};
+use crate::case::{cases, check_eq, check_text};
 use crate::helper::Helper;
 use crate::kernel_log::KernelLog;
-use crate::layout;
 use crate::module::VM_LAYOUT;
-use crate::proc_file::{self, BAD_ADDRESS, INVALID, NO_PROCESS};
+use crate::privileges::{open_as_nobody, open_in_other_pid_namespace};
 use crate::shell::{bash, Session};
+use crate::vm_layout::{self, BAD_ADDRESS, INVALID, NO_PROCESS};
 use anyhow::Result;
 use nix::errno::Errno;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
 
-pub const CASES: &[Case] = &[
-    Case::new("vm_layout::malformed_input", malformed),
-    Case::new("vm_layout::processes_without_memory", without_memory),
-    Case::new("vm_layout::bad_pointers", bad_pointers),
-    Case::new("vm_layout::own_answer_per_shell", own_answer_per_shell),
-    Case::new("vm_layout::mode_of_the_file", mode_of_the_file),
-    Case::new("vm_layout::who_may_open_the_file", who_may_open),
-];
+cases! {
+    malformed_input,
+    processes_without_memory,
+    bad_pointers,
+    each_shell_reads_its_own_answer,
+    the_file_has_the_mode_of_the_parameter,
+    other_users_and_namespaces_may_not_open_the_file,
+}
 
+/// Whole answer to a command about a kernel thread.
 const KERNEL_THREAD: &str = "[ERROR]: Kernel thread\n";
+/// Whole answer to a command about a zombie.
 const EXITED: &str = "[ERROR]: Process has exited\n";
 
-/// Requires that a command fails with this number, answer, and line in the log.
+/// Requires that a command fails with this error number, answer and line in the kernel log.
 fn fails(command: &[u8], errno: Errno, message: &str) -> Result<()> {
     let what = format!("\"{}\"", command[..command.len().min(80)].escape_ascii());
     let mut log = KernelLog::from_now()?;
-    let reply = proc_file::VM_LAYOUT.ask(command)?;
+    let reply = vm_layout::FILE.ask(command)?;
     check_eq(&what, reply.write, Err(errno))?;
     check_text(&what, reply.text, message)?;
     let expected = format!("vm_layout: {}", message.trim_end());
     check_eq(&what, log.errors()?, vec![expected])
 }
 
-fn malformed() -> Result<()> {
-    let _module = VM_LAYOUT.load_with("")?;
+fn malformed_input() -> Result<()> {
+    let _module = VM_LAYOUT.load()?;
     let commands: [&[u8]; 33] = [
         b"",
         b"\n",
@@ -89,14 +90,14 @@ fn malformed() -> Result<()> {
         format!("{own}\n"),
         format!("{own} json=0\n"),
     ] {
-        let answer = proc_file::VM_LAYOUT.answer(&command)?;
-        check_eq(&command, layout::parse_text(&answer)?.pid, own)?;
+        let answer = vm_layout::FILE.answer(&command)?;
+        check_eq(&command, vm_layout::parse_text(&answer)?.pid, own)?;
     }
     Ok(())
 }
 
-fn without_memory() -> Result<()> {
-    let _module = VM_LAYOUT.load_with("")?;
+fn processes_without_memory() -> Result<()> {
+    let _module = VM_LAYOUT.load()?;
     for command in [
         format!("{}", unused_pid()?),
         "4194305".into(),
@@ -119,20 +120,24 @@ fn without_memory() -> Result<()> {
 }
 
 fn bad_pointers() -> Result<()> {
-    let _module = VM_LAYOUT.load_with("")?;
-    let file = proc_file::VM_LAYOUT.open()?;
+    let _module = VM_LAYOUT.load()?;
+    let file = vm_layout::FILE.open()?;
     for count in [1, 64] {
         let unmapped = std::ptr::without_provenance(8);
-        // SAFETY: write(2) only reads, and checks what it reads from.
+        // SAFETY: By the contract of write(2), it checks the address and only reads.
         let written = Errno::result(unsafe { libc::write(file.as_raw_fd(), unmapped, count) });
-        check_eq("writing nothing of ours", written, Err(Errno::EFAULT))?;
-        check_text("the answer", proc_file::VM_LAYOUT.read()?, BAD_ADDRESS)?;
+        check_eq(
+            "writing from an address that is not mapped",
+            written,
+            Err(Errno::EFAULT),
+        )?;
+        check_text("the answer", vm_layout::FILE.read()?, BAD_ADDRESS)?;
     }
     Ok(())
 }
 
-fn own_answer_per_shell() -> Result<()> {
-    let _module = VM_LAYOUT.load_with("")?;
+fn each_shell_reads_its_own_answer() -> Result<()> {
+    let _module = VM_LAYOUT.load()?;
     let (first, second) = (
         Helper::worker("first", "plain", None)?,
         Helper::worker("second", "plain", None)?,
@@ -141,8 +146,8 @@ fn own_answer_per_shell() -> Result<()> {
     a.run(&format!("echo {} > /proc/vm_layout", first.pid()))?;
     b.run(&format!("echo '{} json=1' > /proc/vm_layout", second.pid()))?;
     for _ in 0..3 {
-        let of_a = layout::parse_text(a.run("cat /proc/vm_layout")?.as_bytes())?;
-        let of_b = layout::parse_json(b.run("cat /proc/vm_layout")?.as_bytes())?;
+        let of_a = vm_layout::parse_text(a.run("cat /proc/vm_layout")?.as_bytes())?;
+        let of_b = vm_layout::parse_json(b.run("cat /proc/vm_layout")?.as_bytes())?;
         check_text("shell a", of_a.name, "first")?;
         check_text("shell b", of_b.name, "second")?;
     }
@@ -153,13 +158,13 @@ fn own_answer_per_shell() -> Result<()> {
         first.pid()
     ))?;
     check_text(
-        "its first line",
+        "the first line of the report",
         line,
         format!("process {} (first)\n", first.pid()),
     )
 }
 
-fn mode_of_the_file() -> Result<()> {
+fn the_file_has_the_mode_of_the_parameter() -> Result<()> {
     for (parameters, mode) in [("", 0o600), ("mode=0640", 0o640), ("pid=1", 0o600)] {
         let module = VM_LAYOUT.load_with(parameters)?;
         let file = std::fs::metadata(VM_LAYOUT.proc_path())?;
@@ -170,17 +175,25 @@ fn mode_of_the_file() -> Result<()> {
     Ok(())
 }
 
-fn who_may_open() -> Result<()> {
-    let file = proc_file::VM_LAYOUT;
-    let module = VM_LAYOUT.load_with("")?;
+fn other_users_and_namespaces_may_not_open_the_file() -> Result<()> {
+    let file = vm_layout::FILE;
+    let module = VM_LAYOUT.load()?;
     check_eq(
-        "without privileges",
+        "opening without privileges",
         open_as_nobody(&file)?,
         Err(Errno::EACCES),
     )?;
     let elsewhere = open_in_other_pid_namespace(&file)?;
-    check_eq("in another pid namespace", elsewhere, Err(Errno::EPERM))?;
+    check_eq(
+        "opening in another pid namespace",
+        elsewhere,
+        Err(Errno::EPERM),
+    )?;
     module.unload()?;
     let _module = VM_LAYOUT.load_with("mode=0666")?;
-    check_eq("with mode=0666", open_as_nobody(&file)?, Ok(()))
+    check_eq(
+        "opening without privileges with mode=0666",
+        open_as_nobody(&file)?,
+        Ok(()),
+    )
 }

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The report in the kernel log, and loads that must fail.
+//! The report that a load writes to the kernel log, and loads that must fail.
 
-use crate::case::{check_eq, check_text, Case};
+use crate::case::{cases, check_eq, check_text};
 use crate::helper::Helper;
 use crate::kernel_log::KernelLog;
-use crate::layout;
 use crate::module::VM_LAYOUT;
-use crate::proc_file;
 use crate::setting::Setting;
+use crate::vm_layout;
 use anyhow::{ensure, Context, Result};
 use nix::errno::Errno;
 use std::os::unix::ffi::OsStrExt;
@@ -16,30 +15,29 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::time::Duration;
 
-pub const CASES: &[Case] = &[
-    Case::new("vm_layout::logs_at_load", logs_at_load),
-    Case::slow("vm_layout::logs_50000_areas_whole", 300, logs_many_areas),
-    Case::new("vm_layout::logs_long_paths_whole", logs_long_paths),
-    Case::new("vm_layout::logs_nothing_without_pid", logs_nothing),
-    Case::new("vm_layout::bad_pids_fail_to_load", bad_pids),
-    Case::new("vm_layout::bad_parameters", bad_parameters),
-];
+cases! {
+    logs_at_load,
+    logs_50000_areas_whole (300 s),
+    logs_long_paths_whole,
+    logs_nothing_without_pid,
+    bad_pids_fail_to_load,
+    bad_parameters_fail_to_load,
+}
 
-/// Loads the module for a process that stands still, and returns the report that it logged, put
-/// together again.
+/// Loads the module for a stopped process and returns the report that it logged, with the lines joined that were split.
 fn logged(pid: i32) -> Result<Vec<u8>> {
-    // Thousands of lines over an emulated serial line take long; complaints still pass.
+    // Printing thousands of lines on an emulated serial line is slow; warnings and errors are still printed.
     let _console = Setting::set("/proc/sys/kernel/printk", "5")?;
     let log = KernelLog::from_now()?;
     let (loaded, records) =
         log.follow_during("vm_layout: ", || VM_LAYOUT.load_with(&format!("pid={pid}")))?;
     let module = loaded?;
     let mut text = Vec::new();
-    let (last, lines) = records.split_last().context("nothing was logged")?;
+    let (last, lines) = records.split_last().context("the load logged nothing")?;
     for line in lines {
         match line.strip_prefix(b"+") {
             Some(rest) => {
-                ensure!(text.pop().is_some(), "the report begins in mid-line");
+                ensure!(text.pop().is_some(), "the first line continues another one");
                 text.extend(rest);
             }
             None => text.extend(line),
@@ -47,28 +45,35 @@ fn logged(pid: i32) -> Result<Vec<u8>> {
         text.push(b'\n');
     }
     let end = format!("end of the report: {} lines", lines.len());
-    check_text("the last line", last, end)?;
-    let answer = proc_file::VM_LAYOUT.answer(format!("{pid}\n"))?;
-    check_text("the log and the file", &text, answer)?;
+    check_text("the last line of the report", last, end)?;
+    let answer = vm_layout::FILE.answer(format!("{pid}\n"))?;
+    check_text(
+        "the report in the log is the one in the file",
+        &text,
+        answer,
+    )?;
     module.unload()?;
     Ok(text)
 }
 
 fn logs_at_load() -> Result<()> {
     let helper = Helper::worker("logged", "patterns", Some("1 2 3"))?;
-    layout::oracle::check(&layout::parse_text(&logged(helper.pid())?)?)
+    vm_layout::oracle::check(&vm_layout::parse_text(&logged(helper.pid())?)?)
 }
 
-fn logs_many_areas() -> Result<()> {
+fn logs_50000_areas_whole() -> Result<()> {
     let helper = Helper::worker("logged", "many-areas", Some("50000"))?;
-    let report = layout::parse_text(&logged(helper.pid())?)?;
-    ensure!(report.areas.len() > 50_000, "{}", report.areas.len());
-    layout::oracle::check(&report)
+    let report = vm_layout::parse_text(&logged(helper.pid())?)?;
+    ensure!(
+        report.areas.len() > 50_000,
+        "the report has only {} areas",
+        report.areas.len()
+    );
+    vm_layout::oracle::check(&report)
 }
 
-/// A path of more than three times a record's size, in which nothing is left out, and names that need
-/// care.
-fn logs_long_paths() -> Result<()> {
+/// The paths are longer than three records of the log, or contain bytes that the log or the report escapes.
+fn logs_long_paths_whole() -> Result<()> {
     let directory = tempfile::tempdir()?;
     let mut long = directory.path().to_owned();
     for _ in 0..13 {
@@ -91,37 +96,40 @@ fn logs_long_paths() -> Result<()> {
 
 fn program_is_logged(path: &PathBuf) -> Result<()> {
     let program = Helper::stopped(Command::new(path).arg("1000"), "program")?;
-    let report = layout::parse_text(&logged(program.pid())?)?;
-    layout::oracle::check(&report)?;
+    let report = vm_layout::parse_text(&logged(program.pid())?)?;
+    vm_layout::oracle::check(&report)?;
     let end = &path.as_os_str().as_bytes()[path.as_os_str().len() - 8..];
     let found = report.areas.iter().any(|area| area.name.ends_with(end));
-    ensure!(found, "the program's own areas are missing: {report:?}");
+    ensure!(
+        found,
+        "the report lacks the areas of the program: {report:?}"
+    );
     std::fs::remove_file(path)?;
-    let module = VM_LAYOUT.load_with("")?;
-    layout::oracle::check(&layout::parse_text(
-        &proc_file::VM_LAYOUT.answer(format!("{}", program.pid()))?,
+    let module = VM_LAYOUT.load()?;
+    vm_layout::oracle::check(&vm_layout::parse_text(
+        &vm_layout::FILE.answer(format!("{}", program.pid()))?,
     )?)?;
     module.unload()
 }
 
-fn logs_nothing() -> Result<()> {
+fn logs_nothing_without_pid() -> Result<()> {
     let log = KernelLog::from_now()?;
-    let (loaded, records) = log.follow_during("vm_layout: ", || VM_LAYOUT.load_with(""))?;
+    let (loaded, records) = log.follow_during("vm_layout: ", || VM_LAYOUT.load())?;
     let module = loaded?;
-    ensure!(records.is_empty(), "logged: {records:?}");
+    ensure!(records.is_empty(), "a load without pid logged {records:?}");
     check_text(
         "the file before the first command",
-        proc_file::VM_LAYOUT.read()?,
+        vm_layout::FILE.read()?,
         "",
     )?;
     module.unload()
 }
 
-/// A process that has ended and is not waited for.
+/// A child process that exited and was not waited for. Dropping it waits for it.
 pub struct Zombie(Child);
 
 impl Zombie {
-    /// Starts a process and looks on until it has ended.
+    /// Starts a process and waits until it is a zombie.
     pub fn make() -> Result<Self> {
         let zombie = Self(Command::new("true").spawn()?);
         let stat = format!("/proc/{}/stat", zombie.0.id());
@@ -131,7 +139,7 @@ impl Zombie {
         Ok(zombie)
     }
 
-    /// Its process id.
+    /// Returns the process id of the zombie.
     pub fn pid(&self) -> u32 {
         self.0.id()
     }
@@ -143,17 +151,17 @@ impl Drop for Zombie {
     }
 }
 
-/// A number that no process has.
+/// Returns a process id that is not in use.
 pub fn unused_pid() -> Result<i32> {
     (300_000..)
         .find(|pid| !Path::new(&format!("/proc/{pid}")).exists())
-        .context("all numbers are taken")
+        .context("all process ids are in use")
 }
 
-/// The kernel's thread that starts the others.
+/// Process id of kthreadd, the kernel thread that starts all others.
 pub const KTHREADD: i32 = 2;
 
-fn bad_pids() -> Result<()> {
+fn bad_pids_fail_to_load() -> Result<()> {
     let zombie = Zombie::make()?;
     let thread = Helper::worker("threads", "threads", None)?;
     let tids = std::fs::read_dir(format!("/proc/{}/task", thread.pid()))?
@@ -165,7 +173,7 @@ fn bad_pids() -> Result<()> {
     for (pid, errno, sentence) in [
         (i64::from(unused_pid()?), Errno::ESRCH, none),
         (
-            i64::from(tid.context("no second thread")?),
+            i64::from(tid.context("the process has no second thread")?),
             Errno::ESRCH,
             none,
         ),
@@ -199,7 +207,7 @@ fn bad_pids() -> Result<()> {
     Ok(())
 }
 
-fn bad_parameters() -> Result<()> {
+fn bad_parameters_fail_to_load() -> Result<()> {
     for parameters in [
         "pid=",
         "pid=one",
