@@ -89,8 +89,8 @@ impl Options {
     }
 }
 
-/// Returns a guest with the modules of the bench and as much memory as this machine can spare. Unless `quick`, the guest
-/// also has the programs that the modules are compared with.
+/// Returns a guest with the modules of the bench and as much memory as this machine can spare. Unless `quick`, the
+/// guest also has the programs that the modules are compared with.
 pub fn guest<'a>(setup: &'a Setup, programs: &[PathBuf], quick: bool) -> Result<Guest<'a>> {
     Guest::for_bench(setup, programs, memory_for(is_native(setup))?, !quick)
 }

@@ -3,13 +3,15 @@
 //! Requests to the store.
 
 use super::attribute::{attributes, Attribute};
+use super::change::Change;
+use super::entry::Entry;
+use super::failure::Failure;
 use super::message::Message;
 use super::socket::{self, GenlSocket};
 use super::spec::{
     A_MESSAGE_CHANGE, A_MESSAGE_ENTRY, A_MESSAGE_KEYS_ONLY, CMD_CHANGED, CMD_DEL, CMD_FLUSH,
     CMD_GET, CMD_LIST, CMD_NOOP, CMD_SET, FAMILY_NAME, MCGRP_CHANGES, REPLY_MAX,
 };
-use super::{Change, Entry, Failure};
 use netlink_packet_core::{
     DecodeError, NetlinkPayload, NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST,
 };
@@ -80,8 +82,8 @@ impl Client {
             .map(drop)
     }
 
-    /// Returns the entries of the keys in `wanted`, in their order. A key that does not exist is an error (`ENOENT`) or,
-    /// if the wanted entry is optional, left out.
+    /// Returns the entries of the keys in `wanted`, in their order. A key that does not exist is an error (`ENOENT`)
+    /// or, if the wanted entry is optional, left out.
     pub fn get(&mut self, wanted: &[Entry]) -> Result<Vec<Entry>, Failure> {
         self.request(CMD_GET, NLM_F_REQUEST, to_attributes(wanted))?;
         let mut found = Vec::new();

@@ -3,7 +3,7 @@
 //! A generic netlink socket for one request at a time.
 
 use super::attribute::attributes;
-use super::Failure;
+use super::failure::Failure;
 use linux_raw_sys::netlink::nlmsgerr_attrs;
 use netlink_packet_core::{
     Emitable, NetlinkBuffer, NetlinkDeserializable, NetlinkHeader, NetlinkMessage, NetlinkPayload,
@@ -63,7 +63,7 @@ impl GenlSocket {
         joined.map_err(|error| Failure::System("cannot join the multicast group of changes", error))
     }
 
-    /// Sends a request.
+    /// Sends a request under the next sequence number.
     pub fn send<F>(&mut self, message: GenlMessage<F>, flags: u16) -> Result<(), Failure>
     where
         F: GenlFamily + Emitable + Debug,
