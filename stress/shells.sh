@@ -1,7 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# Many shells at once on /proc/memory_info, with nothing but a shell: each starts a process under a name of its
-# own, and then must be answered with that process, whatever the others ask. Needs root and the loaded module.
+# Stress test of /proc/memory_info that needs nothing but a shell: many shells each start a process with a name of
+# its own, and check that the answers to their commands are about this process, whatever the other shells ask.
+# Needs root and the loaded module.
+#
+# Exit status: 0 if all answers were right and all shells ended; 1 otherwise; 2 if the file cannot be written.
 #
 #   stress/shells.sh [SHELLS=16] [SECONDS=30]
 
@@ -17,7 +20,7 @@ work=$(mktemp -d) || exit 2
 trap 'rm -rf "$work"' EXIT
 trap 'trap - TERM; kill 0' INT TERM
 
-# What the last command given by this shell is answered, in the way that $1 names.
+# Gives the command $2 and prints the answer; $1 selects the process that writes and the one that reads.
 ask() {
     case $1 in
         0) echo "$2" > $file; cat $file ;;
@@ -26,16 +29,16 @@ ask() {
     esac
 }
 
-# The answer must match the pattern.
+# Checks that the answer of shell $1 to the command $3 matches the pattern $4.
 expect() {
     answer=$(ask $(($2 % 3)) "$3")
     checked=$((checked + 1))
     case $answer in
-        # shellcheck disable=SC2254 # a pattern is wanted
+        # shellcheck disable=SC2254 # the variable contains a pattern
         $4) ;;
         *)
             wrong=$((wrong + 1))
-            echo "shell $1: $3 was answered \"$answer\", not \"$4\"" >&2
+            echo "shell $1: $3 was answered \"$answer\", expected \"$4\"" >&2
             ;;
     esac
 }
@@ -45,7 +48,7 @@ shell() {
     wrong=0
     name=own$1
     mkfifo "$work/never.$1"
-    # Nothing ever comes out of a pipe that its reader holds open itself.
+    # The process waits for ever: it reads a pipe whose only writer is itself.
     sh -c 'printf %s "$1" > /proc/$$/comm; exec 3<> "$2"; read -r _ <&3' - "$name" "$work/never.$1" &
     pid=$!
     until test "$(cat /proc/$pid/comm)" = "$name"; do :; done

@@ -233,8 +233,8 @@ impl fmt::Display for Judged {
 #[cfg(test)]
 mod tests {
     use super::{Figure, Judged, Target, NOISE};
+    use crate::message::{Message, Sample};
     use crate::samples::Samples;
-    use crate::{Message, Sample};
 
     static FIGURE: Figure = Figure::Value {
         experiment: "memory::kept",

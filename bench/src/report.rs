@@ -213,8 +213,8 @@ fn number(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::{Conditions, Report};
+    use crate::message::{Message, Sample};
     use crate::samples::Samples;
-    use crate::{Message, Sample};
 
     fn report(source: &str) -> Report {
         let sample = |measure: &str, value| {

@@ -2,7 +2,7 @@
 
 //! The samples of a run, and their quartiles.
 
-use crate::{Message, Sample};
+use crate::message::{Message, Sample};
 
 /// All messages of a run, sorted by their kinds.
 #[derive(Default)]
@@ -18,11 +18,11 @@ pub struct Samples {
 /// Quartiles of values.
 #[derive(Clone, Copy, Debug)]
 pub struct Spread {
-    /// First quartile.
+    /// First quartile: a quarter of the values is at most this.
     pub lower: f64,
-    /// Second quartile.
+    /// Second quartile: half of the values are at most this.
     pub median: f64,
-    /// Third quartile.
+    /// Third quartile: three quarters of the values are at most this.
     pub upper: f64,
 }
 
@@ -105,7 +105,7 @@ impl Spread {
 #[cfg(test)]
 mod tests {
     use super::{Samples, Spread};
-    use crate::{Message, Sample};
+    use crate::message::{Message, Sample};
 
     #[test]
     fn quartiles_are_those_of_the_sorted_values() {

@@ -20,8 +20,8 @@ pub fn draw(directory: &Path, samples: &[Sample]) -> Result<Vec<PathBuf>> {
     files.into_iter().collect()
 }
 
-/// Returns the lines of an experiment: one for each series, and for each of `phases` in it. `point` makes a point from a
-/// sample and the first sample of its series.
+/// Returns the lines of an experiment: one for each series, and for each of `phases` in it. `point` makes a point from
+/// a sample and the first sample of its series.
 fn lines(
     samples: &[Sample],
     experiment: &str,

@@ -95,8 +95,8 @@ impl Line {
     }
 }
 
-/// Parses the answer to ALL or FILTER. Each line must print as the same bytes again, so any deviation from the format is
-/// an error.
+/// Parses the answer to ALL or FILTER. Each line must print as the same bytes again, so any deviation from the format
+/// is an error.
 pub fn parse(text: &[u8]) -> Result<Vec<Line>> {
     text.split_inclusive(|&byte| byte == b'\n')
         .map(|bytes| {

@@ -2,8 +2,8 @@
 
 //! Memory mappings of this process, written and protected page by page.
 //!
-//! An [`Area`] is a range of pages that stays mapped until the process ends or unmaps it explicitly: the helper processes
-//! of tests consist of such areas. A [`Mapping`] is an area that is unmapped when it is dropped.
+//! An [`Area`] is a range of pages that stays mapped until the process ends or unmaps it explicitly: the helper
+//! processes of tests consist of such areas. A [`Mapping`] is an area that is unmapped when it is dropped.
 //!
 //! Nothing else lies in these pages, and nothing here hands out references to their bytes. So an access that the
 //! protection of a page forbids, or an access to a page that was unmapped, does no harm but to end the process.
@@ -282,7 +282,7 @@ impl Area {
         unsafe { mman::mlock(self.start, self.pages * PAGE) }.context("cannot lock memory")
     }
 
-    /// Unmaps all pages.
+    /// Unmaps all pages of the area.
     pub fn unmap(&self) -> Result<()> {
         // SAFETY: By the type invariants, nothing else of this program lies in these pages.
         unsafe { mman::munmap(self.start, self.pages * PAGE) }.context("cannot unmap memory")

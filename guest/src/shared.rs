@@ -73,8 +73,8 @@ impl<T: SharedBetweenProcesses> Deref for Shared<T> {
     type Target = [T];
 
     fn deref(&self) -> &[T] {
-        // SAFETY: By the type invariants, the mapping begins with `len` values. It is mapped as long as `self` exists, and
-        // only what is atomic in the values changes.
+        // SAFETY: By the type invariants, the mapping begins with `len` values. It is mapped as long as `self` exists,
+        // and only what is atomic in the values changes.
         unsafe { std::slice::from_raw_parts(self.mapping.start().cast().as_ptr(), self.len) }
     }
 }

@@ -2,10 +2,11 @@
 
 //! The answers that one shell must get, as exactly as concurrency allows.
 //!
-//! RESETs of any shell are ordered, so the snapshots that a shell sees of its own processes never go back: once a change
-//! was visible, it stays visible. A change is one event (a process appears under a name, leaves a name, or ends), so a
-//! scan during the change finds either the state before it or the state after it. A shell makes the next change only
-//! when the last one is certain to be visible: it was seen in an answer, or the shell gave a RESET after it.
+//! RESETs of any shell are ordered, so the snapshots that a shell sees of its own processes never go back: once a
+//! change was visible, it stays visible. A change is one event (a process appears under a name, leaves a name, or
+//! ends), so a scan during the change finds either the state before it or the state after it. A shell makes the next
+//! change only when the last one is certain to be visible: it was seen in an answer, or the shell gave a RESET after
+//! it.
 
 use guest::listing::{self, Line};
 use std::collections::HashSet;

@@ -3,10 +3,11 @@
 //! The processes of a run. Each of its slots is filled by one process, and by a new one after that was killed.
 
 use crate::failure_reports::ReportSender;
+use crate::options::Options;
 use crate::shared_state::SharedState;
 use crate::shells::script::{self, Program};
 use crate::subject::Subject;
-use crate::{churn, concurrent_resets, moddb, worker, Options};
+use crate::{churn, concurrent_resets, moddb, worker};
 use anyhow::{Context, Result};
 use fastrand::Rng;
 use guest::child;

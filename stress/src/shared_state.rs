@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! State that all processes of a run share: whether to stop, whether the module is loaded, and counters that outlive the
-//! processes that count.
+//! State that all processes of a run share: whether to stop, whether the module is loaded, and counters that outlive
+//! the processes that count.
 
 use anyhow::{Context, Result};
 use guest::shared::{Shared, SharedBetweenProcesses};
@@ -27,15 +27,15 @@ pub struct Counters {
 /// Sums of the counters of all slots.
 #[derive(Clone, Copy, Default)]
 pub struct Totals {
-    /// Sum of [`Counters::commands`].
+    /// Sum of [`Counters::commands`] over all slots.
     pub commands: u64,
-    /// Sum of [`Counters::checked`].
+    /// Sum of [`Counters::checked`] over all slots.
     pub checked: u64,
-    /// Sum of [`Counters::mismatches`].
+    /// Sum of [`Counters::mismatches`] over all slots.
     pub mismatches: u64,
-    /// Sum of [`Counters::unloaded`].
+    /// Sum of [`Counters::unloaded`] over all slots.
     pub unloaded: u64,
-    /// Sum of [`Counters::evicted`].
+    /// Sum of [`Counters::evicted`] over all slots.
     pub evicted: u64,
 }
 

@@ -3,9 +3,9 @@
 //! The supervisor of a run: starts all processes, kills shells, reloads the module, and prints progress and result.
 
 use crate::failure_reports::{self, ReportReceiver};
+use crate::options::Options;
 use crate::processes::Processes;
 use crate::shared_state::{SharedState, Totals};
-use crate::Options;
 use anyhow::{ensure, Context, Result};
 use fastrand::Rng;
 use signal_hook::consts::{SIGINT, SIGTERM};

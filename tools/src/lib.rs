@@ -26,7 +26,7 @@ pub struct Sample {
     pub stack: u64,
     /// Resident set size in pages.
     pub rss_pages: u64,
-    /// Number of VMAs.
+    /// Number of VMAs of the process.
     pub areas: u64,
     /// Number of used entries in the user half of the top-level page table.
     pub top_level: u64,

@@ -10,11 +10,7 @@ mod entry;
 mod failure;
 mod message;
 mod socket;
-
-/// Constants that the build script makes of the specification.
-pub mod spec {
-    include!(concat!(env!("OUT_DIR"), "/moddb.rs"));
-}
+pub mod spec;
 
 pub use change::{Action, Change};
 pub use client::{Client, PreparedRequest, Watch};

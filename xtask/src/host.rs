@@ -4,6 +4,7 @@
 
 pub mod cache;
 pub mod chroot;
+pub mod privilege;
 pub mod progress;
 pub mod project;
 pub mod root;

@@ -2,8 +2,8 @@
 
 //! Short-lived network namespaces, each with a store that only its maker uses.
 
+use super::check::{check, Verdict};
 use super::own_keys::OwnKeys;
-use super::{check, Verdict};
 use crate::failure_reports::ReportSender;
 use crate::shared_state::{module_stayed_loaded, SharedState};
 use fastrand::Rng;

@@ -2,8 +2,8 @@
 
 //! Keys that no other program changes, so that the answer to each operation on them is known.
 
+use super::check::{check, Verdict};
 use super::value::{self, Origin};
-use super::{check, Verdict};
 use fastrand::Rng;
 use std::collections::BTreeMap;
 use tools::moddb::{Client, Entry, Failure};
@@ -57,8 +57,8 @@ impl OwnKeys {
         }
     }
 
-    /// Lists the store and checks that the listed keys of this program are exactly those that it set, and that all values
-    /// are undamaged.
+    /// Lists the store and checks that the listed keys of this program are exactly those that it set, and that all
+    /// values are undamaged.
     pub fn list(&self, client: &mut Client, keys_only: bool) -> Verdict {
         let mut found = BTreeMap::new();
         let mut wrong = None;

@@ -3,9 +3,9 @@
 //! One program of a run on moddb: it uses its own keys, for which every answer is known, and keys that all programs
 //! write.
 
+use super::check::{check, Verdict};
 use super::own_keys::{OwnKeys, COUNTER};
 use super::value;
-use super::{check, Verdict};
 use crate::failure_reports::ReportSender;
 use crate::shared_state::{module_stayed_loaded, Counters, SharedState};
 use fastrand::Rng;

@@ -28,8 +28,8 @@ pub fn programs() -> Vec<Program> {
     PROGRAMS.iter().copied().filter(works).collect()
 }
 
-/// A form in which a shell gives a command: a name, and a script that leaves the status of the write in `$w`. `$f` is the
-/// file and `$c` the command.
+/// A form in which a shell gives a command: a name, and a script that leaves the status of the write in `$w`. `$f` is
+/// the file and `$c` the command.
 struct Form(&'static str, &'static str);
 
 /// Forms in which the shell itself writes, or a child writes and has a child of its own read.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! `vm-layout-sample`: runs `vm-layout-app` through its schedules, and prints a sample of its layout at each step: a line
-//! of [`tools::SAMPLE`] and JSON.
+//! `vm-layout-sample`: runs `vm-layout-app` through its schedules, and prints a sample of its layout at each step, as a
+//! line of [`tools::SAMPLE`] and JSON.
 
 use anyhow::{ensure, Context, Result};
 use clap::Parser;

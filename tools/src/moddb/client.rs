@@ -3,13 +3,15 @@
 //! Requests to the store.
 
 use super::attribute::{attributes, Attribute};
+use super::change::Change;
+use super::entry::Entry;
+use super::failure::Failure;
 use super::message::Message;
 use super::socket::{self, GenlSocket};
 use super::spec::{
     A_MESSAGE_CHANGE, A_MESSAGE_ENTRY, A_MESSAGE_KEYS_ONLY, CMD_CHANGED, CMD_DEL, CMD_FLUSH,
     CMD_GET, CMD_LIST, CMD_NOOP, CMD_SET, FAMILY_NAME, MCGRP_CHANGES, REPLY_MAX,
 };
-use super::{Change, Entry, Failure};
 use netlink_packet_core::{
     DecodeError, NetlinkPayload, NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST,
 };
@@ -61,10 +63,10 @@ impl Client {
                 Err(Failure::NotLoaded)
             }
             (Err(failure), _) => Err(failure),
-            (Ok(()), None) => Err(Failure::UnexpectedMessage(
+            (Ok(_), None) => Err(Failure::UnexpectedMessage(
                 "the description of the family has no id".into(),
             )),
-            (Ok(()), Some(family)) => Ok(Self {
+            (Ok(_), Some(family)) => Ok(Self {
                 socket,
                 family,
                 changes,
@@ -77,10 +79,11 @@ impl Client {
         self.request(CMD_NOOP, NLM_F_REQUEST, Vec::new())?;
         self.socket
             .receive_reply(|_, _: Reply| Ok(ControlFlow::Break(())))
+            .map(drop)
     }
 
-    /// Returns the entries of the keys in `wanted`, in their order. A key that does not exist is an error (`ENOENT`) or,
-    /// if the wanted entry is optional, left out.
+    /// Returns the entries of the keys in `wanted`, in their order. A key that does not exist is an error (`ENOENT`)
+    /// or, if the wanted entry is optional, left out.
     pub fn get(&mut self, wanted: &[Entry]) -> Result<Vec<Entry>, Failure> {
         self.request(CMD_GET, NLM_F_REQUEST, to_attributes(wanted))?;
         let mut found = Vec::new();
@@ -117,7 +120,7 @@ impl Client {
         let flags = NLM_F_REQUEST | NLM_F_DUMP;
         self.request(CMD_LIST, flags, flag.into_iter().collect())?;
         let (mut consistent, mut stopped) = (true, None);
-        self.socket.receive_reply(|flags, message: Reply| {
+        let end = self.socket.receive_reply(|flags, message: Reply| {
             consistent &= flags & NLM_F_DUMP_INTR == 0;
             let mut found = Vec::new();
             take_entries(&mut found, &message.payload.attributes)?;
@@ -126,6 +129,7 @@ impl Client {
             }
             Ok(ControlFlow::Continue(()))
         })?;
+        consistent &= end & NLM_F_DUMP_INTR == 0;
         stopped.map_or(Ok(consistent), Err)
     }
 
@@ -160,6 +164,7 @@ impl Client {
         self.request(command, NLM_F_REQUEST | NLM_F_ACK, attributes)?;
         self.socket
             .receive_reply(|_, _: Reply| Ok(ControlFlow::Continue(())))
+            .map(drop)
     }
 
     fn request(

@@ -11,7 +11,7 @@
 //!
 //! and at the end a byte 0 and the number of entries in 8 bytes, little-endian.
 
-use super::Entry;
+use super::entry::Entry;
 use anyhow::{bail, ensure, Context, Result};
 use std::io::{Read, Write};
 

@@ -3,7 +3,7 @@
 //! A generic netlink socket for one request at a time.
 
 use super::attribute::attributes;
-use super::Failure;
+use super::failure::Failure;
 use linux_raw_sys::netlink::nlmsgerr_attrs;
 use netlink_packet_core::{
     Emitable, NetlinkBuffer, NetlinkDeserializable, NetlinkHeader, NetlinkMessage, NetlinkPayload,
@@ -63,7 +63,7 @@ impl GenlSocket {
         joined.map_err(|error| Failure::System("cannot join the multicast group of changes", error))
     }
 
-    /// Sends a request.
+    /// Sends a request under the next sequence number.
     pub fn send<F>(&mut self, message: GenlMessage<F>, flags: u16) -> Result<(), Failure>
     where
         F: GenlFamily + Emitable + Debug,
@@ -114,17 +114,20 @@ impl GenlSocket {
     }
 
     /// Receives the reply to the last request, and passes each message with its flags to `each`. Returns when `each`
-    /// breaks, or at the acknowledgement or the end of the dump.
+    /// breaks, or at the acknowledgement or the end of the dump, and returns the flags of the last message: a change
+    /// during the last page of a dump shows in the flags of its end only.
     pub fn receive_reply<M: NetlinkDeserializable>(
         &mut self,
         mut each: impl FnMut(u16, M) -> Result<ControlFlow<()>, Failure>,
-    ) -> Result<(), Failure> {
+    ) -> Result<u16, Failure> {
         let sequence = self.sequence;
+        let mut last_flags = 0;
         loop {
             let flow = self.receive(|header, payload| {
                 if header.sequence_number != sequence {
                     return Ok(ControlFlow::Continue(()));
                 }
+                last_flags = header.flags;
                 match payload {
                     NetlinkPayload::Error(error) => {
                         let acknowledgement = error.header.get(HEADER..).unwrap_or_default();
@@ -138,7 +141,7 @@ impl GenlSocket {
                 }
             })?;
             if flow.is_break() {
-                return Ok(());
+                return Ok(last_flags);
             }
         }
     }

@@ -2,11 +2,11 @@
 
 //! Running programs inside the Debian root, in namespaces of their own.
 //!
-//! `cargo xtask enter …` (hidden) does the privileged part, in two processes. The outer one gets new mount and
-//! process namespaces and watches over them. The inner one, process 1 there, mounts what the program needs, changes
-//! root, drops to the calling user where root is not needed, and runs the program. The mounts end with the
-//! namespace, so none is ever left on the host for a removal to go through; the processes end with it too, so
-//! nothing that an interrupted run started goes on writing.
+//! `cargo xtask enter …` (hidden) does the part that needs root's capabilities, in two processes. The outer one gets
+//! new mount and process namespaces and watches over them. The inner one, process 1 there, mounts what the program
+//! needs, changes root, drops to the calling user where root is not needed, and runs the program. The mounts end with
+//! the namespace, so none is ever left on the host for a removal to go through; the processes end with it too, so
+//! nothing that an interrupted run started goes on writing. Where the capabilities come from is [`privilege`]'s matter.
 
 use std::ffi::OsString;
 use std::os::unix::fs::chroot;
@@ -21,7 +21,10 @@ use nix::mount::{mount, MsFlags};
 use nix::sched::{unshare, CloneFlags};
 use nix::sys::prctl;
 use nix::sys::signal::{kill, Signal};
+use nix::sys::statvfs::{statvfs, FsFlags};
 use nix::unistd::{self, Gid, Pid, Uid};
+
+use crate::host::privilege::{self, Privilege};
 
 /// Environment that a program in the root keeps; everything else of the caller's stays outside.
 const KEPT_ENVIRONMENT: [&str; 5] = ["TERM", "http_proxy", "https_proxy", "no_proxy", "MAKEFLAGS"];
@@ -29,14 +32,16 @@ const KEPT_ENVIRONMENT: [&str; 5] = ["TERM", "http_proxy", "https_proxy", "no_pr
 /// A Debian root with directories bound into it.
 pub struct Chroot {
     root: PathBuf,
+    privilege: Privilege,
     binds: Vec<OsString>,
 }
 
 impl Chroot {
     /// The root in `root`, with nothing bound into it but `/proc`, `/sys`, `/dev` and name resolution.
-    pub fn new(root: &Path) -> Self {
+    pub fn new(root: &Path, privilege: Privilege) -> Self {
         Self {
             root: root.to_owned(),
+            privilege,
             binds: Vec::new(),
         }
     }
@@ -69,13 +74,13 @@ impl Chroot {
     }
 
     fn enter(&self, program: &str, as_root: bool) -> Command {
-        let mut command = privileged_self();
+        let mut command = privileged_self(self.privilege);
         command.arg("--root").arg(&self.root);
         for bind in &self.binds {
             command.arg("--bind").arg(bind);
         }
         let (uid, gid) = (unistd::getuid(), unistd::getgid());
-        if !as_root && !uid.is_root() {
+        if !as_root && self.privilege == Privilege::Sudo {
             let groups = unistd::getgroups().unwrap_or_default();
             let groups: Vec<_> = groups.iter().map(ToString::to_string).collect();
             command
@@ -87,30 +92,16 @@ impl Chroot {
     }
 }
 
-/// `program` on the host as root, in namespaces of its own.
-pub fn host_root_command(program: &str) -> Command {
-    let mut command = privileged_self();
+/// Returns `program` on the host as root (of a user namespace), in namespaces of its own.
+pub fn host_root_command(privilege: Privilege, program: &str) -> Command {
+    let mut command = privileged_self(privilege);
     command.arg("--").arg(program);
     command
 }
 
-/// Asks for sudo's password now, when it is needed, rather than under a progress line.
-pub fn authenticate() -> Result<()> {
-    if unistd::geteuid().is_root() {
-        return Ok(());
-    }
-    let status = Command::new("sudo").arg("--validate").status();
-    match status {
-        Ok(status) if status.success() => Ok(()),
-        Ok(_) => bail!("sudo refused: the set-up needs root (for mmdebstrap and chroot); run it as a user who may use sudo, or as root"),
-        Err(error) => bail!("cannot run sudo ({error}): the set-up needs root (for mmdebstrap and chroot); install sudo or run as root"),
-    }
-}
-
 /// Removes the tree `dir`, whoever owns its files, without crossing into another file system.
 pub fn remove_tree(dir: &Path) -> Result<()> {
-    authenticate()?;
-    let status = host_root_command("rm")
+    let status = host_root_command(privilege::get()?, "rm")
         .args(["-rf", "--one-file-system", "--"])
         .arg(dir)
         .stdin(Stdio::null())
@@ -122,18 +113,9 @@ pub fn remove_tree(dir: &Path) -> Result<()> {
     Ok(())
 }
 
-/// This program, as root, about to enter new namespaces.
-fn privileged_self() -> Command {
-    // Through /proc, because cargo may have replaced the file that this process was started from.
-    let this = format!("/proc/{}/exe", std::process::id());
-    let mut command = if unistd::geteuid().is_root() {
-        Command::new(this)
-    } else {
-        let mut sudo = Command::new("sudo");
-        sudo.arg(format!("--preserve-env={}", KEPT_ENVIRONMENT.join(",")));
-        sudo.arg(this);
-        sudo
-    };
+/// Returns this program with root's capabilities, about to enter new namespaces.
+fn privileged_self(privilege: Privilege) -> Command {
+    let mut command = privilege.command(&KEPT_ENVIRONMENT);
     command
         .arg("enter")
         .arg("--caller")
@@ -263,7 +245,10 @@ impl Enter {
             std::fs::create_dir(&target)?;
             bind(Path::new(outside), &target)?;
             if access == "ro" {
-                let flags = MsFlags::MS_BIND | MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY;
+                let flags = MsFlags::MS_BIND
+                    | MsFlags::MS_REMOUNT
+                    | MsFlags::MS_RDONLY
+                    | locked_flags(&target)?;
                 mount_at(None, &target, None, flags)
                     .with_context(|| format!("cannot make {} read-only", target.display()))?;
             }
@@ -311,6 +296,23 @@ fn bind(outside: &Path, target: &Path) -> Result<()> {
         MsFlags::MS_BIND | MsFlags::MS_REC,
     )
     .with_context(|| format!("cannot bind {} to {}", outside.display(), target.display()))
+}
+
+/// Returns those flags of the mount at `target` that a user namespace must not take away when it remounts.
+fn locked_flags(target: &Path) -> Result<MsFlags> {
+    let mounted = statvfs(target)
+        .with_context(|| format!("cannot ask for the flags of {}", target.display()))?
+        .flags();
+    let pairs = [
+        (FsFlags::ST_NOSUID, MsFlags::MS_NOSUID),
+        (FsFlags::ST_NODEV, MsFlags::MS_NODEV),
+        (FsFlags::ST_NOEXEC, MsFlags::MS_NOEXEC),
+        (FsFlags::ST_NOATIME, MsFlags::MS_NOATIME),
+        (FsFlags::ST_NODIRATIME, MsFlags::MS_NODIRATIME),
+        (FsFlags::ST_RELATIME, MsFlags::MS_RELATIME),
+    ];
+    let kept = pairs.iter().filter(|(flag, _)| mounted.contains(*flag));
+    Ok(kept.map(|(_, flag)| *flag).collect())
 }
 
 fn mount_at<T: nix::NixPath + ?Sized>(

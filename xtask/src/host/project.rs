@@ -7,6 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 use cargo_metadata::MetadataCommand;
+use etcetera::BaseStrategy;
 
 /// The checkout that this program was built from.
 pub struct Project {
@@ -67,6 +68,18 @@ impl Project {
     /// Cargo's copy of the crate that the modules hash pages with.
     pub fn xxhash(&self) -> Option<&Path> {
         self.xxhash.as_deref()
+    }
+
+    /// Returns cargo's own directory, where the sources of the dependencies are.
+    pub fn cargo_home(&self) -> Result<PathBuf> {
+        match std::env::var_os("CARGO_HOME") {
+            Some(home) => Ok(home.into()),
+            None => {
+                let base = etcetera::choose_base_strategy()
+                    .context("no home directory: set HOME or CARGO_HOME")?;
+                Ok(base.home_dir().join(".cargo"))
+            }
+        }
     }
 
     /// Cargo, at work in this checkout.

@@ -10,6 +10,7 @@ use anyhow::{bail, ensure, Context, Result};
 
 use crate::host::cache::{self, Cache};
 use crate::host::chroot::{self, Chroot};
+use crate::host::privilege::{self, Privilege};
 use crate::host::progress::{step, Step};
 
 const SUITE: &str = "trixie";
@@ -49,29 +50,39 @@ const BACKPORTS_LIST: &str = "etc/apt/sources.list.d/backports.list";
 /// The root, ready to use.
 pub struct Root {
     dir: PathBuf,
+    privilege: Privilege,
     key: String,
 }
 
 impl Root {
     /// The root in the cache, made first if it is not there.
     pub fn get(cache: &Cache) -> Result<Self> {
-        let key = cache::key(&[SUITE, RECIPE, &PACKAGES.join(",")]);
+        let privilege = privilege::get()?;
+        let packages = PACKAGES.join(",");
+        let mut made_from = vec![SUITE, RECIPE, &packages];
+        // The ids of its files' owners mean something in the user namespace only.
+        made_from.extend((privilege == Privilege::UserNamespace).then_some("user namespace"));
+        let key = cache::key(&made_from);
         let dir = cache.entry(&format!("root-{key}"), |dir| {
             step(
                 "tool root: mmdebstrap",
                 cache.log("root-mmdebstrap"),
                 |step| {
-                    install_mmdebstrap(step)?;
-                    bootstrap(step, dir)
+                    let mmdebstrap = mmdebstrap(step, cache, privilege)?;
+                    bootstrap(step, &mmdebstrap, privilege, dir)
                 },
             )?;
             step(
                 "tool root: backports",
                 cache.log("root-backports"),
-                |step| add_backports(step, dir),
+                |step| add_backports(step, &Chroot::new(dir, privilege), dir),
             )
         })?;
-        Ok(Self { dir, key })
+        Ok(Self {
+            dir,
+            privilege,
+            key,
+        })
     }
 
     /// Tells this root from one made in another way.
@@ -81,7 +92,7 @@ impl Root {
 
     /// A way to run programs in it.
     pub fn chroot(&self) -> Chroot {
-        Chroot::new(&self.dir)
+        Chroot::new(&self.dir, self.privilege)
     }
 
     /// The path outside of the file that is `path` inside.
@@ -103,29 +114,68 @@ fn update_lists(step: &Step, chroot: &Chroot) -> Result<()> {
     )
 }
 
-fn install_mmdebstrap(step: &Step) -> Result<()> {
-    if Command::new("mmdebstrap").arg("--version").output().is_ok() {
-        return Ok(());
+/// The program that makes Debian roots.
+struct Mmdebstrap {
+    program: PathBuf,
+    /// Where Debian's keys are, if not where apt looks for them.
+    keyrings: Option<PathBuf>,
+}
+
+/// Returns the machine's mmdebstrap, else one that is installed (by root) or unpacked in the cache.
+fn mmdebstrap(step: &Step, cache: &Cache, privilege: Privilege) -> Result<Mmdebstrap> {
+    let installed = Mmdebstrap {
+        program: PathBuf::from("mmdebstrap"),
+        keyrings: None,
+    };
+    if Command::new(&installed.program)
+        .arg("--version")
+        .output()
+        .is_ok()
+    {
+        return Ok(installed);
     }
     ensure!(
         Path::new("/usr/bin/apt-get").exists(),
-        "mmdebstrap is not installed, and there is no apt-get to install it with: install mmdebstrap by hand"
+        "mmdebstrap is not installed, and there is no apt-get to get it with: install mmdebstrap by hand"
     );
-    step.run(chroot::host_root_command("apt-get").arg("update"))?;
-    step.run(chroot::host_root_command("apt-get").args([
-        "install",
-        "--yes",
-        "--no-install-recommends",
-        "mmdebstrap",
-        // What it checks Debian's signatures with, also on distributions that are not Debian.
-        "debian-archive-keyring",
-        "gpg",
-    ]))
+    // The keyring is what Debian's signatures are checked with, also on distributions that are not Debian.
+    let packages = ["mmdebstrap", "debian-archive-keyring"];
+    if privilege == Privilege::UserNamespace {
+        let dir = cache.entry("mmdebstrap", |dir| {
+            let script = r#"
+                cd "$1"
+                shift
+                apt-get download "$@"
+                for package in *.deb; do dpkg-deb -x "$package" .; done
+            "#;
+            step.run(
+                Command::new("sh")
+                    .args(["-ec", script, "fetch"])
+                    .arg(dir)
+                    .args(packages),
+            )
+            .context("mmdebstrap is not installed, and apt-get cannot download it: install the package mmdebstrap")
+        })?;
+        return Ok(Mmdebstrap {
+            program: dir.join("usr/bin/mmdebstrap"),
+            keyrings: Some(dir.join("usr/share/keyrings")),
+        });
+    }
+    let apt = || chroot::host_root_command(privilege, "apt-get");
+    step.run(apt().arg("update"))?;
+    step.run(
+        apt()
+            .args(["install", "--yes", "--no-install-recommends", "gpg"])
+            .args(packages),
+    )?;
+    Ok(installed)
 }
 
-fn bootstrap(step: &Step, dir: &Path) -> Result<()> {
+fn bootstrap(step: &Step, tool: &Mmdebstrap, privilege: Privilege, dir: &Path) -> Result<()> {
+    let keyrings = tool.keyrings.iter();
     step.run(
-        chroot::host_root_command("mmdebstrap")
+        chroot::host_root_command(privilege, &tool.program.to_string_lossy())
+            .args(keyrings.map(|dir| format!("--keyring={}", dir.display())))
             .args(["--mode=root", "--variant=minbase"])
             .arg("--dpkgopt=path-exclude=/usr/share/man/*")
             .arg("--dpkgopt=path-exclude=/usr/share/locale/*")
@@ -136,14 +186,13 @@ fn bootstrap(step: &Step, dir: &Path) -> Result<()> {
 }
 
 /// Adds the backports of the mirror that the root itself was made from.
-fn add_backports(step: &Step, dir: &Path) -> Result<()> {
+fn add_backports(step: &Step, chroot: &Chroot, dir: &Path) -> Result<()> {
     let sources = fs::read_to_string(dir.join("etc/apt/sources.list"))
         .context("the new root has no etc/apt/sources.list")?;
     let line = backports_line(&sources)?;
-    let chroot = Chroot::new(dir);
     let write = format!("echo '{line}' > /{BACKPORTS_LIST}");
     step.run(chroot.root_command("sh").args(["-c", &write]))?;
-    update_lists(step, &chroot)
+    update_lists(step, chroot)
 }
 
 fn backports_line(sources: &str) -> Result<String> {

@@ -7,7 +7,6 @@ use std::cell::OnceCell;
 use anyhow::Result;
 
 use crate::host::cache::Cache;
-use crate::host::chroot;
 use crate::host::project::Project;
 use crate::host::root::Root;
 
@@ -35,7 +34,6 @@ impl Workspace {
         if let Some(root) = self.root.get() {
             return Ok(root);
         }
-        chroot::authenticate()?;
         let root = Root::get(&self.cache)?;
         Ok(self.root.get_or_init(|| root))
     }

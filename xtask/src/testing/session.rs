@@ -12,6 +12,7 @@ use crate::bench;
 use crate::guest::modules::Job;
 use crate::guest::programs;
 use crate::guest::setup::{Guest, Setup};
+use crate::host::cache;
 use crate::host::progress::step;
 use crate::host::workspace::Workspace;
 use crate::kernels::kernel::STOCK;
@@ -116,6 +117,40 @@ impl<'a> Session<'a> {
     /// The tests that need no virtual machine.
     pub fn host(&mut self) -> Result<Outcome> {
         self.pass("host", &mut [self.cargo(&["test"])])
+    }
+
+    /// All crates, by the oldest compiler that they promise to build with: the tool root's own.
+    pub fn oldest_compiler(&mut self) -> Result<Outcome> {
+        let Workspace { cache, project, .. } = self.workspace;
+        let target = project.output("oldest-compiler", "host");
+        cache::create_dir(&target)?;
+        let chroot = self
+            .workspace
+            .root()?
+            .chroot()
+            .bind_read_only(&project.dir, "project")
+            .bind(&target, "target")
+            .bind(&project.cargo_home()?, "cargo");
+        let mut check = chroot.command("env");
+        check
+            .args([
+                "CARGO_HOME=/mnt/cargo",
+                "cargo",
+                "check",
+                "--locked",
+                "--offline",
+            ])
+            .args(["--manifest-path", "/mnt/project/Cargo.toml"])
+            .args([
+                "--target-dir",
+                "/mnt/target",
+                "--workspace",
+                "--all-targets",
+            ]);
+        step("oldest compiler", cache.log("oldest-compiler"), |step| {
+            step.run(&mut check)
+        })?;
+        Ok(Outcome::Ok)
     }
 
     /// The model of the locking protocol.

@@ -2,6 +2,8 @@
 
 //! The test suites: what there is to run, and on which kernel.
 
+use std::time::Instant;
+
 use anyhow::{bail, Result};
 
 use crate::guest::accelerator::Accelerator;
@@ -32,6 +34,7 @@ const SUITES: &[Suite] = suites! {
     "fmt" => fmt,
     "clippy-host" => clippy_host,
     "host" => host,
+    "oldest-compiler" => oldest_compiler,
     "loom" => loom,
     "miri" => miri,
     "clippy-kernel" => clippy_kernel,
@@ -171,22 +174,28 @@ pub fn run(filter: Option<&str>, list: bool, kernel: Option<&str>) -> Result<boo
     }
     let mut summary = Summary::default();
     for suite in suites {
+        let begun = Instant::now();
         let outcome = (suite.run)(&mut session);
         summary.add(suite.name, outcome.unwrap_or_else(Outcome::from));
+        summary.took(suite.name, begun.elapsed());
     }
     match vm_tests {
         Ok(parts) => {
             for (part, names) in parts {
+                let begun = Instant::now();
                 if let Err(error) = session.vm(part, &names, filter, &mut summary) {
                     summary.add(part.prefix, error.into());
                 }
+                summary.took(part.prefix, begun.elapsed());
             }
         }
         Err(error) => summary.add(VM.prefix, error.into()),
     }
     for (name, run) in stress {
+        let begun = Instant::now();
         let outcome = session.stress(kernel.or(Some(run.kernel)), run.load);
         summary.add(&name, outcome.unwrap_or_else(Outcome::from));
+        summary.took(&name, begun.elapsed());
     }
     Ok(summary.print())
 }

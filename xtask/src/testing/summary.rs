@@ -2,6 +2,8 @@
 
 //! What came of the tests, printed as it comes and counted.
 
+use std::time::Duration;
+
 use crate::kernels::results::Counts;
 
 /// What came of a test.
@@ -18,9 +20,15 @@ pub enum Outcome {
 #[derive(Default)]
 pub struct Summary {
     counts: Counts,
+    times: Vec<(String, Duration)>,
 }
 
 impl Summary {
+    /// Notes how long the suite `name` took.
+    pub fn took(&mut self, name: &str, time: Duration) {
+        self.times.push((name.to_owned(), time));
+    }
+
     /// Prints and counts one outcome.
     pub fn add(&mut self, name: &str, outcome: Outcome) {
         match outcome {
@@ -47,13 +55,16 @@ impl Summary {
         self.counts
     }
 
-    /// Prints the counts; returns whether nothing failed.
+    /// Prints how long each suite took, then the counts; returns whether nothing failed.
     pub fn print(&self) -> bool {
         let Counts {
             passed,
             failed,
             skipped,
         } = self.counts;
+        for (name, time) in &self.times {
+            println!("{:>8.1} s  {name}", time.as_secs_f32());
+        }
         println!("{passed} passed, {failed} failed, {skipped} skipped");
         failed == 0
     }

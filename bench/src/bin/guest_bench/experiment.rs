@@ -31,15 +31,15 @@ pub struct Experiment {
 /// Prints the results of one experiment.
 pub struct Results<'a> {
     experiment: &'a str,
-    /// Number of measurements.
+    /// Number of measurements of each measure.
     pub rounds: u32,
     /// True if the experiment should take little time.
     pub quick: bool,
 }
 
 impl Selection {
-    /// Selects the experiments whose names contain one of `filters`, or all without filters; only the quick ones of those
-    /// if `quick`.
+    /// Selects the experiments whose names contain one of `filters`, or all without filters; only the quick ones of
+    /// those if `quick`.
     pub fn new(filters: Vec<String>, quick: bool, rounds: u32) -> Self {
         Self {
             filters,
@@ -86,7 +86,7 @@ impl Selection {
 }
 
 impl Results<'_> {
-    /// Prints a value.
+    /// Prints a value of a measure in its unit.
     pub fn value(&self, round: u32, measure: &str, value: f64, unit: &str) -> Result<()> {
         print(&Message::Sample(Sample {
             experiment: self.experiment.to_owned(),

@@ -116,8 +116,8 @@ fn add_bytes(all: &mut Histogram<u64>, bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// Starts a process on the first CPU that repeats `call` with what it prepared, runs `action` in this process during that time, and
-/// returns its result.
+/// Starts a process on the first CPU that repeats `call` with what it prepared. Runs `action` in this process during
+/// that time, and returns its result.
 pub fn while_repeating<P, T>(
     prepare: impl FnOnce() -> Result<P>,
     mut call: impl FnMut(&mut P) -> Result<()>,

@@ -18,8 +18,8 @@ pub fn load() -> Result<LoadedModule> {
     MEMORY_INFO.load("")
 }
 
-/// Loads the module with the parameter `workers`: the number of CPUs that a RESET may use at once, or 0 for all. Returns
-/// none if the module does not have this parameter.
+/// Loads the module with the parameter `workers`: the number of CPUs that a RESET may use at once, or 0 for all.
+/// Returns none if the module does not have this parameter.
 pub fn load_with_workers(workers: u32) -> Result<Option<LoadedModule>> {
     match MEMORY_INFO.has_parameter("workers")? {
         true => MEMORY_INFO.load(&format!("workers={workers}")).map(Some),

@@ -13,7 +13,8 @@ const LIMIT: Duration = Duration::from_secs(10);
 /// Largest difference in bytes between two readings of settled memory.
 const TOLERANCE: u64 = 32 << 10;
 
-/// Returns the free memory in bytes. It varies by a few hundred KiB, because free pages in per-CPU lists are not counted.
+/// Returns the free memory in bytes. It varies by a few hundred KiB, because free pages in per-CPU lists are not
+/// counted.
 pub fn free() -> Result<u64> {
     let info = nix::sys::sysinfo::sysinfo().context("sysinfo failed")?;
     Ok(info.ram_unused())

@@ -4,7 +4,7 @@
 
 use super::{
     acknowledged, attribute, attributes, generic_message, message, split, Message, RequestError,
-    NLMSG_DONE, NLMSG_ERROR, NLM_F_MULTI, NLM_F_REQUEST,
+    NLMSG_DONE, NLMSG_ERROR, NLM_F_DUMP_INTR, NLM_F_MULTI, NLM_F_REQUEST,
 };
 use anyhow::{bail, Context, Result};
 use nix::errno::Errno;
@@ -143,7 +143,7 @@ impl Socket {
 
     /// Receives all messages of the answer to the request `sequence`.
     pub fn answer(&self, sequence: u32) -> Result<Vec<Message>, RequestError> {
-        let mut messages = Vec::new();
+        let mut messages: Vec<Message> = Vec::new();
         loop {
             for (header, body) in split(&self.receive_bytes(MsgFlags::empty())?)? {
                 if header.sequence != sequence {
@@ -152,6 +152,10 @@ impl Socket {
                 match header.kind {
                     NLMSG_ERROR | NLMSG_DONE => {
                         acknowledged(&header, body)?;
+                        // A change during the last page of a dump shows in the flags of its end only.
+                        if let Some(last) = messages.last_mut() {
+                            last.flags |= header.flags & NLM_F_DUMP_INTR;
+                        }
                         return Ok(messages);
                     }
                     _ => messages.push(generic_message(&header, body)?),

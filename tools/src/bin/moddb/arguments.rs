@@ -11,7 +11,8 @@ use std::path::PathBuf;
 pub enum Command {
     /// Set keys to values: all of them, or none
     Set {
-        /// Keys, each followed by its value; the value - is read from standard input; words that begin with a hyphen must follow --
+        /// Keys, each followed by its value; the value - is read from standard input; words that begin with a hyphen
+        /// must follow --
         #[arg(required = true, num_args = 2.., value_names = ["KEY", "VALUE"])]
         pairs: Vec<OsString>,
         /// Fail unless the key has this value; only with a single key
@@ -35,7 +36,7 @@ pub enum Command {
     },
     /// Delete keys: all of them, or none
     Del {
-        /// Keys to delete
+        /// Keys that are deleted
         #[arg(required = true)]
         keys: Vec<OsString>,
         /// Fail unless the key has this value; only with a single key
@@ -66,11 +67,11 @@ pub enum Command {
     Restore {
         /// File to read; - is standard input
         file: PathBuf,
-        /// Delete all keys first
+        /// Delete all keys of the store first
         #[arg(long)]
         flush: bool,
     },
-    /// Delete all keys
+    /// Delete all keys of the store
     Flush,
     /// Do nothing but check that the module replies
     Noop,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The subcommands.
+//! Execution of the subcommands, except for dump and restore.
 
 use crate::arguments::{bytes, Command, UsageError};
 use crate::{dump, output};

@@ -52,7 +52,7 @@ impl Block {
 }
 
 impl Heap {
-    /// Runs the schedule.
+    /// Runs the schedule `heap`.
     pub fn run(&self, steps: &mut Steps) -> Result<()> {
         ensure!(
             self.block > 0,

@@ -18,7 +18,7 @@ enum Access {
     Write,
     /// Write to each page, after advising the kernel to use huge pages
     WriteHuge,
-    /// Read each page
+    /// Read from each page
     Read,
 }
 
@@ -28,7 +28,7 @@ pub struct Touch {
     /// Number of pages to touch, one after the other; twice as many are mapped
     #[arg(long, default_value_t = 4096)]
     pages: usize,
-    /// Number of steps
+    /// Number of steps for touching
     #[arg(long, default_value_t = 32)]
     steps: usize,
     /// Way in which pages are touched
@@ -37,7 +37,7 @@ pub struct Touch {
 }
 
 impl Touch {
-    /// Runs the schedule.
+    /// Runs the schedule `touch`.
     pub fn run(&self, steps: &mut Steps) -> Result<()> {
         ensure!(self.steps > 0, "--steps is 0: there is at least one step");
         let mapping = Mapping::anonymous(2 * self.pages, RW)?;
@@ -74,7 +74,7 @@ pub struct Spread {
 }
 
 impl Spread {
-    /// Runs the schedule.
+    /// Runs the schedule `spread`.
     pub fn run(&self, steps: &mut Steps) -> Result<()> {
         let mut areas = Vec::new();
         self.step(steps, "map")?;

@@ -21,7 +21,7 @@ pub struct Stack {
 }
 
 impl Stack {
-    /// Runs the schedule.
+    /// Runs the schedule `stack`.
     pub fn run(&self, steps: &mut Steps) -> Result<()> {
         ensure!(
             self.steps > 0 && self.depth >= self.steps,

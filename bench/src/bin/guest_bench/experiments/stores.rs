@@ -61,10 +61,10 @@ fn table(results: &Results) -> Result<()> {
     }
     for round in 0..results.rounds {
         for count in PROCESSES {
-            for (mode, command) in MODES {
+            for (mode, request) in MODES {
                 for (name, processes) in &mut clients {
                     let processes = processes.get_mut(..count).context("too few processes")?;
-                    let speed = operations_a_second(processes, &stop, command)?;
+                    let speed = operations_per_second(processes, &stop, request)?;
                     let measure = format!("{name} {mode} of {count}");
                     results.value(round, &measure, speed, "a second")?;
                 }
@@ -110,7 +110,7 @@ fn start_clients<S: Store>(
 }
 
 /// Returns the operations per second of all processes together.
-fn operations_a_second(processes: &mut [HelperProcess], stop: &Flag, mode: u8) -> Result<f64> {
+fn operations_per_second(processes: &mut [HelperProcess], stop: &Flag, mode: u8) -> Result<f64> {
     stop.set(false);
     let start = Instant::now();
     processes

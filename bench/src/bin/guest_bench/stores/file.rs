@@ -2,7 +2,7 @@
 
 //! A store in a file, which is locked as a whole (flock(2)).
 
-use super::{value, Store, KEYS, VALUE};
+use super::interface::{value, Store, KEYS, VALUE};
 use anyhow::{Context, Result};
 use nix::fcntl::{Flock, FlockArg};
 use std::fs::{File, OpenOptions};

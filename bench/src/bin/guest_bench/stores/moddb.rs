@@ -3,7 +3,7 @@
 //! The store of `moddb`. All requests are serialized once and sent again and again, so that the kernel is measured and
 //! not the client.
 
-use super::{key, value, Store, KEYS, VALUE};
+use super::interface::{key, value, Store, KEYS, VALUE};
 use anyhow::{ensure, Result};
 use tools::moddb::spec::{CMD_GET, CMD_NOOP, CMD_SET};
 use tools::moddb::{Client, Entry, PreparedRequest};

@@ -2,7 +2,7 @@
 
 //! A Redis server, used through a UNIX socket.
 
-use super::{key, value, Store, KEYS, VALUE};
+use super::interface::{key, value, Store, KEYS, VALUE};
 use anyhow::{ensure, Context, Result};
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;

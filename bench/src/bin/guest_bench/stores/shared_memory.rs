@@ -3,7 +3,7 @@
 //! A store in POSIX shared memory under a process-shared mutex. It needs no system call as long as the mutex is not
 //! contended.
 
-use super::{value, Store, KEYS, VALUE};
+use super::interface::{value, Store, KEYS, VALUE};
 use anyhow::{Context, Result};
 use guest::mapping::{Mapping, PAGE, RW};
 use nix::errno::Errno;
@@ -44,8 +44,8 @@ impl SharedTable {
         let mapping = Mapping::of_file(&File::from(file), 0, pages, RW, MapFlags::MAP_SHARED)?;
         let table = mapping.start().cast::<Table>().as_ptr();
         let mut attributes = MaybeUninit::uninit();
-        // SAFETY: The first call initializes the attributes. The mapping is as large as a table and aligned to a page, no
-        // other process has it yet, and the mutex does not move.
+        // SAFETY: The first call initializes the attributes. The mapping is as large as a table and aligned to a page,
+        // no other process has it yet, and the mutex does not move.
         unsafe {
             check(libc::pthread_mutexattr_init(attributes.as_mut_ptr()))?;
             let shared = libc::PTHREAD_PROCESS_SHARED;
@@ -87,8 +87,8 @@ impl<'a> SharedMemory<'a> {
         action: impl FnOnce(&mut [[u8; VALUE]; KEYS], &mut [u8; VALUE]),
     ) -> Result<()> {
         let table = self.table.table();
-        // SAFETY: By the type invariants of the table, the mutex is initialized. This thread unlocks what it locked, and
-        // accesses the values only in between.
+        // SAFETY: By the type invariants of the table, the mutex is initialized. This thread unlocks what it locked,
+        // and accesses the values only in between.
         unsafe {
             check(libc::pthread_mutex_lock(table.mutex.get()))?;
             action(&mut *table.values.get(), &mut self.buffer);
