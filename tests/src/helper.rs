@@ -2,6 +2,10 @@
 
 //! Helper processes of a test: they have a known memory layout, do not change, and must live until the test ends them.
 
+pub mod crowd;
+pub mod tiny_elf;
+pub mod traced;
+
 use anyhow::{bail, ensure, Context, Result};
 use nix::errno::Errno;
 use nix::sys::signal::{kill, killpg, Signal};

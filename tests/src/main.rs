@@ -9,24 +9,16 @@
 mod case;
 mod cases;
 mod command_file;
-mod crowd;
 mod escape;
-mod failing_load;
-mod fault;
 mod helper;
-mod kernel_log;
-mod kernel_memory;
+mod kernel;
 mod memory_info;
 mod moddb;
 mod module;
-mod netlink;
 mod privileges;
 mod runner;
-mod setting;
 mod shapes;
 mod shell;
-mod tiny_elf;
-mod traced;
 mod vm_layout;
 
 use clap::{Parser, Subcommand};

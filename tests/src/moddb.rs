@@ -5,8 +5,10 @@
 //! The numbers are written out here a second time, instead of being generated from the netlink specification: the tests
 //! must fail if a change of the specification breaks existing programs.
 
-use crate::netlink::{
-    self, attribute, attributes, Family, Message, RequestError, Socket, NLA_F_NESTED, NLM_F_ACK,
+pub mod netlink;
+
+use self::netlink::{
+    attribute, attributes, Family, Message, RequestError, Socket, NLA_F_NESTED, NLM_F_ACK,
     NLM_F_DUMP, NLM_F_DUMP_INTR,
 };
 use anyhow::{ensure, Context, Result};

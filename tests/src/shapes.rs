@@ -9,6 +9,7 @@ mod churn;
 mod family;
 mod file;
 mod huge;
+mod memory_info_asker;
 mod merged;
 mod swapped;
 mod vm_layout_asker;
@@ -17,6 +18,7 @@ pub use anonymous::secret_memory;
 pub use file::{contents as file_contents, io_uring};
 
 use anyhow::{bail, Context, Result};
+use nix::errno::Errno;
 use nix::sys::signal::{kill, Signal};
 use nix::unistd::Pid;
 use std::ffi::CString;
@@ -25,6 +27,10 @@ use std::process::ExitCode;
 /// Name of a shape, and the function that sets it up from the argument of the shape.
 type Shape = (&'static str, fn(&str) -> Result<()>);
 
+/// Errors of calls on a module's file while the module is unloaded. `ENODEV` is for a command in progress.
+const MODULE_IS_GONE: [Errno; 3] = [Errno::ENOENT, Errno::EIO, Errno::ENODEV];
+
+/// The shapes that a worker can take.
 const SHAPES: &[Shape] = &[
     ("plain", |_| Ok(())),
     ("patterns", anonymous::patterns),
@@ -54,8 +60,8 @@ const SHAPES: &[Shape] = &[
     ("clone-vm", family::clone_vm),
     ("namespace", family::namespace),
     ("churn", churn::churn),
-    ("storm", churn::storm),
-    ("asker", churn::asker),
+    ("memory-info-storm", memory_info_asker::storm),
+    ("memory-info-asker", memory_info_asker::asker),
     ("vm-layout-asker", vm_layout_asker::asker),
 ];
 

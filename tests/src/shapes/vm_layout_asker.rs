@@ -2,7 +2,8 @@
 
 //! A process that asks `vm_layout` about all processes.
 
-use super::churn::{deadline, MODULE_IS_GONE};
+use super::churn::deadline;
+use super::MODULE_IS_GONE;
 use crate::command_file;
 use crate::vm_layout;
 use anyhow::{bail, ensure, Context, Result};

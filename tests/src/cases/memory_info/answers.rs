@@ -223,7 +223,11 @@ fn parallel_processes_read_their_own_answers() -> Result<()> {
     let _module = MEMORY_INFO.load()?;
     let storms = (0..4).map(|index| {
         Helper::start(
-            &mut crate::helper::worker_command(&format!("storm-{index}"), "storm", Some("6"))?,
+            &mut crate::helper::worker_command(
+                &format!("storm-{index}"),
+                "memory-info-storm",
+                Some("6"),
+            )?,
             format!("storm {index}"),
         )
     });

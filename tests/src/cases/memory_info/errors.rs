@@ -4,9 +4,9 @@
 
 use crate::case::{cases, check_eq, check_text};
 use crate::command_file;
-use crate::crowd::crowd;
+use crate::helper::crowd::crowd;
 use crate::helper::Helper;
-use crate::kernel_log::KernelLog;
+use crate::kernel::log::KernelLog;
 use crate::memory_info;
 use crate::module::MEMORY_INFO;
 use anyhow::{ensure, Context, Result};

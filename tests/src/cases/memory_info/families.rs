@@ -4,11 +4,11 @@
 
 use super::memory::agrees;
 use crate::case::{cases, check_eq, skip};
-use crate::crowd;
+use crate::helper::crowd;
+use crate::helper::tiny_elf::Class;
 use crate::helper::Helper;
 use crate::memory_info::oracle::{self, Line};
 use crate::module::MEMORY_INFO;
-use crate::tiny_elf::Class;
 use anyhow::{ensure, Context, Result};
 use std::process::Command;
 

@@ -6,10 +6,10 @@
 use super::errors::logged;
 use crate::case::{cases, check_eq, check_text};
 use crate::command_file;
-use crate::failing_load::fail_each_allocation_of_a_load;
-use crate::fault::Faults;
 use crate::helper::Helper;
-use crate::kernel_log::KernelLog;
+use crate::kernel::fault_injection::load::fail_each_allocation_of_a_load;
+use crate::kernel::fault_injection::Faults;
+use crate::kernel::log::KernelLog;
 use crate::memory_info;
 use crate::module::MEMORY_INFO;
 use anyhow::{bail, ensure, Context, Result};

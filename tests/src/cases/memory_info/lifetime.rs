@@ -4,9 +4,9 @@
 
 use crate::case::{cases, check_eq};
 use crate::command_file;
-use crate::crowd::crowd;
+use crate::helper::crowd::crowd;
 use crate::helper::{worker_command, Helper};
-use crate::kernel_memory::keeps_nothing;
+use crate::kernel::memory::keeps_nothing;
 use crate::memory_info;
 use crate::module::MEMORY_INFO;
 use anyhow::{ensure, Result};
@@ -109,7 +109,7 @@ fn unload_during_commands() -> Result<()> {
     let window = Duration::from_millis(150) + 10 * start.elapsed();
     let askers = (0..3).map(|index| {
         Helper::start(
-            &mut worker_command(&format!("asker-{index}"), "asker", Some("12"))?,
+            &mut worker_command(&format!("asker-{index}"), "memory-info-asker", Some("12"))?,
             "asker".into(),
         )
     });

@@ -3,12 +3,12 @@
 //! Processes with memory of every kind, compared with the oracle.
 
 use crate::case::{cases, check_eq, skip};
-use crate::crowd;
+use crate::helper::crowd;
 use crate::helper::Helper;
+use crate::kernel::setting::Setting;
 use crate::memory_info;
 use crate::memory_info::oracle::{self, Line};
 use crate::module::MEMORY_INFO;
-use crate::setting::Setting;
 use crate::shapes;
 use anyhow::{ensure, Context, Result};
 use guest::listing;

@@ -5,7 +5,7 @@
 use super::descriptor::read_in_pieces;
 use crate::case::{cases, check_eq, check_text};
 use crate::command_file;
-use crate::crowd::crowd;
+use crate::helper::crowd::crowd;
 use crate::helper::Helper;
 use crate::memory_info;
 use crate::memory_info::oracle;

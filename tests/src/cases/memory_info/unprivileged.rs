@@ -6,10 +6,10 @@
 use super::errors::logged;
 use crate::case::{cases, check_eq, check_text};
 use crate::command_file;
-use crate::crowd::crowd;
+use crate::helper::crowd::crowd;
 use crate::helper::Helper;
-use crate::kernel_log::KernelLog;
-use crate::kernel_memory::kernel_memory;
+use crate::kernel::log::KernelLog;
+use crate::kernel::memory::kernel_memory;
 use crate::memory_info;
 use crate::module::MEMORY_INFO;
 use crate::privileges::become_nobody;

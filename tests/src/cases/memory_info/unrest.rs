@@ -24,7 +24,7 @@ fn churn_during_resets() -> Result<()> {
         )
     };
     let churns = (0..6).map(|index| start(format!("churn-{index}"), "churn", "10"));
-    let storms = (0..2).map(|index| start(format!("storm-{index}"), "storm", "8"));
+    let storms = (0..2).map(|index| start(format!("storm-{index}"), "memory-info-storm", "8"));
     let workers = churns.chain(storms).collect::<Result<Vec<_>>>()?;
     let deadline = Instant::now() + Duration::from_secs(120);
     workers

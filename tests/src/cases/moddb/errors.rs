@@ -3,14 +3,14 @@
 //! Errors of requests: the error number, a message that names the attribute, and the offset of the attribute.
 
 use crate::case::{cases, check_eq};
+use crate::moddb::netlink::{
+    attribute, RequestError, GENL_HDRLEN, NLA_F_NESTED, NLMSG_HDRLEN, NLM_F_ACK, NLM_F_DUMP,
+};
 use crate::moddb::{
     entry, pair, with_condition, Client, Pairs, CHANGE, CHANGED, DEL, ENTRY, FLUSH, GET, IF_ABSENT,
     IF_VALUE, KEY, KEYS_ONLY, LIST, NOOP, OPTIONAL, SET, VALUE,
 };
 use crate::module::MODDB;
-use crate::netlink::{
-    attribute, RequestError, GENL_HDRLEN, NLA_F_NESTED, NLMSG_HDRLEN, NLM_F_ACK, NLM_F_DUMP,
-};
 use anyhow::{ensure, Context, Result};
 use nix::errno::Errno;
 

@@ -7,11 +7,11 @@
 
 use super::operations::errno;
 use crate::case::{cases, check_eq};
-use crate::failing_load::fail_each_allocation_of_a_load;
-use crate::fault::Faults;
+use crate::kernel::fault_injection::load::fail_each_allocation_of_a_load;
+use crate::kernel::fault_injection::Faults;
+use crate::moddb::netlink::{NLM_F_ACK, NLM_F_DUMP};
 use crate::moddb::{entry, pair, Client, Pairs, DEL, FLUSH, GET, KEY, LIST, NOOP, SET};
 use crate::module::MODDB;
-use crate::netlink::{NLM_F_ACK, NLM_F_DUMP};
 use anyhow::{bail, ensure, Context, Result};
 use nix::errno::Errno;
 use nix::sched::{unshare, CloneFlags};

@@ -5,12 +5,12 @@
 
 use super::operations::errno;
 use crate::case::{cases, check_eq};
-use crate::fault::Faults;
-use crate::moddb::{entry, pair, with_condition, Client, CHANGED, ENTRY, KEY, VALUE};
-use crate::module::MODDB;
-use crate::netlink::{
+use crate::kernel::fault_injection::Faults;
+use crate::moddb::netlink::{
     attribute, message, Socket, NLA_F_NESTED, NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST,
 };
+use crate::moddb::{entry, pair, with_condition, Client, CHANGED, ENTRY, KEY, VALUE};
+use crate::module::MODDB;
 use anyhow::{Context, Result};
 use fastrand::Rng;
 use nix::errno::Errno;

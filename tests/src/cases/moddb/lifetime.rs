@@ -5,10 +5,10 @@
 use super::operations::errno;
 use super::races::{end, start};
 use crate::case::{cases, check_eq};
-use crate::kernel_memory::keeps_nothing;
+use crate::kernel::memory::keeps_nothing;
+use crate::moddb::netlink::{Socket, NLM_F_DUMP};
 use crate::moddb::{pair, Client, LIST, SET};
 use crate::module::{MEMORY_INFO, MODDB};
-use crate::netlink::{Socket, NLM_F_DUMP};
 use anyhow::{ensure, Result};
 use nix::errno::Errno;
 use nix::kmod::{delete_module, DeleteModuleFlags};

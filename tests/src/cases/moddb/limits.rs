@@ -180,7 +180,9 @@ fn bad_parameters_fail_to_load() -> Result<()> {
         )?;
         check_eq(
             "the family",
-            crate::netlink::Socket::open()?.family("moddb")?.is_none(),
+            crate::moddb::netlink::Socket::open()?
+                .family("moddb")?
+                .is_none(),
             true,
         )?;
     }

@@ -4,7 +4,7 @@
 
 use super::operations::errno;
 use crate::case::{cases, check_eq};
-use crate::kernel_memory::{keeps_nothing, kernel_memory};
+use crate::kernel::memory::{keeps_nothing, kernel_memory};
 use crate::moddb::{Client, Pairs};
 use crate::module::MODDB;
 use crate::privileges::become_nobody;

@@ -3,12 +3,12 @@
 //! Each operation, compared with a map in the test.
 
 use crate::case::{cases, check_eq};
+use crate::moddb::netlink::RequestError;
 use crate::moddb::{
     entry, pair, with_condition, Client, Pairs, DEL, IF_ABSENT, IF_VALUE, KEY, OPTIONAL, PART_MAX,
     SET, VALUE, VALUE_MAX,
 };
 use crate::module::MODDB;
-use crate::netlink::RequestError;
 use anyhow::{Context, Result};
 use fastrand::Rng;
 use nix::errno::Errno;

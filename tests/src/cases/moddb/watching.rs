@@ -69,7 +69,7 @@ fn changes_are_announced() -> Result<()> {
     // A notification identifies the request.
     let sequence = store.socket.send(
         store.family.id,
-        crate::netlink::NLM_F_ACK,
+        crate::moddb::netlink::NLM_F_ACK,
         SET,
         &pair(b"x", b""),
     )?;

@@ -3,11 +3,11 @@
 //! Reports about stopped processes of all kinds, compared with the kernel's own files.
 
 use crate::case::{cases, check_eq, skip};
-use crate::crowd::crowd_of;
+use crate::helper::crowd::crowd_of;
+use crate::helper::tiny_elf::Class;
 use crate::helper::Helper;
+use crate::kernel::setting::Setting;
 use crate::module::VM_LAYOUT;
-use crate::setting::Setting;
-use crate::tiny_elf::Class;
 use crate::vm_layout::{self, Report};
 use anyhow::{ensure, Context, Result};
 use guest::mapping::has_transparent_huge_pages;
@@ -64,7 +64,7 @@ fn agrees_about_static_programs() -> Result<()> {
             "the segment {segment} is empty"
         );
     }
-    let tiny = crate::crowd::one("tiny", &[1, 2])?;
+    let tiny = crate::helper::crowd::one("tiny", &[1, 2])?;
     agrees(tiny.pid()).map(drop)
 }
 
@@ -167,7 +167,7 @@ fn agrees_about_50000_areas() -> Result<()> {
 /// The program is stopped before its first instruction.
 fn agrees_about_a_program_just_executed() -> Result<()> {
     let _module = VM_LAYOUT.load()?;
-    let traced = crate::traced::Traced::start(&mut Command::new("sleep"))?;
+    let traced = crate::helper::traced::Traced::start(&mut Command::new("sleep"))?;
     let report = agrees(traced.pid())?;
     check_eq("the size of the heap", report.segments["heap"].size, 0)
 }

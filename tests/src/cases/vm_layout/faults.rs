@@ -4,9 +4,9 @@
 
 use crate::case::{cases, check_eq, check_text};
 use crate::command_file;
-use crate::crowd;
-use crate::failing_load::fail_each_allocation_of_a_load;
-use crate::fault::Faults;
+use crate::helper::crowd;
+use crate::kernel::fault_injection::load::fail_each_allocation_of_a_load;
+use crate::kernel::fault_injection::Faults;
 use crate::module::VM_LAYOUT;
 use crate::vm_layout::{self, NO_MEMORY};
 use anyhow::{bail, ensure, Result};

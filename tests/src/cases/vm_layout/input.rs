@@ -5,7 +5,7 @@
 use super::load::{unused_pid, Zombie, KTHREADD};
 use crate::case::{cases, check_eq, check_text};
 use crate::helper::Helper;
-use crate::kernel_log::KernelLog;
+use crate::kernel::log::KernelLog;
 use crate::module::VM_LAYOUT;
 use crate::privileges::{open_as_nobody, open_in_other_pid_namespace};
 use crate::shell::{bash, Session};

@@ -4,9 +4,9 @@
 
 use crate::case::{cases, check_eq, check_text};
 use crate::helper::Helper;
-use crate::kernel_log::KernelLog;
+use crate::kernel::log::KernelLog;
+use crate::kernel::setting::Setting;
 use crate::module::VM_LAYOUT;
-use crate::setting::Setting;
 use crate::vm_layout;
 use anyhow::{ensure, Context, Result};
 use nix::errno::Errno;

@@ -6,7 +6,7 @@ use super::agreement::agrees;
 use crate::case::{cases, check_eq};
 use crate::command_file;
 use crate::helper::{worker_command, Helper};
-use crate::kernel_memory::keeps_nothing;
+use crate::kernel::memory::keeps_nothing;
 use crate::module::VM_LAYOUT;
 use crate::vm_layout;
 use anyhow::{ensure, Result};

@@ -4,6 +4,8 @@
 //!
 //! Kernel documentation: `Documentation/fault-injection/fault-injection.rst`.
 
+pub mod load;
+
 use crate::case::skip;
 use anyhow::{Context, Result};
 use std::fs::{File, OpenOptions};

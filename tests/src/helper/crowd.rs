@@ -2,8 +2,8 @@
 
 //! Crowds: up to thousands of processes with given names, which run tiny programs.
 
+use crate::helper::tiny_elf::{self, Class};
 use crate::helper::Helper;
-use crate::tiny_elf::{self, Class};
 use anyhow::Result;
 use std::process::Command;
 

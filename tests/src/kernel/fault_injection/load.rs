@@ -2,8 +2,8 @@
 
 //! Loads of a module in which one allocation fails.
 
+use super::Faults;
 use crate::case::check_eq;
-use crate::fault::Faults;
 use crate::module::Module;
 use anyhow::{bail, ensure, Context, Result};
 use nix::errno::Errno;
