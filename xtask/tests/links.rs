@@ -215,32 +215,3 @@ fn the_readme_is_short() {
         "README.md has {lines} lines, at most {README_LINES} are allowed: move details to docs/"
     );
 }
-
-#[test]
-fn documents_name_no_kernel_release() {
-    let root = repository();
-    let release = Regex::new(r"\b\d+\.\d+\.\d+\+deb\d+").expect("a constant");
-    let generated = [
-        Path::new("docs/kernels.md"),
-        Path::new("docs/plots"),
-        Path::new("stress/reports"),
-    ];
-    let mut found = Vec::new();
-    for file in markdown_files(&root) {
-        let name = file.strip_prefix(&root).unwrap_or(&file);
-        if generated.iter().any(|path| name.starts_with(path)) {
-            continue;
-        }
-        let text = fs::read_to_string(&file).expect("a Markdown file is UTF-8");
-        for (number, line) in (1..).zip(text.lines()) {
-            if release.is_match(line) {
-                found.push(format!("{}:{number}: {line}", name.display()));
-            }
-        }
-    }
-    assert!(
-        found.is_empty(),
-        "releases belong into xtask/kernels/supported.toml, from which docs/kernels.md is made:\n{}",
-        found.join("\n")
-    );
-}
