@@ -11,18 +11,21 @@
 //! page of the same set.
 
 use crate::desk::{Chunk, Desk, Scanned, Tables};
+use crate::sample::{prefetch_sample, prefetch_start, sample};
 use crate::scan::Scan;
-use abstractions::mm::{has_readable_pages, is_read_only, MmapRead};
-use abstractions::page::PinnedPage;
-use abstractions::page_walk::{walk, MappedPage, Visitor};
-use abstractions::pinned_pages::{Kept, Near, PinnedPages};
-use abstractions::task::cond_resched;
+use abstractions_mm::mmap_lock::MmapRead;
+use abstractions_pages::mapped_page::MappedPage;
+use abstractions_pages::page::PinnedPage;
+use abstractions_pages::page_walk::{walk, Visitor};
+use abstractions_pages::pinned_frames::{AddedPage, Near, PinnedFrames};
+use abstractions_task::current::cond_resched;
 use core::ops::ControlFlow;
 use kernel::prelude::*;
-use logic::answer::Failure;
-use logic::content_table::{Pages, Pfn};
-use logic::page_hash::{PageCopy, Sampling, PAGE_SIZE};
+use logic::content_table::Pages;
+use logic::units::{PageCopy, Pfn, PAGE_SIZE};
 use logic::word_table::NoRoom;
+use logic_memory_info::failure::Failure;
+use logic_memory_info::page_hash::Sampling;
 
 /// Pages that are pinned before they are read.
 const BATCH_PAGES: usize = 512;
@@ -76,7 +79,7 @@ impl Workspace {
         while let Some(at) = next {
             scan.check(number)?;
             let mut tables = desk.tables(BATCH_PAGES)?;
-            let guard = MmapRead::lock_killable(&chunk.mm).map_err(|_| Failure::Interrupted)?;
+            let guard = MmapRead::lock_killable(&chunk.mm)?;
             let mut batch = Batch {
                 pages: &tables.pages,
                 near: Near::default(),
@@ -104,10 +107,10 @@ impl Workspace {
         self.hashes.clear();
         for pages in self.pinned.chunks(PREFETCHED_PAGES) {
             for page in pages {
-                page.frame().prefetch_sample(sampling);
+                prefetch_sample(page.frame(), sampling);
             }
             for page in pages {
-                let hash = sampling.sample_hash(&page.frame().sample(sampling));
+                let hash = sampling.sample_hash(&sample(page.frame(), sampling));
                 tables.contents.touch(hash);
                 // As large as the batch.
                 let _ = self.hashes.push_within_capacity(hash);
@@ -147,13 +150,13 @@ impl Workspace {
                 comparison.has_read = false;
                 // The next one is likely to be read, too.
                 if let Some(next) = self.pinned.last() {
-                    next.frame().prefetch_start();
+                    prefetch_start(next.frame());
                 }
             }
             match tables.pages.insert(page, &mut near, &mut filled.pages) {
-                Kept::Known => {}
-                Kept::New(frame) => self.unclassed = Some((frame.pfn(), hash)),
-                Kept::NoRoom(page) => {
+                AddedPage::Known => {}
+                AddedPage::New(frame) => self.unclassed = Some((frame.pfn(), hash)),
+                AddedPage::NoRoom(page) => {
                     let _ = self.pinned.push_within_capacity(page);
                     let _ = self.hashes.push_within_capacity(hash);
                     result = Err(NoRoom);
@@ -175,7 +178,7 @@ struct Filled {
 
 /// Counts present pages, and pins those whose content is to be looked at.
 struct Batch<'a> {
-    pages: &'a PinnedPages,
+    pages: &'a PinnedFrames,
     near: Near<'a>,
     pinned: &'a mut KVVec<PinnedPage>,
     scanned: &'a mut Scanned,
@@ -188,14 +191,14 @@ impl Batch<'_> {
     fn collect(&mut self, guard: &MmapRead<'_>, mut at: usize, end: usize) -> Option<usize> {
         let mut entries = 0;
         while entries < BATCH_ENTRIES {
-            let vma = guard.find_vma(at)?;
-            let from = vma.start().max(at);
-            let to = vma.end().min(end);
+            let area = guard.find_area(at)?;
+            let from = area.start().max(at);
+            let to = area.end().min(end);
             if from >= to {
                 return None;
             }
-            self.shareable = is_read_only(vma) && has_readable_pages(vma);
-            let progress = walk(guard, vma, from, to, BATCH_ENTRIES - entries, self);
+            self.shareable = area.is_read_only() && area.has_readable_pages();
+            let progress = walk(area, from..to, BATCH_ENTRIES - entries, self);
             self.scanned.total += ((progress.reached - from) / PAGE_SIZE) as u64;
             at = progress.reached;
             if at < to {
@@ -231,7 +234,7 @@ impl Visitor for Batch<'_> {
 
 /// Compares pages of the set.
 struct Comparison<'a> {
-    pages: &'a PinnedPages,
+    pages: &'a PinnedFrames,
     copy: &'a mut PageCopy,
     sampling: &'a Sampling,
     /// A page was read as a whole.

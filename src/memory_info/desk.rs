@@ -8,23 +8,26 @@
 //!
 //! Lock order: the desk's state, then the tables, then `mmap_lock`.
 
+use crate::release::release_pages;
 use crate::seen_mms::SeenMms;
 use crate::snapshot::Group;
-use abstractions::mm::{is_read_only, resident_pages, MmapRead};
-use abstractions::page_walk::{walk, Enter, MappedPage, Visitor};
-use abstractions::pinned_pages::PinnedPages;
-use abstractions::rwsem::{ReadGuard, RwSemaphore};
-use abstractions::task::ThreadGroup;
+use abstractions_mm::accounting::resident_pages;
+use abstractions_mm::mmap_lock::MmapRead;
+use abstractions_pages::mapped_page::MappedPage;
+use abstractions_pages::page_walk::{walk, Descend, Visitor};
+use abstractions_pages::pinned_frames::PinnedFrames;
+use abstractions_rwsem::{ReadGuard, RwSemaphore};
+use abstractions_task::thread_group::ThreadGroup;
 use core::mem::take;
 use core::ops::ControlFlow;
 use kernel::mm::MmWithUser;
 use kernel::prelude::*;
 use kernel::sync::aref::ARef;
 use kernel::sync::{new_condvar, new_mutex, CondVar, Mutex};
-use logic::answer::Failure;
 use logic::comm::Comm;
 use logic::content_table::ContentTable;
-use logic::counts::Counts;
+use logic_memory_info::counts::Counts;
+use logic_memory_info::failure::Failure;
 
 /// Last-level tables in a chunk: 32 MiB of memory that is there.
 const CHUNK_TABLES: usize = 16;
@@ -54,7 +57,7 @@ pub(crate) struct Scanned {
 /// The pages of the set, and their classes.
 #[derive(Default)]
 pub(crate) struct Tables {
-    pub(crate) pages: PinnedPages,
+    pub(crate) pages: PinnedFrames,
     pub(crate) contents: ContentTable,
 }
 
@@ -190,7 +193,7 @@ impl<'a> Desk<'a> {
         let pids = take(&mut state.pids);
         let mut tables = self.tables.write();
         let tally = tables.pages.tally();
-        tables.pages.clear(workers);
+        release_pages(&mut tables.pages, workers);
         tables.contents.clear();
         let counts = Counts {
             total: scanned.total,
@@ -243,7 +246,7 @@ impl State<'_> {
     fn next_chunk(&mut self) -> Result<Option<Chunk>, Failure> {
         loop {
             if let Some((mm, start)) = self.current.take() {
-                let guard = MmapRead::lock_killable(&mm).map_err(|_| Failure::Interrupted)?;
+                let guard = MmapRead::lock_killable(&mm)?;
                 let end = chunk_end(&guard, start);
                 drop(guard);
                 if end < usize::MAX {
@@ -272,7 +275,7 @@ impl State<'_> {
                 }));
             }
             if self.expected.is_none() {
-                let guard = MmapRead::lock_killable(&mm).map_err(|_| Failure::Interrupted)?;
+                let guard = MmapRead::lock_killable(&mm)?;
                 self.expected = Some(read_only_pages(&guard).min(resident));
             }
             self.current = Some((mm, 0));
@@ -286,12 +289,12 @@ fn read_only_pages(guard: &MmapRead<'_>) -> usize {
     let mut at = 0;
     let mut entries = 0;
     let mut tables = TableBudget(usize::MAX);
-    while let Some(vma) = guard.find_vma(at).filter(|_| entries < CHUNK_ENTRIES) {
-        at = vma.end();
+    while let Some(area) = guard.find_area(at).filter(|_| entries < CHUNK_ENTRIES) {
+        at = area.end();
         entries += 1;
-        if is_read_only(vma) {
+        if area.is_read_only() {
             let budget = CHUNK_ENTRIES - entries + 1;
-            entries += walk(guard, vma, vma.start(), at, budget, &mut tables).entries;
+            entries += walk(area, area.start()..at, budget, &mut tables).entries;
         }
     }
     (usize::MAX - tables.0).saturating_mul(PTES_PER_TABLE)
@@ -302,13 +305,13 @@ fn chunk_end(guard: &MmapRead<'_>, start: usize) -> usize {
     let mut at = start;
     let mut entries = 0;
     let mut tables = TableBudget(CHUNK_TABLES);
-    while let Some(vma) = guard.find_vma(at) {
-        let from = vma.start().max(at);
+    while let Some(area) = guard.find_area(at) {
+        let from = area.start().max(at);
         let budget = CHUNK_ENTRIES - entries;
-        let progress = walk(guard, vma, from, vma.end(), budget, &mut tables);
+        let progress = walk(area, from..area.end(), budget, &mut tables);
         at = progress.reached;
         entries += progress.entries + 1;
-        if at < vma.end() || entries >= CHUNK_ENTRIES {
+        if at < area.end() || entries >= CHUNK_ENTRIES {
             return at;
         }
     }
@@ -323,13 +326,13 @@ impl Visitor for TableBudget {
         ControlFlow::Continue(())
     }
 
-    fn enter(&mut self) -> Enter {
+    fn descend(&mut self) -> Descend {
         match self.0.checked_sub(1) {
             Some(left) => {
                 self.0 = left;
-                Enter::Skip
+                Descend::Over
             }
-            None => Enter::Stop,
+            None => Descend::Stop,
         }
     }
 }

@@ -8,8 +8,9 @@
 //!   set of processes on its [`desk`] and scans it [`chunk`] by chunk;
 //! - [`snapshot`]: what a scan finds, as readers see it.
 
-use abstractions::command_file::{CommandEntry, WaitForCallbacks};
-use abstractions::procfs::MODE_MASK;
+use abstractions::rcu::BarrierOnDrop;
+use abstractions_procfs::FileMode;
+use command_file::file::CommandEntry;
 use commands::Commands;
 use compat::value_of;
 use kernel::prelude::*;
@@ -17,6 +18,8 @@ use kernel::prelude::*;
 mod chunk;
 mod commands;
 mod desk;
+mod release;
+mod sample;
 mod scan;
 mod seen_mms;
 mod snapshot;
@@ -46,7 +49,7 @@ module! {
 /// The loaded module. Fields are dropped in this order.
 struct MemoryInfo {
     _file: CommandEntry<Commands>,
-    _callbacks: WaitForCallbacks,
+    _callbacks: BarrierOnDrop,
 }
 
 impl kernel::Module for MemoryInfo {
@@ -60,12 +63,16 @@ impl kernel::Module for MemoryInfo {
             }
         };
         let mode = value_of(module_parameters::mode.value());
-        if mode & !MODE_MASK != 0 {
-            pr_err!("mode={mode:#o}: only bits of {MODE_MASK:#o} make sense\n");
-            return Err(EINVAL);
-        }
-        let callbacks = WaitForCallbacks;
-        let commands = Commands::new(strict, value_of(module_parameters::workers.value()) as usize)?;
+        let mode = FileMode::new(mode).ok_or_else(|| {
+            let mask = FileMode::MASK;
+            pr_err!("mode={mode:#o}: only permission bits {mask:#o} are allowed\n");
+            EINVAL
+        })?;
+        let callbacks = BarrierOnDrop;
+        let commands = Commands::new(
+            strict,
+            value_of(module_parameters::workers.value()) as usize,
+        )?;
         commands.populate()?;
         Ok(Self {
             _file: CommandEntry::create(c"memory_info", mode, commands, GFP_KERNEL)?,

@@ -12,15 +12,16 @@ use crate::chunk::Workspace;
 use crate::desk::{Desk, Scanned};
 use crate::snapshot::{Group, Snapshot};
 use abstractions::sort::sort_by_key;
-use abstractions::task::{fatal_signal_pending, thread_groups, ThreadGroup};
-use abstractions::workers::{num_online_cpus, run_together, Level};
+use abstractions_task::current::fatal_signal_pending;
+use abstractions_task::thread_group::{thread_groups, ThreadGroup};
+use abstractions_workqueue::workers::{num_online_cpus, run_on_workers, WorkClass};
 use core::pin::Pin;
 use kernel::prelude::*;
 use kernel::sync::atomic::{Atomic, Relaxed};
 use kernel::sync::{new_condvar, new_mutex, CondVar, Mutex};
-use logic::answer::Failure;
 use logic::comm::Comm;
-use logic::page_hash::Sampling;
+use logic_memory_info::failure::Failure;
+use logic_memory_info::page_hash::Sampling;
 use protocol::rcu::RcuBox;
 
 /// Scans all processes, until `stop` says that nobody wants the result any more. `workers` may work at
@@ -35,7 +36,7 @@ pub(crate) fn scan(
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<RcuBox<Snapshot>, Failure> {
     let no_memory = |_| Failure::NoMemory;
-    let mut processes = thread_groups(GFP_KERNEL).map_err(|_| Failure::NoMemory)?;
+    let mut processes = thread_groups(GFP_KERNEL)?;
     sort_by_key(&mut processes, |process| (process.comm, process.tgid));
     let mut sets = KVVec::new();
     for set in processes.chunk_by(|a, b| a.comm == b.comm) {
@@ -47,7 +48,7 @@ pub(crate) fn scan(
         workers => workers,
     };
     let scan = Scan::new(&sets, workers, sampling, stop)?;
-    run_together(workers, Level::Outer, GFP_KERNEL, &|number| {
+    run_on_workers(workers, WorkClass::TopLevel, GFP_KERNEL, &|number| {
         scan.work(number)
     });
     let found = scan.into_found()?;

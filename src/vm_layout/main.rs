@@ -4,18 +4,23 @@
 //! table; in the kernel log for the process that is named at load, and through `/proc/vm_layout`.
 //!
 //! - [`survey`]: looks at a process;
+//! - [`area_names`]: the names of its areas;
 //! - [`commands`]: what is written to the file;
 //! - [`report_log`]: the report in the kernel log.
 
-use abstractions::command_file::{errno, CommandEntry, WaitForCallbacks};
-use abstractions::procfs::MODE_MASK;
-use commands::Commands;
+use abstractions::errno::error_of;
+use abstractions::rcu::BarrierOnDrop;
+use abstractions_procfs::FileMode;
+use command_file::file::CommandEntry;
+use commands::ReportCommand;
 use compat::value_of;
 use kernel::prelude::*;
-use logic::answer::Failure;
-use logic::layout::request::pid_of_parameter;
+use logic::command_line::CommandFailure;
+use logic_vm_layout::failure::ReportFailure;
+use logic_vm_layout::request::pid_of_parameter;
 use survey::Survey;
 
+mod area_names;
 mod commands;
 mod report_log;
 mod survey;
@@ -44,47 +49,36 @@ const NOT_GIVEN: i64 = i64::MIN;
 
 /// The loaded module. Fields are dropped in this order.
 struct VmLayout {
-    _file: CommandEntry<Commands>,
-    _callbacks: WaitForCallbacks,
+    _file: CommandEntry<ReportCommand>,
+    _callbacks: BarrierOnDrop,
 }
 
 impl kernel::Module for VmLayout {
     fn init(_module: &'static ThisModule) -> Result<Self> {
         let mode = value_of(module_parameters::mode.value());
-        if mode & !MODE_MASK != 0 {
-            pr_err!("mode={mode:#o}: only bits of {MODE_MASK:#o} make sense\n");
-            return Err(EINVAL);
-        }
+        let mode = FileMode::new(mode).ok_or_else(|| {
+            let mask = FileMode::MASK;
+            pr_err!("mode={mode:#o}: only permission bits {mask:#o} are allowed\n");
+            EINVAL
+        })?;
         let pid = value_of(module_parameters::pid.value());
         if pid != NOT_GIVEN {
             report(pid).map_err(|failure| {
-                pr_err!("pid={pid}: {}\n", explanation(failure));
-                errno(failure)
+                pr_err!("pid={pid}: {}\n", failure.load_message());
+                error_of(failure.errno())
             })?;
         }
-        let callbacks = WaitForCallbacks;
+        let callbacks = BarrierOnDrop;
         Ok(Self {
-            _file: CommandEntry::create(c"vm_layout", mode, Commands, GFP_KERNEL)?,
+            _file: CommandEntry::create(c"vm_layout", mode, ReportCommand, GFP_KERNEL)?,
             _callbacks: callbacks,
         })
     }
 }
 
-fn report(pid: i64) -> Result<(), Failure> {
-    let pid = pid_of_parameter(pid).map_err(|_| Failure::InvalidArgument)?;
+fn report(pid: i64) -> Result<(), ReportFailure> {
+    let pid = pid_of_parameter(pid)?;
     let survey = Survey::of(pid)?;
-    report_log::print(&survey.layout())
-}
-
-/// Why there is no report, in a sentence.
-fn explanation(failure: Failure) -> &'static str {
-    match failure {
-        Failure::NoSuchProcess => "there is no process with this id",
-        Failure::KernelThread => "this is a kernel thread, which has no memory of its own",
-        Failure::Exited => "this process has exited, and its memory is gone",
-        Failure::InvalidArgument => "a process id is greater than 0",
-        Failure::NoMemory => "there is not enough memory for the report",
-        Failure::Interrupted => "loading was interrupted by a signal",
-        Failure::BadAddress | Failure::Closing => failure.line().trim_ascii_end(),
-    }
+    report_log::print(&survey.layout())?;
+    Ok(())
 }
