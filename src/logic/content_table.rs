@@ -112,6 +112,7 @@ impl ContentTable {
                 is_like(place.word(), wanted)
             })?;
             match found {
+                // mutant: acquire-entry
                 Lookup::Found(place) => break place.acquire(),
                 Lookup::Vacant(place) => {
                     if place.replace(wanted | pfn_bits(pfn)).is_ok() {
@@ -131,6 +132,7 @@ impl ContentTable {
                 return Ok(());
             }
             // The first page too must be found by its content, before anybody relies on it.
+            // mutant: enter-first-page
             self.class_by_content(first, pages, filled)?;
             split(place);
         }
@@ -156,6 +158,7 @@ impl ContentTable {
                 Lookup::Found(place) => {
                     let leader = pfn_of(place.word());
                     // Two may enter the first page of a sample at once.
+                    // mutant: own-leader
                     if leader != pfn {
                         pages.join(pfn, leader);
                     }

@@ -132,6 +132,7 @@ impl FrameSet {
             };
             if place.word() & bit(pfn) != 0 {
                 set(place, bit(pfn) << SHARED_SHIFT);
+                // mutant: known-frame
                 return Ok(Inserted::Known);
             }
             let mark = bit(pfn) | bit(pfn) << LEADER_SHIFT;

@@ -76,6 +76,7 @@ impl Place<'_> {
     ///
     /// Gives the word that is there instead.
     pub fn replace(self, new: u64) -> Result<(), u64> {
+        // mutant: replace-word
         self.place.cmpxchg(self.word, new, Full).map(|_| ())
     }
 }

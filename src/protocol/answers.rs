@@ -182,11 +182,14 @@ impl<A: Payload> Answers<A> {
             match slot.compare_replace(found, Some(kept)) {
                 Ok(old) => {
                     drop(guard);
+                    // mutant: uncount-replaced
                     self.forget(old);
+                    // mutant: count-published
                     self.bytes.add(size, Relaxed);
                     break;
                 }
                 // Another writer took the slot first; its answer must not be lost: look again.
+                // mutant: retry-publish
                 Err(Some(back)) => kept = back,
                 Err(None) => return,
             }

@@ -41,7 +41,9 @@ impl Budget {
             bytes,
         };
         // Too much for a moment, where several ask at once: each of them may be refused for the others.
+        // mutant: budget-limit
         let fits = before.saturating_add(bytes) <= self.max;
+        // mutant: budget-refusal
         (fits || privileged()).then_some(charge)
     }
 }

@@ -176,6 +176,7 @@ impl<'k, T: Table, C> Change<'k, T, C> {
         let Some(entry) = self.to.take() else {
             return Ok(());
         };
+        // mutant: link-hidden
         T::unlinked(&entry).1.set(false);
         match table.link(entry) {
             Ok(()) => {
@@ -191,6 +192,7 @@ impl<'k, T: Table, C> Change<'k, T, C> {
 
     /// Undoes it.
     pub(crate) fn unlink_hidden(&mut self, table: &T) {
+        // mutant: unlink-hidden
         if self.is_linked {
             self.removed = table.remove(self.key);
             self.is_linked = false;

@@ -81,8 +81,10 @@ impl<E: RunError> Combiner<E> {
     /// [`Refused`]; a failed run has the same effect on the others as none.
     pub fn run<R>(&self, run: impl FnOnce() -> Result<R, E>) -> Result<Option<R>, Refused<E>> {
         let mut turns = self.turns.lock();
+        // mutant: wanted-run
         let wanted = turns.begun + 1;
         loop {
+            // mutant: refuse-when-closing
             if self.is_closing() {
                 return Err(Refused::Closing);
             }
@@ -92,10 +94,13 @@ impl<E: RunError> Combiner<E> {
             if let Some((_, error)) = turns.failed.filter(|(number, _)| *number >= wanted) {
                 return Err(Refused::Failed(error));
             }
+            // mutant: one-runner
             if !turns.running {
                 break;
             }
+            // mutant: wait-for-turn
             if self.turn_ended.wait_interruptible(&mut turns) {
+                // mutant: signal
                 return Err(Refused::Signal);
             }
         }
@@ -109,11 +114,15 @@ impl<E: RunError> Combiner<E> {
         let mut turns = self.turns.lock();
         turns.running = false;
         match &outcome {
+            // mutant: share-success
             Ok(_) => turns.succeeded = number,
+            // mutant: private-failure
             Err(error) if error.is_private() => {}
+            // mutant: share-failure
             Err(error) => turns.failed = Some((number, *error)),
         }
         drop(turns);
+        // mutant: wake-waiters
         self.turn_ended.notify_all();
         outcome.map(Some).map_err(Refused::Failed)
     }
@@ -121,6 +130,7 @@ impl<E: RunError> Combiner<E> {
     /// Does one step that no other writer's step may interleave with. Holds the mutex meanwhile: the
     /// step must be short.
     pub fn exclusively<R>(&self, step: impl FnOnce() -> R) -> R {
+        // mutant: exclusive-step
         let _turns = self.turns.lock();
         step()
     }
@@ -131,6 +141,7 @@ impl<E: RunError> Combiner<E> {
         let turns = self.turns.lock();
         self.closing.store(1, Relaxed);
         drop(turns);
+        // mutant: wake-when-closing
         self.turn_ended.notify_all();
     }
 

@@ -70,6 +70,7 @@ impl<S: Groups, E: RunError> Database<S, E> {
         reclaim: impl FnOnce(Retired<S>),
     ) -> Result<(), Refused<E>> {
         let replaced = self.writers.run(|| {
+            // mutant: scan-before-publish
             let scanned = scan()?;
             Ok(self
                 .writers
@@ -85,6 +86,7 @@ impl<S: Groups, E: RunError> Database<S, E> {
     /// Removes a group from the snapshot of this moment. False if it has none of this key. May sleep.
     pub fn delete(&self, key: &S::Key) -> bool {
         // Under the mutex no snapshot is published meanwhile, so this one is the current one.
+        // mutant: exclusive-delete
         self.writers.exclusively(|| {
             self.read(|snapshot, _| snapshot.is_some_and(|snapshot| snapshot.remove(key)))
         })

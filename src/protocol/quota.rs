@@ -54,6 +54,7 @@ impl<L: Lock> Quota<L> {
         own: &Atomic<i64>,
         all: impl Iterator<Item = &'c Atomic<i64>>,
     ) -> bool {
+        // mutant: move-credit
         let _moving = self.moving.lock();
         let mut hand = own.xchg(0, Relaxed);
         if hand < amount {
@@ -65,9 +66,11 @@ impl<L: Lock> Quota<L> {
         }
         if hand < amount {
             for credit in all {
+                // mutant: collect-credit
                 hand = hand.saturating_add(credit.xchg(0, Relaxed));
             }
         }
+        // mutant: quota-limit
         let is_enough = hand >= amount;
         if is_enough {
             hand = hand.saturating_sub(amount);
@@ -103,6 +106,7 @@ impl<L: Lock> Quota<L> {
 fn subtract(credit: &Atomic<i64>, amount: i64) -> bool {
     let mut found = credit.load(Relaxed);
     while found >= amount {
+        // mutant: take-own-credit
         match credit.cmpxchg(found, found - amount, Relaxed) {
             Ok(_) => return true,
             Err(other) => found = other,

@@ -166,6 +166,7 @@ impl<'g, T> Ref<'g, T> {
         // period after it let go of the pointer, and `'g` is within a read-side critical section
         // that began before: the count is above zero.
         let published = ManuallyDrop::new(unsafe { Arc::from_raw(raw) });
+        // mutant: count-reference
         RcuArc(Arc::clone(&published))
     }
 }
@@ -209,6 +210,7 @@ impl<T: Send + Sync + 'static> RcuPointer<T> {
         // Pairs with the release half of `Full` in `replace`: the value's fields are seen as they
         // were when it was published. `rcu_dereference()` gets by with less, address dependency,
         // which the Rust memory model does not have.
+        // mutant: read
         let node = self.pointer.load(Acquire);
         // SAFETY: by the type's invariants the pointer is null or to a live node; the node is
         // reclaimed only a grace period after it was unpublished, so not before `'g` ends.
@@ -218,6 +220,7 @@ impl<T: Send + Sync + 'static> RcuPointer<T> {
     /// Publishes `new` in one step, or nothing, and gives back what was there.
     pub fn replace(&self, new: Option<RcuBox<T>>) -> Option<Retired<T>> {
         // INVARIANT: an `RcuBox` is the only reference, which moves into the pointer.
+        // mutant: publish
         let old = self.pointer.xchg(into_raw(new), Full);
         // SAFETY: `old` was this pointer's, which has just let go of it.
         unsafe { Retired::from_raw(old) }
@@ -239,6 +242,7 @@ impl<T: Send + Sync + 'static> RcuPointer<T> {
         });
         let new = into_raw(new);
         // INVARIANT: as in `replace`; on failure the pointer keeps its node.
+        // mutant: compare-and-publish
         match self.pointer.cmpxchg(found, new, Full) {
             // SAFETY: `old` was this pointer's, which has just let go of it.
             Ok(old) => Ok(unsafe { Retired::from_raw(old) }),
@@ -308,6 +312,7 @@ impl<T: Send + Sync + 'static> Retired<T> {
         let node = Arc::as_ptr(&this.node);
         // SAFETY: a node is published once (`RcuPointer` takes an `RcuBox`, readers get `RcuArc`) and
         // so retired once: its head is unused. The count that the callback takes over keeps it.
+        // mutant: free-later
         unsafe { bindings::call_rcu((*node).head.get(), Some(free_node::<T>)) };
     }
 }
@@ -322,6 +327,7 @@ impl<T> Deref for Retired<T> {
 
 impl<T> Drop for Retired<T> {
     fn drop(&mut self) {
+        // mutant: wait-before-drop
         synchronize();
     }
 }
@@ -374,5 +380,6 @@ impl GracePeriod {
 /// Waits until all that was handed to [`Retired::free_later`] has been dropped. May sleep.
 pub fn barrier() {
     // SAFETY: no requirement but that the caller may sleep.
+    // mutant: barrier
     unsafe { bindings::rcu_barrier() };
 }

@@ -150,6 +150,7 @@ impl<T: Table, L: Lock> Store<T, L> {
             .iter()
             .map(|change| self.stripe(change.key))
             .fold(StripeSet::default(), StripeSet::with);
+        // mutant: notify-under-lock
         let applied = self.stripes.locked(stripes, flags, || {
             let applied = self.apply_locked(stripes, changes);
             if applied.is_ok() {
@@ -163,6 +164,7 @@ impl<T: Table, L: Lock> Store<T, L> {
             }
         }
         if let Some(grace_period) = applied?? {
+            // mutant: wait-for-backlog
             grace_period.wait();
         }
         Ok(())
@@ -194,11 +196,13 @@ impl<T: Table, L: Lock> Store<T, L> {
             }),
         };
         if let Err(error) = linked {
+            // mutant: release-after-failure
             self.release(growth, credit);
             return Err(Refused::Table(error));
         }
         self.release(
             Growth {
+                // mutant: release-deleted
                 entries: growth.entries.min(0).saturating_neg(),
                 bytes: growth.bytes.min(0).saturating_neg(),
                 retired: 0,
@@ -238,9 +242,11 @@ impl<T: Table, L: Lock> Store<T, L> {
     pub fn flush(&self, empty: T, flags: Flags, made: impl FnOnce()) -> Result<(), AllocError> {
         let empty = RcuBox::new(empty, flags)?;
         let all = self.stripes.all();
+        // mutant: flush-lock
         let replaced = self.stripes.locked(all, flags, || {
             let replaced = self.stripes.change(all, || self.table.replace(Some(empty)));
             let credits = || self.stripes.credits();
+            // mutant: release-flushed
             self.entries
                 .give_all(credits().map(|credit| &credit.entries));
             self.bytes.give_all(credits().map(|credit| &credit.bytes));

@@ -176,6 +176,7 @@ impl<L: Lock> Stripes<L> {
     ) -> Result<R, AllocError> {
         let mut stripes = self.each(set);
         if let (Some(only), None) = (stripes.next(), stripes.next()) {
+            // mutant: lock-one-stripe
             let _guard = only.lock.lock();
             return Ok(step());
         }
@@ -185,6 +186,7 @@ impl<L: Lock> Stripes<L> {
         order = L::in_order();
         for stripe in self.each(set) {
             // There is room: nothing is allocated.
+            // mutant: lock-stripes
             guards.push(stripe.lock.lock_next(&order), flags)?;
         }
         let result = step();
@@ -194,16 +196,19 @@ impl<L: Lock> Stripes<L> {
 
     /// Marks these stripes, which the caller has locked, as changing for the time of `change`.
     pub fn change<R>(&self, set: StripeSet, change: impl FnOnce() -> R) -> R {
+        // mutant: mark-begin
         for stripe in self.each(set) {
             let generation = stripe.generation.load(Relaxed);
             stripe.generation.store(generation.wrapping_add(1), Relaxed);
         }
         // The marks before the changes: who sees one of these sees the marks too.
         smp_mb(Write);
+        // mutant: marked-change
         let result = change();
         for stripe in self.each(set) {
             let generation = stripe.generation.load(Relaxed);
             // Pairs with the acquire in `generations`: who sees this sees the changes.
+            // mutant: mark-end
             stripe.generation.store(generation.wrapping_add(1), Release);
         }
         result
@@ -215,6 +220,7 @@ impl<L: Lock> Stripes<L> {
         let mut sum = 0_u32;
         for stripe in self.each(set) {
             let generation = stripe.generation.load(Acquire);
+            // mutant: odd-generation
             if generation % 2 != 0 {
                 return None;
             }
@@ -238,6 +244,7 @@ impl<L: Lock> Stripes<L> {
             let seen = look();
             // What was seen comes before the generations of afterwards. Pairs with the barrier in `change`.
             smp_mb(Read);
+            // mutant: same-generations
             if self.generations(set) == Some(before) {
                 return Some(seen);
             }
@@ -255,6 +262,7 @@ impl<L: Lock> Stripes<L> {
     pub fn next_version(&self) -> u32 {
         // What was looked at comes before. Pairs with the barrier in `change`.
         smp_mb(Read);
+        // mutant: next-version
         self.sum_of_generations(|generation| generation.wrapping_add(generation % 2))
     }
 
