@@ -27,5 +27,6 @@ pub mod combining;
 pub mod database;
 pub mod quota;
 pub mod rcu;
+pub mod scan;
 pub mod store;
 pub mod stripes;
