@@ -17,7 +17,7 @@ use kernel::prelude::*;
 use kernel::str::CString;
 use kernel::sync::atomic::{Atomic, Relaxed};
 use kernel::uaccess::UserSliceReader;
-use logic::content_table::Pfn;
+use logic::units::Pfn;
 
 module! {
     type: ReadOnce,
@@ -76,7 +76,7 @@ impl ProcFile for PassFile {
             let Some(mm) = process.mm() else { continue };
             let mut at = 0;
             loop {
-                let guard = MmapRead::lock_killable(&mm)?;
+                let guard = MmapRead::lock_killable(&mm).map_err(|_| EINTR)?;
                 let Some(next) = read_batch(&guard, at, &mut reader) else {
                     break;
                 };

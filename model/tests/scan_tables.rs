@@ -5,8 +5,9 @@
 use kernel::alloc::flags::GFP_KERNEL;
 use kernel::sync::atomic::{Atomic, Relaxed};
 use kernel::testing::spawn;
-use logic::content_table::{ContentTable, Pages, Pfn};
+use logic::content_table::{ContentTable, Pages};
 use logic::frame_set::{FrameSet, Inserted, Near, Tally, SHARDS};
+use logic::units::Pfn;
 use model::explore;
 use std::sync::Arc;
 

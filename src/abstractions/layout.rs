@@ -7,7 +7,7 @@
 use crate::bindings;
 use crate::mm::MmapRead;
 use kernel::bindings::{MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES, MM_SWAPENTS};
-use logic::layout::{Segments, Span, Usage};
+use logic_vm_layout::layout::{Segments, Span, Usage};
 
 impl MmapRead<'_> {
     /// Number of areas.

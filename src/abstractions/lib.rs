@@ -21,7 +21,7 @@
 
 mod bindings;
 
-pub mod command_file;
+pub mod errno;
 pub mod genetlink;
 pub mod layout;
 pub mod log;
@@ -32,6 +32,7 @@ pub mod page_walk;
 pub mod pinned_pages;
 pub mod procfs;
 pub mod random;
+pub mod rcu;
 pub mod reclaimer;
 pub mod rhashtable;
 pub mod rwsem;

@@ -8,11 +8,10 @@
 
 use crate::bindings;
 use kernel::bindings::{find_vma, mmap_read_unlock};
-use kernel::error::to_result;
 use kernel::mm::virt::{flags, VmaRef};
 use kernel::mm::MmWithUser;
-use kernel::prelude::*;
 use kernel::types::NotThreadSafe;
+use logic::interrupted::Interrupted;
 
 /// The `mmap_lock` of an address space, held for reading.
 ///
@@ -29,10 +28,12 @@ impl<'a> MmapRead<'a> {
     ///
     /// # Errors
     ///
-    /// EINTR after a fatal signal.
-    pub fn lock_killable(mm: &'a MmWithUser) -> Result<Self> {
+    /// Returns [`Interrupted`] after a fatal signal.
+    pub fn lock_killable(mm: &'a MmWithUser) -> Result<Self, Interrupted> {
         // SAFETY: `mm` is alive.
-        to_result(unsafe { bindings::abstractions_mmap_read_lock_killable(mm.as_raw()) })?;
+        if unsafe { bindings::abstractions_mmap_read_lock_killable(mm.as_raw()) } != 0 {
+            return Err(Interrupted);
+        }
         // INVARIANT: just taken.
         Ok(Self {
             mm,

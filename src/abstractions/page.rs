@@ -11,8 +11,8 @@ use crate::bindings;
 use core::marker::PhantomData;
 use core::ptr::NonNull;
 use kernel::bindings::page;
-use logic::content_table::{Pfn, MAX_PFN};
-use logic::page_hash::{PageCopy, Sample, Sampling, PAGE_SIZE, SAMPLE_PART};
+use logic::units::{PageCopy, Pfn, MAX_PFN, PAGE_SIZE};
+use logic_memory_info::page_hash::{Sample, Sampling, SAMPLE_PART};
 
 // The kernel's Rust crate is built for one page size; ours is a constant of the statement.
 const _: () = assert!(kernel::page::PAGE_SIZE == PAGE_SIZE);

@@ -24,8 +24,7 @@ use core::ops::ControlFlow;
 use kernel::bindings::{mm_struct, p4d_t, pmd_t, pte_t, pud_t, spinlock_t};
 use kernel::mm::virt::{flags, VmaRef};
 use kernel::sync::rcu;
-use logic::content_table::Pfn;
-use logic::page_hash::PAGE_SIZE;
+use logic::units::{Pfn, PAGE_SIZE};
 
 /// What is done with the pages that a walk meets.
 pub trait Visitor {

@@ -9,8 +9,8 @@ use core::iter::repeat;
 use kernel::alloc::flags::GFP_KERNEL;
 use kernel::alloc::{AllocError, Flags};
 use kernel::sync::atomic::{Atomic, Relaxed};
-use logic::content_table::Pfn;
 use logic::frame_set::{FrameSet, Inserted, Tally, SHARDS};
+use logic::units::Pfn;
 
 pub use logic::frame_set::Near;
 

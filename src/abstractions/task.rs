@@ -15,9 +15,17 @@ use kernel::prelude::*;
 use kernel::sync::aref::ARef;
 use kernel::sync::rcu;
 use kernel::task::Task;
-use logic::answer::Failure;
 use logic::comm::{Comm, TASK_COMM_LEN};
 use protocol::answers::{Lineage, Process, GENERATIONS};
+
+/// Why a thread group was not found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FindError {
+    /// No thread group has this id.
+    NoSuchProcess,
+    /// The id is that of a kernel thread.
+    KernelThread,
+}
 
 /// A thread group that is no kernel thread, as it was when it was listed. It may have ended since.
 ///
@@ -64,8 +72,8 @@ impl ThreadGroup {
     /// # Errors
     ///
     /// There is none, or it is a kernel thread.
-    pub fn find(tgid: u32) -> Result<Self, Failure> {
-        let number = i32::try_from(tgid).map_err(|_| Failure::NoSuchProcess)?;
+    pub fn find(tgid: u32) -> Result<Self, FindError> {
+        let number = i32::try_from(tgid).map_err(|_| FindError::NoSuchProcess)?;
         let _guard = rcu::read_lock();
         // SAFETY: the namespace is static, and the read-side lock is held.
         let leader = unsafe {
@@ -73,14 +81,14 @@ impl ThreadGroup {
             pid_task(pid, pid_type_PIDTYPE_TGID)
         };
         if leader.is_null() {
-            return Err(Failure::NoSuchProcess);
+            return Err(FindError::NoSuchProcess);
         }
         // SAFETY: a task that is found by its pid is alive under the read-side lock.
         if unsafe { is_kthread(leader) } {
-            return Err(Failure::KernelThread);
+            return Err(FindError::KernelThread);
         }
         // SAFETY: as above.
-        unsafe { Self::of(leader) }.ok_or(Failure::NoSuchProcess)
+        unsafe { Self::of(leader) }.ok_or(FindError::NoSuchProcess)
     }
 
     /// The address space, kept from being torn down while the reference lives. `None` for a process

@@ -8,8 +8,8 @@
 use crate::bindings;
 use crate::mm::MmapRead;
 use kernel::prelude::*;
-use logic::layout::top_level::{Entry, ENTRIES};
-use logic::text::NoRoom;
+use logic::text::BufferFull;
+use logic_vm_layout::top_level::{TopLevelEntry, ENTRIES};
 
 /// Bits of an address below those that select a top-level entry: 39 with four levels of page tables,
 /// 48 with five.
@@ -22,8 +22,11 @@ pub fn pgdir_shift() -> u32 {
 ///
 /// # Errors
 ///
-/// [`NoRoom`].
-pub fn read_top_level(guard: &MmapRead<'_>, entries: &mut KVec<Entry>) -> Result<(), NoRoom> {
+/// [`BufferFull`].
+pub fn read_top_level(
+    guard: &MmapRead<'_>,
+    entries: &mut KVec<TopLevelEntry>,
+) -> Result<(), BufferFull> {
     entries.clear();
     // SAFETY: no requirements.
     let mask = unsafe { bindings::abstractions_pte_pfn_mask() };
@@ -31,11 +34,13 @@ pub fn read_top_level(guard: &MmapRead<'_>, entries: &mut KVec<Entry>) -> Result
         // SAFETY: the address space, and so its top-level table, is alive, by the guard; the index
         // is within a table.
         let value = unsafe { bindings::abstractions_pgd_val(guard.mm().as_raw(), index) };
-        let entry = Entry {
+        let entry = TopLevelEntry {
             table: value & mask,
             flag_bits: (value & !mask) as u64,
         };
-        entries.push_within_capacity(entry).map_err(|_| NoRoom)?;
+        entries
+            .push_within_capacity(entry)
+            .map_err(|_| BufferFull)?;
     }
     Ok(())
 }

@@ -8,14 +8,15 @@
 use crate::bindings;
 use crate::mm::MmapRead;
 use core::ptr;
+use kernel::alloc::AllocError;
 use kernel::bindings::{d_path, file};
 use kernel::error::from_err_ptr;
 use kernel::ffi::{c_char, c_int};
 use kernel::mm::virt::{flags, VmaRef};
 use kernel::prelude::*;
-use logic::layout::{Area, NameRange, Permissions, Span};
-use logic::page_hash::PAGE_SIZE;
-use logic::text::NoRoom;
+use logic::text::BufferFull;
+use logic::units::PAGE_SIZE;
+use logic_vm_layout::layout::{LayoutArea, NameRange, Permissions, Span};
 
 /// Memory for the names of areas.
 pub struct NamePool {
@@ -36,11 +37,10 @@ impl NamePool {
     ///
     /// # Errors
     ///
-    /// ENOMEM.
-    pub fn grow(&mut self) -> Result {
+    /// Returns [`AllocError`] if memory is exhausted.
+    pub fn grow(&mut self) -> Result<(), AllocError> {
         let len = (2 * self.bytes.len()).max(PAGE_SIZE);
-        self.bytes.resize(len, 0, GFP_KERNEL_ACCOUNT)?;
-        Ok(())
+        self.bytes.resize(len, 0, GFP_KERNEL_ACCOUNT)
     }
 
     /// Forgets all names.
@@ -64,12 +64,12 @@ impl NamePool {
         NameRange { start, len }
     }
 
-    fn add(&mut self, pieces: &[&[u8]]) -> Result<NameRange, NoRoom> {
+    fn add(&mut self, pieces: &[&[u8]]) -> Result<NameRange, BufferFull> {
         let mut len = 0;
         for piece in pieces {
-            let to = self.free().get_mut(len..).ok_or(NoRoom)?;
+            let to = self.free().get_mut(len..).ok_or(BufferFull)?;
             to.get_mut(..piece.len())
-                .ok_or(NoRoom)?
+                .ok_or(BufferFull)?
                 .copy_from_slice(piece);
             len += piece.len();
         }
@@ -106,11 +106,11 @@ impl<'a> Describer<'a> {
     ///
     /// # Errors
     ///
-    /// [`NoRoom`] for a name, or from `take`.
+    /// [`BufferFull`] for a name, or from `take`.
     pub fn describe_all(
         mut self,
-        mut take: impl FnMut(Area) -> Result<(), NoRoom>,
-    ) -> Result<(), NoRoom> {
+        mut take: impl FnMut(LayoutArea) -> Result<(), BufferFull>,
+    ) -> Result<(), BufferFull> {
         let mut at = 0;
         let guard = self.guard;
         while let Some(vma) = guard.find_vma(at) {
@@ -120,7 +120,7 @@ impl<'a> Describer<'a> {
         Ok(())
     }
 
-    fn describe(&mut self, vma: &VmaRef) -> Result<Area, NoRoom> {
+    fn describe(&mut self, vma: &VmaRef) -> Result<LayoutArea, BufferFull> {
         let has = |flag| vma.flags() & flag != 0;
         // SAFETY: the area is valid under the lock that `VmaRef` stands for.
         let (pgoff, file) = unsafe { ((*vma.as_ptr()).vm_pgoff, (*vma.as_ptr()).vm_file) };
@@ -129,7 +129,7 @@ impl<'a> Describer<'a> {
         } else {
             (pgoff as u64).wrapping_mul(PAGE_SIZE as u64)
         };
-        Ok(Area {
+        Ok(LayoutArea {
             span: Span {
                 start: vma.start(),
                 end: vma.end(),
@@ -145,7 +145,7 @@ impl<'a> Describer<'a> {
         })
     }
 
-    fn name(&mut self, vma: &VmaRef, file: *const file) -> Result<NameRange, NoRoom> {
+    fn name(&mut self, vma: &VmaRef, file: *const file) -> Result<NameRange, BufferFull> {
         let raw = vma.as_ptr();
         // SAFETY: the area is valid, and its lock keeps this name, under the lock that `VmaRef`
         // stands for.
@@ -181,7 +181,7 @@ impl<'a> Describer<'a> {
     }
 
     /// The path of a file, as seen from the calling process's root.
-    fn path(&mut self, file: *const file) -> Result<NameRange, NoRoom> {
+    fn path(&mut self, file: *const file) -> Result<NameRange, BufferFull> {
         let (last, name) = self.last_file;
         if ptr::eq(last, file) {
             return Ok(name);
@@ -195,10 +195,10 @@ impl<'a> Describer<'a> {
             let path = bindings::abstractions_file_user_path(file);
             d_path(path, start.cast::<c_char>(), len)
         };
-        let path = from_err_ptr(path).map_err(|_| NoRoom)?;
+        let path = from_err_ptr(path).map_err(|_| BufferFull)?;
         // The path lies at the end of the buffer.
         let offset = path.addr().wrapping_sub(start.addr());
-        let found = free.get(offset..).ok_or(NoRoom)?;
+        let found = free.get(offset..).ok_or(BufferFull)?;
         let end = found
             .iter()
             .position(|byte| *byte == 0)

@@ -16,15 +16,10 @@
 //! | 3-23 | tag: bits of the hash |
 //! | 24-63 | frame number of the page that stands for its class |
 
-use crate::index::hash_number;
+use crate::hash::hash_number;
+use crate::units::Pfn;
 use crate::word_table::{Lookup, NoRoom, Place, WordTable};
 use kernel::alloc::{AllocError, Flags};
-
-/// Number of a physical page frame. Below [`MAX_PFN`].
-pub type Pfn = usize;
-
-/// What x86-64 can address, in frames: 52 bits of address.
-pub const MAX_PFN: Pfn = 1 << (52 - 12);
 
 const USED: u64 = 1;
 const BY_CONTENT: u64 = 1 << 1;

@@ -13,8 +13,8 @@
 //! | 16-23 | *leader*: it stands for the class of all pages with its content |
 //! | 24-63 | number of the first of the eight frames, by 8 |
 
-use crate::content_table::Pfn;
-use crate::index::hash_number;
+use crate::hash::hash_number;
+use crate::units::Pfn;
 use crate::word_table::{Lookup, NoRoom, Place, WordTable};
 use kernel::alloc::{AllocError, Flags};
 

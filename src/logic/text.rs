@@ -1,49 +1,76 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Text that is measured first and written into memory allocated for it later, so that whoever holds
-//! a lock need not allocate.
+//! Text that is measured first and written into memory that was allocated for it, so that the holder of a
+//! lock need not allocate.
+//!
+//! A type that has a text implements [`Print`], which writes the text to a [`Sink`] piece by piece. A sink
+//! may count bytes, fill a buffer or pass the pieces on. So one implementation both measures and writes:
+//! the caller allocates [`Print::printed_len`] bytes, takes its lock, and calls [`Print::append_to`].
 
 use crate::comm::{is_printed_raw, Comm};
 use kernel::alloc::flags::GFP_NOWAIT;
 use kernel::alloc::KVVec;
 
-/// The text does not fit into the memory that it was given, or its receiver takes no more.
+/// The text does not fit into its buffer, or the sink does not accept more.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct NoRoom;
+pub struct BufferFull;
 
-/// Where text goes, piece by piece.
+/// A destination of text, which is written to it piece by piece.
 pub trait Sink {
-    /// Takes a piece.
+    /// Takes one piece of text.
     ///
     /// # Errors
     ///
-    /// [`NoRoom`]; what was taken before may be incomplete text.
-    fn put(&mut self, bytes: &[u8]) -> Result<(), NoRoom>;
+    /// Returns [`BufferFull`] if the piece was not taken; the pieces before it were.
+    fn put(&mut self, bytes: &[u8]) -> Result<(), BufferFull>;
 }
 
-/// What has a text.
+/// A value that has a text.
+///
+/// # Examples
+///
+/// ```
+/// use kernel::alloc::{flags::GFP_KERNEL, KVVec};
+/// use logic::text::{put_decimal, BufferFull, Print, Sink};
+///
+/// struct Pages(u64);
+///
+/// impl Print for Pages {
+///     fn print(&self, out: &mut impl Sink) -> Result<(), BufferFull> {
+///         put_decimal(out, self.0)?;
+///         out.put(b" pages\n")
+///     }
+/// }
+///
+/// let mut text = KVVec::with_capacity(Pages(12).printed_len(), GFP_KERNEL).unwrap();
+/// assert_eq!(Pages(12).append_to(&mut text), Ok(()));
+/// assert_eq!(&text[..], b"12 pages\n");
+/// // The buffer is full now, and a text that does not fit leaves it unchanged.
+/// assert_eq!(Pages(7).append_to(&mut text), Err(BufferFull));
+/// assert_eq!(&text[..], b"12 pages\n");
+/// ```
 pub trait Print {
     /// Writes the text to `out`.
     ///
     /// # Errors
     ///
-    /// Those of `out`.
-    fn print(&self, out: &mut impl Sink) -> Result<(), NoRoom>;
+    /// Returns the error of `out`.
+    fn print(&self, out: &mut impl Sink) -> Result<(), BufferFull>;
 
-    /// Bytes of the text.
+    /// Returns the length of the text in bytes.
     fn printed_len(&self) -> usize {
         let mut len = Length(0);
-        // A length never runs out of room.
+        // `Length` takes every piece.
         let _ = self.print(&mut len);
         len.0
     }
 
-    /// Appends the text to `out` within its capacity: nothing is allocated.
+    /// Appends the text to `out` within its capacity. Does not allocate.
     ///
     /// # Errors
     ///
-    /// [`NoRoom`] if it does not fit; `out` is as it was.
-    fn append_to(&self, out: &mut KVVec<u8>) -> Result<(), NoRoom> {
+    /// Returns [`BufferFull`] if the text does not fit; `out` is unchanged.
+    fn append_to(&self, out: &mut KVVec<u8>) -> Result<(), BufferFull> {
         let before = out.len();
         let printed = self.print(&mut Text(out));
         if printed.is_err() {
@@ -56,36 +83,36 @@ pub trait Print {
 struct Text<'a>(&'a mut KVVec<u8>);
 
 impl Sink for Text<'_> {
-    fn put(&mut self, bytes: &[u8]) -> Result<(), NoRoom> {
+    fn put(&mut self, bytes: &[u8]) -> Result<(), BufferFull> {
         if self.0.capacity() - self.0.len() < bytes.len() {
-            return Err(NoRoom);
+            return Err(BufferFull);
         }
-        // There is room, so nothing is allocated.
+        // Does not allocate, since the capacity is enough.
         self.0
             .extend_from_slice(bytes, GFP_NOWAIT)
-            .map_err(|_| NoRoom)
+            .map_err(|_| BufferFull)
     }
 }
 
 struct Length(usize);
 
 impl Sink for Length {
-    fn put(&mut self, bytes: &[u8]) -> Result<(), NoRoom> {
+    fn put(&mut self, bytes: &[u8]) -> Result<(), BufferFull> {
         self.0 += bytes.len();
         Ok(())
     }
 }
 
-/// Digits of the largest number in base 8.
+/// Digits of `u64::MAX` in base 8.
 const MAX_DIGITS: usize = 22;
 
-/// A number in a base from 8 to 16, which the compiler divides by faster than by any, with at least
-/// `width` digits.
+/// Writes a number with at least `width` digits. `BASE`, from 8 to 16, is a const so that the division compiles
+/// to a multiplication.
 fn put_in_base<const BASE: u64>(
     out: &mut impl Sink,
     mut number: u64,
     width: usize,
-) -> Result<(), NoRoom> {
+) -> Result<(), BufferFull> {
     let mut digits = [b'0'; MAX_DIGITS];
     let mut start = MAX_DIGITS;
     for slot in digits.iter_mut().rev() {
@@ -104,27 +131,44 @@ fn put_in_base<const BASE: u64>(
     out.put(digits.get(start..).unwrap_or(&digits))
 }
 
-pub(crate) fn put_decimal(out: &mut impl Sink, number: u64) -> Result<(), NoRoom> {
+/// Writes a number in decimal.
+///
+/// # Errors
+///
+/// Returns the error of `out`.
+pub fn put_decimal(out: &mut impl Sink, number: u64) -> Result<(), BufferFull> {
     put_in_base::<10>(out, number, 1)
 }
 
-/// Hexadecimal without prefix, at least `width` digits.
-pub(crate) fn put_hex(out: &mut impl Sink, number: u64, width: usize) -> Result<(), NoRoom> {
+/// Writes a number in hexadecimal without prefix, with at least `width` digits.
+///
+/// # Errors
+///
+/// Returns the error of `out`.
+pub fn put_hex(out: &mut impl Sink, number: u64, width: usize) -> Result<(), BufferFull> {
     put_in_base::<16>(out, number, width)
 }
 
-/// `\ooo`.
-pub(crate) fn put_octal_escape(out: &mut impl Sink, byte: u8) -> Result<(), NoRoom> {
+/// Writes a byte as `\ooo`: a backslash and three octal digits.
+///
+/// # Errors
+///
+/// Returns the error of `out`.
+pub fn put_octal_escape(out: &mut impl Sink, byte: u8) -> Result<(), BufferFull> {
     out.put(b"\\")?;
     put_in_base::<8>(out, u64::from(byte), 3)
 }
 
-/// The bytes of `text`, those that `is_raw` refuses as `\ooo`.
-pub(crate) fn put_escaped(
+/// Writes the bytes of `text`, those for which `is_raw` is false as `\ooo`.
+///
+/// # Errors
+///
+/// Returns the error of `out`.
+pub fn put_escaped(
     out: &mut impl Sink,
     text: &[u8],
     is_raw: impl Fn(u8) -> bool,
-) -> Result<(), NoRoom> {
+) -> Result<(), BufferFull> {
     for piece in text.chunk_by(|a, b| is_raw(*a) && is_raw(*b)) {
         match piece {
             [byte] if !is_raw(*byte) => put_octal_escape(out, *byte)?,
@@ -134,7 +178,11 @@ pub(crate) fn put_escaped(
     Ok(())
 }
 
-/// A process name, control bytes and backslashes escaped.
-pub(crate) fn put_comm(out: &mut impl Sink, comm: &Comm) -> Result<(), NoRoom> {
+/// Writes a process name, with control bytes and backslashes as `\ooo`.
+///
+/// # Errors
+///
+/// Returns the error of `out`.
+pub fn put_comm(out: &mut impl Sink, comm: &Comm) -> Result<(), BufferFull> {
     put_escaped(out, comm.as_bytes(), is_printed_raw)
 }

@@ -19,10 +19,11 @@ use abstractions::pinned_pages::{Kept, Near, PinnedPages};
 use abstractions::task::cond_resched;
 use core::ops::ControlFlow;
 use kernel::prelude::*;
-use logic::answer::Failure;
-use logic::content_table::{Pages, Pfn};
-use logic::page_hash::{PageCopy, Sampling, PAGE_SIZE};
+use logic::content_table::Pages;
+use logic::units::{PageCopy, Pfn, PAGE_SIZE};
 use logic::word_table::NoRoom;
+use logic_memory_info::failure::Failure;
+use logic_memory_info::page_hash::Sampling;
 
 /// Pages that are pinned before they are read.
 const BATCH_PAGES: usize = 512;
@@ -76,7 +77,7 @@ impl Workspace {
         while let Some(at) = next {
             scan.check(number)?;
             let mut tables = desk.tables(BATCH_PAGES)?;
-            let guard = MmapRead::lock_killable(&chunk.mm).map_err(|_| Failure::Interrupted)?;
+            let guard = MmapRead::lock_killable(&chunk.mm)?;
             let mut batch = Batch {
                 pages: &tables.pages,
                 near: Near::default(),

@@ -4,15 +4,18 @@
 
 use crate::scan::scan;
 use crate::snapshot::Snapshot;
-use abstractions::command_file::{self, errno, Reply, Restart, Texts};
+use abstractions::errno::error_of;
 use abstractions::random::get_random_u64;
 use abstractions::reclaimer::Reclaimer;
+use command_file::handler::{CommandError, CommandHandler, Reply};
+use command_file::text::TextBudget;
 use kernel::prelude::*;
-use logic::answer::Failure;
 use logic::comm::Comm;
-use logic::command::Command;
-use logic::page_hash::Sampling;
-use logic::text::{NoRoom, Print, Sink};
+use logic::command_line::CommandFailure;
+use logic::text::{BufferFull, Print, Sink};
+use logic_memory_info::command::Command;
+use logic_memory_info::failure::Failure;
+use logic_memory_info::page_hash::Sampling;
 use protocol::combining::{Refused, RunError};
 use protocol::database::Database;
 
@@ -61,16 +64,16 @@ impl Commands {
     /// ENOMEM, EINTR after a fatal signal.
     pub(crate) fn populate(&self) -> Result {
         match self.reset() {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(failure)) => {
-                command_file::Commands::log(self, failure);
-                Err(errno(failure))
+            Ok(_) => Ok(()),
+            Err(CommandError::Failed(failure)) => {
+                self.log(failure);
+                Err(error_of(failure.errno()))
             }
-            Err(Restart) => Err(EINTR),
+            Err(CommandError::Restart) => Err(EINTR),
         }
     }
 
-    fn reset(&self) -> Result<Result<Reply, Failure>, Restart> {
+    fn reset(&self) -> Result<Reply, CommandError<Failure>> {
         let stop = || self.database.is_closing();
         let scan = || {
             let sampling = Sampling::new(get_random_u64());
@@ -78,23 +81,23 @@ impl Commands {
         };
         let reclaim = |old| self.reclaimer.drop_later(old);
         match self.database.reset(scan, reclaim) {
-            Ok(()) => Ok(Ok(Reply::Success)),
-            Err(Refused::Signal) => Err(Restart),
-            Err(Refused::Closing) => Ok(Err(Failure::Closing)),
-            Err(Refused::Failed(ScanFailure(failure))) => Ok(Err(failure)),
+            Ok(()) => Ok(Reply::Success),
+            Err(Refused::Signal) => Err(CommandError::Restart),
+            Err(Refused::Closing) => Err(Failure::Closing.into()),
+            Err(Refused::Failed(ScanFailure(failure))) => Err(failure.into()),
         }
     }
 
     /// Shows each set that is there for the whole of this command, and none that was deleted before
     /// it; all of one snapshot.
-    fn all(&self, texts: &Texts) -> Result<Reply, Failure> {
+    fn all(&self, texts: &TextBudget) -> Result<Reply, Failure> {
         match self.database.snapshot() {
-            Some(snapshot) => texts.reply_within(snapshot.printed_len(), &AllSets(&snapshot)),
+            Some(snapshot) => Ok(texts.reply_within(snapshot.printed_len(), &AllSets(&snapshot))?),
             None => Ok(Reply::Text(texts.with_room(0)?)),
         }
     }
 
-    fn filter(&self, name: &[u8], texts: &Texts) -> Result<Reply, Failure> {
+    fn filter(&self, name: &[u8], texts: &TextBudget) -> Result<Reply, Failure> {
         let comm = Comm::new(name).ok_or(Failure::NoSuchProcess)?;
         let mut text = texts.with_room(0)?;
         loop {
@@ -102,7 +105,7 @@ impl Commands {
             let missing = self.database.read(|snapshot, guard| {
                 let group = snapshot.and_then(|snapshot| snapshot.group(&comm, guard));
                 let set = group.ok_or(Failure::NoSuchProcess)?.as_set(&comm);
-                Ok(match set.append_to(text.as_mut()) {
+                Ok::<_, Failure>(match set.append_to(text.as_mut()) {
                     Ok(()) => None,
                     Err(_) => Some(set.printed_len()),
                 })
@@ -124,17 +127,16 @@ impl Commands {
     }
 }
 
-impl command_file::Commands for Commands {
-    fn execute(&self, written: &[u8], texts: &Texts) -> Result<Result<Reply, Failure>, Restart> {
-        let Ok(command) = Command::parse(written) else {
-            return Ok(Err(Failure::InvalidArgument));
-        };
-        match command {
-            Command::Reset => self.reset(),
-            Command::All => Ok(self.all(texts)),
-            Command::Filter(name) => Ok(self.filter(name, texts)),
-            Command::Del(name) => Ok(self.delete(name)),
-        }
+impl CommandHandler for Commands {
+    type Failure = Failure;
+
+    fn execute(&self, written: &[u8], texts: &TextBudget) -> Result<Reply, CommandError<Failure>> {
+        Ok(match Command::parse(written).map_err(Failure::from)? {
+            Command::Reset => self.reset()?,
+            Command::All => self.all(texts)?,
+            Command::Filter(name) => self.filter(name, texts)?,
+            Command::Del(name) => self.delete(name)?,
+        })
     }
 
     fn log(&self, failure: Failure) {
@@ -154,7 +156,7 @@ impl command_file::Commands for Commands {
 struct AllSets<'a>(&'a Snapshot);
 
 impl Print for AllSets<'_> {
-    fn print(&self, to: &mut impl Sink) -> Result<(), NoRoom> {
+    fn print(&self, to: &mut impl Sink) -> Result<(), BufferFull> {
         for section in self.0.order().chunks(LINES_PER_SECTION) {
             let guard = kernel::sync::rcu::read_lock();
             for comm in section {

@@ -21,10 +21,10 @@ use kernel::mm::MmWithUser;
 use kernel::prelude::*;
 use kernel::sync::aref::ARef;
 use kernel::sync::{new_condvar, new_mutex, CondVar, Mutex};
-use logic::answer::Failure;
 use logic::comm::Comm;
 use logic::content_table::ContentTable;
-use logic::counts::Counts;
+use logic_memory_info::counts::Counts;
+use logic_memory_info::failure::Failure;
 
 /// Last-level tables in a chunk: 32 MiB of memory that is there.
 const CHUNK_TABLES: usize = 16;
@@ -243,7 +243,7 @@ impl State<'_> {
     fn next_chunk(&mut self) -> Result<Option<Chunk>, Failure> {
         loop {
             if let Some((mm, start)) = self.current.take() {
-                let guard = MmapRead::lock_killable(&mm).map_err(|_| Failure::Interrupted)?;
+                let guard = MmapRead::lock_killable(&mm)?;
                 let end = chunk_end(&guard, start);
                 drop(guard);
                 if end < usize::MAX {
@@ -272,7 +272,7 @@ impl State<'_> {
                 }));
             }
             if self.expected.is_none() {
-                let guard = MmapRead::lock_killable(&mm).map_err(|_| Failure::Interrupted)?;
+                let guard = MmapRead::lock_killable(&mm)?;
                 self.expected = Some(read_only_pages(&guard).min(resident));
             }
             self.current = Some((mm, 0));

@@ -8,8 +8,9 @@
 //!   set of processes on its [`desk`] and scans it [`chunk`] by chunk;
 //! - [`snapshot`]: what a scan finds, as readers see it.
 
-use abstractions::command_file::{CommandEntry, WaitForCallbacks};
 use abstractions::procfs::MODE_MASK;
+use abstractions::rcu::BarrierOnDrop;
+use command_file::file::CommandEntry;
 use commands::Commands;
 use compat::value_of;
 use kernel::prelude::*;
@@ -46,7 +47,7 @@ module! {
 /// The loaded module. Fields are dropped in this order.
 struct MemoryInfo {
     _file: CommandEntry<Commands>,
-    _callbacks: WaitForCallbacks,
+    _callbacks: BarrierOnDrop,
 }
 
 impl kernel::Module for MemoryInfo {
@@ -64,8 +65,11 @@ impl kernel::Module for MemoryInfo {
             pr_err!("mode={mode:#o}: only bits of {MODE_MASK:#o} make sense\n");
             return Err(EINVAL);
         }
-        let callbacks = WaitForCallbacks;
-        let commands = Commands::new(strict, value_of(module_parameters::workers.value()) as usize)?;
+        let callbacks = BarrierOnDrop;
+        let commands = Commands::new(
+            strict,
+            value_of(module_parameters::workers.value()) as usize,
+        )?;
         commands.populate()?;
         Ok(Self {
             _file: CommandEntry::create(c"memory_info", mode, commands, GFP_KERNEL)?,

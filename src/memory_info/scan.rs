@@ -18,9 +18,9 @@ use core::pin::Pin;
 use kernel::prelude::*;
 use kernel::sync::atomic::{Atomic, Relaxed};
 use kernel::sync::{new_condvar, new_mutex, CondVar, Mutex};
-use logic::answer::Failure;
 use logic::comm::Comm;
-use logic::page_hash::Sampling;
+use logic_memory_info::failure::Failure;
+use logic_memory_info::page_hash::Sampling;
 use protocol::rcu::RcuBox;
 
 /// Scans all processes, until `stop` says that nobody wants the result any more. `workers` may work at

@@ -5,7 +5,8 @@
 use kernel::mm::{Mm, MmWithUser};
 use kernel::prelude::*;
 use kernel::sync::aref::ARef;
-use logic::index::{hash_number, Entry, Index};
+use logic::hash::hash_number;
+use logic_memory_info::index::{Index, IndexLookup};
 
 /// A set of address spaces. Referenced, so that none is freed and its address used for another one.
 #[derive(Default)]
@@ -29,7 +30,7 @@ impl SeenMms {
         })?;
         let is_mm = |number| mm_at(number).is_some_and(|seen| seen.as_raw() == mm.as_raw());
         match self.by_address.find(hash(mm), is_mm) {
-            Some(Entry::Vacant(place)) => {
+            Some(IndexLookup::Vacant(place)) => {
                 let number = self.mms.len() as u32;
                 self.mms.push(ARef::from(&**mm), GFP_KERNEL)?;
                 self.by_address.fill(place, number);

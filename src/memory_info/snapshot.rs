@@ -7,9 +7,9 @@ use abstractions::sort::sort_by_key;
 use kernel::prelude::*;
 use kernel::sync::rcu::Guard;
 use logic::comm::{Comm, TASK_COMM_LEN};
-use logic::counts::Counts;
-use logic::report::Set;
 use logic::text::Print;
+use logic_memory_info::counts::Counts;
+use logic_memory_info::report::SetLine;
 use protocol::database::Groups;
 
 /// The processes of one name. Does not change.
@@ -26,8 +26,8 @@ impl Group {
     }
 
     /// The group as one line of output.
-    pub(crate) fn as_set<'a>(&'a self, comm: &'a Comm) -> Set<'a> {
-        Set {
+    pub(crate) fn as_set<'a>(&'a self, comm: &'a Comm) -> SetLine<'a> {
+        SetLine {
             comm,
             counts: &self.counts,
             pids: &self.pids,

@@ -8,7 +8,7 @@ use abstractions::genetlink::request::Request;
 use abstractions::genetlink::Answer;
 use abstractions::rhashtable::stored::StoredTable;
 use kernel::prelude::*;
-use logic::moddb::Action;
+use logic_moddb::numbers::Action;
 
 /// Deletes all keys.
 pub(crate) struct Flush;

@@ -9,9 +9,10 @@ use abstractions::genetlink::request::Request;
 use abstractions::genetlink::Answer;
 use abstractions::rhashtable::keys::HashedKey;
 use kernel::prelude::*;
-use logic::moddb::entry::{field, Entries, Entry};
-use logic::moddb::refusal::{Refusal, Refused};
-use logic::moddb::{message, size, Operation, REPLY_MAX};
+use logic_moddb::entry::{field, Entries, Entry};
+use logic_moddb::numbers::{message, Operation, REPLY_MAX};
+use logic_moddb::refusal::{Refusal, Refused};
+use logic_moddb::size;
 use protocol::stripes::StripeSet;
 
 /// Nothing: what a round trip costs at least.

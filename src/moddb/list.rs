@@ -9,8 +9,9 @@ use abstractions::genetlink::request::Request;
 use abstractions::rhashtable::keys::HashedKeys;
 use abstractions::rhashtable::walk::Walk;
 use kernel::prelude::*;
-use logic::moddb::attributes::Attributes;
-use logic::moddb::{message, size};
+use logic_moddb::attributes::Attributes;
+use logic_moddb::numbers::message;
+use logic_moddb::size;
 use protocol::change::Shown;
 
 /// Lists all entries.

@@ -8,11 +8,11 @@
 //! - [`notice`]: what listeners are told;
 //! - [`refuse`]: what a sender is told.
 
-use abstractions::command_file::WaitForCallbacks;
 use abstractions::genetlink::{Description, Family, Group, Operation, Policy};
+use abstractions::rcu::BarrierOnDrop;
 use compat::value_of;
 use kernel::prelude::*;
-use logic::moddb::command;
+use logic_moddb::numbers::command;
 use namespace::Namespace;
 
 mod flush;
@@ -83,14 +83,14 @@ fn description(read: u8) -> Description<Namespace> {
 /// The loaded module. Fields are dropped in this order.
 struct Moddb {
     _family: Family<Namespace>,
-    _callbacks: WaitForCallbacks,
+    _callbacks: BarrierOnDrop,
 }
 
 impl kernel::Module for Moddb {
     fn init(module: &'static ThisModule) -> Result<Self> {
         namespace::check_parameters()?;
         let description = description(value_of(module_parameters::read.value()));
-        let callbacks = WaitForCallbacks;
+        let callbacks = BarrierOnDrop;
         Ok(Self {
             _family: Family::register(module, &description, GFP_KERNEL)?,
             _callbacks: callbacks,

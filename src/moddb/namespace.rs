@@ -12,7 +12,7 @@ use abstractions::siphash::Secret;
 use abstractions::stripe_lock::StripeLock;
 use compat::value_of;
 use kernel::prelude::*;
-use logic::moddb::refusal::Refusal;
+use logic_moddb::refusal::Refusal;
 use protocol::store::{Limits, Store};
 
 /// The store, and what its keys are hashed with.

@@ -9,7 +9,8 @@ use crate::namespace::may_hear;
 use abstractions::genetlink::message::{Attributes, Notification};
 use abstractions::genetlink::request::Request;
 use kernel::prelude::*;
-use logic::moddb::{change, command, message, size, Action, NOTIFICATION_MAX};
+use logic_moddb::numbers::{change, command, message, Action, NOTIFICATION_MAX};
+use logic_moddb::size;
 
 /// The number of the group of listeners.
 const CHANGES: u32 = 0;

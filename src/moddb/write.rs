@@ -12,9 +12,9 @@ use abstractions::rhashtable::stored::{StoredTable, UnlinkedBlock};
 use abstractions::sort::sort_by_key;
 use core::slice;
 use kernel::prelude::*;
-use logic::moddb::entry::{Entries, Entry};
-use logic::moddb::refusal::{Refusal, Refused};
-use logic::moddb::{Action, Operation};
+use logic_moddb::entry::{Entries, Entry};
+use logic_moddb::numbers::{Action, Operation};
+use logic_moddb::refusal::{Refusal, Refused};
 use protocol::change;
 use protocol::change::{Change, Condition, Shown};
 

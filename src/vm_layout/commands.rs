@@ -1,41 +1,49 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What is written to `/proc/vm_layout`: whose layout is wanted, and how.
+//! What is written to `/proc/vm_layout`: which process is reported, and in which form.
 
 use crate::survey::Survey;
-use abstractions::command_file::{self, Reply, Restart, Texts};
+use command_file::handler::{CommandError, CommandHandler, Reply};
+use command_file::text::TextBudget;
 use kernel::prelude::*;
-use logic::answer::Failure;
-use logic::layout::json::JsonReport;
-use logic::layout::request::{Format, Request};
-use logic::layout::text::TextReport;
+use logic::command_line::CommandFailure;
+use logic_vm_layout::failure::ReportFailure;
+use logic_vm_layout::json_report::JsonReport;
+use logic_vm_layout::request::{Format, Request};
+use logic_vm_layout::text_report::TextReport;
 
-/// The file's one command.
-pub(crate) struct Commands;
+/// The one command of the file: a request for a report.
+pub(crate) struct ReportCommand;
 
-fn report(written: &[u8], texts: &Texts) -> Result<Reply, Failure> {
-    let request = Request::parse(written).map_err(|_| Failure::InvalidArgument)?;
+fn report(written: &[u8], texts: &TextBudget) -> Result<Reply, ReportFailure> {
+    let request = Request::parse(written)?;
     let survey = Survey::of(request.pid)?;
     let layout = survey.layout();
-    match request.format {
-        Format::Text => texts.reply(&TextReport(&layout)),
-        Format::Json => texts.reply(&JsonReport(&layout)),
-    }
+    Ok(match request.format {
+        Format::Text => texts.reply(&TextReport(&layout))?,
+        Format::Json => texts.reply(&JsonReport(&layout))?,
+    })
 }
 
-impl command_file::Commands for Commands {
-    fn execute(&self, written: &[u8], texts: &Texts) -> Result<Result<Reply, Failure>, Restart> {
-        Ok(report(written, texts))
+impl CommandHandler for ReportCommand {
+    type Failure = ReportFailure;
+
+    fn execute(
+        &self,
+        written: &[u8],
+        texts: &TextBudget,
+    ) -> Result<Reply, CommandError<ReportFailure>> {
+        Ok(report(written, texts)?)
     }
 
-    fn log(&self, failure: Failure) {
+    fn log(&self, failure: ReportFailure) {
         pr_err!("{}", failure.line());
     }
 
-    fn fails_write(&self, _failure: Failure) -> bool {
+    fn fails_write(&self, _failure: ReportFailure) -> bool {
         true
     }
 
-    /// No command waits for anything but the process that it asks about.
+    /// Does nothing: a command only waits for the process that it asks about.
     fn close(&self) {}
 }

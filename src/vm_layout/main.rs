@@ -7,13 +7,16 @@
 //! - [`commands`]: what is written to the file;
 //! - [`report_log`]: the report in the kernel log.
 
-use abstractions::command_file::{errno, CommandEntry, WaitForCallbacks};
+use abstractions::errno::error_of;
 use abstractions::procfs::MODE_MASK;
-use commands::Commands;
+use abstractions::rcu::BarrierOnDrop;
+use command_file::file::CommandEntry;
+use commands::ReportCommand;
 use compat::value_of;
 use kernel::prelude::*;
-use logic::answer::Failure;
-use logic::layout::request::pid_of_parameter;
+use logic::command_line::CommandFailure;
+use logic_vm_layout::failure::ReportFailure;
+use logic_vm_layout::request::pid_of_parameter;
 use survey::Survey;
 
 mod commands;
@@ -44,8 +47,8 @@ const NOT_GIVEN: i64 = i64::MIN;
 
 /// The loaded module. Fields are dropped in this order.
 struct VmLayout {
-    _file: CommandEntry<Commands>,
-    _callbacks: WaitForCallbacks,
+    _file: CommandEntry<ReportCommand>,
+    _callbacks: BarrierOnDrop,
 }
 
 impl kernel::Module for VmLayout {
@@ -58,33 +61,21 @@ impl kernel::Module for VmLayout {
         let pid = value_of(module_parameters::pid.value());
         if pid != NOT_GIVEN {
             report(pid).map_err(|failure| {
-                pr_err!("pid={pid}: {}\n", explanation(failure));
-                errno(failure)
+                pr_err!("pid={pid}: {}\n", failure.load_message());
+                error_of(failure.errno())
             })?;
         }
-        let callbacks = WaitForCallbacks;
+        let callbacks = BarrierOnDrop;
         Ok(Self {
-            _file: CommandEntry::create(c"vm_layout", mode, Commands, GFP_KERNEL)?,
+            _file: CommandEntry::create(c"vm_layout", mode, ReportCommand, GFP_KERNEL)?,
             _callbacks: callbacks,
         })
     }
 }
 
-fn report(pid: i64) -> Result<(), Failure> {
-    let pid = pid_of_parameter(pid).map_err(|_| Failure::InvalidArgument)?;
+fn report(pid: i64) -> Result<(), ReportFailure> {
+    let pid = pid_of_parameter(pid)?;
     let survey = Survey::of(pid)?;
-    report_log::print(&survey.layout())
-}
-
-/// Why there is no report, in a sentence.
-fn explanation(failure: Failure) -> &'static str {
-    match failure {
-        Failure::NoSuchProcess => "there is no process with this id",
-        Failure::KernelThread => "this is a kernel thread, which has no memory of its own",
-        Failure::Exited => "this process has exited, and its memory is gone",
-        Failure::InvalidArgument => "a process id is greater than 0",
-        Failure::NoMemory => "there is not enough memory for the report",
-        Failure::Interrupted => "loading was interrupted by a signal",
-        Failure::BadAddress | Failure::Closing => failure.line().trim_ascii_end(),
-    }
+    report_log::print(&survey.layout())?;
+    Ok(())
 }

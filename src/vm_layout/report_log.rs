@@ -12,11 +12,11 @@ use abstractions::task::{cond_resched, fatal_signal_pending};
 use kernel::prelude::*;
 use kernel::time::delay::fsleep;
 use kernel::time::Delta;
-use logic::answer::Failure;
-use logic::layout::log_lines::LogLines;
-use logic::layout::text::TextReport;
-use logic::layout::Layout;
-use logic::text::{NoRoom, Print};
+use logic::interrupted::Interrupted;
+use logic::text::{BufferFull, Print};
+use logic_vm_layout::layout::Layout;
+use logic_vm_layout::log_lines::LogLines;
+use logic_vm_layout::text_report::TextReport;
 
 /// Bytes that are printed without a pause.
 const BURST: usize = 16 << 10;
@@ -28,7 +28,7 @@ const PAUSE_MS: i64 = 20;
 /// # Errors
 ///
 /// A fatal signal.
-pub(crate) fn print(layout: &Layout<'_>) -> Result<(), Failure> {
+pub(crate) fn print(layout: &Layout<'_>) -> Result<(), Interrupted> {
     let mut lines = 0;
     let mut burst = 0;
     let mut log = LogLines::new(|line| {
@@ -38,7 +38,7 @@ pub(crate) fn print(layout: &Layout<'_>) -> Result<(), Failure> {
         }
         cond_resched();
         if fatal_signal_pending() {
-            return Err(NoRoom);
+            return Err(BufferFull);
         }
         log::info(c"vm_layout", line);
         lines += 1;
@@ -47,7 +47,7 @@ pub(crate) fn print(layout: &Layout<'_>) -> Result<(), Failure> {
     });
     TextReport(layout)
         .print(&mut log)
-        .map_err(|_| Failure::Interrupted)?;
+        .map_err(|_| Interrupted)?;
     pr_info!("end of the report: {lines} lines\n");
     Ok(())
 }

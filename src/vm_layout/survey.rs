@@ -5,25 +5,27 @@
 //! released, and then all is taken anew.
 
 use abstractions::mm::MmapRead;
-use abstractions::task::{fatal_signal_pending, ThreadGroup};
+use abstractions::task::{fatal_signal_pending, FindError, ThreadGroup};
 use abstractions::top_level::{pgdir_shift, read_top_level};
 use abstractions::vma::{Describer, NamePool};
+use kernel::alloc::AllocError;
 use kernel::prelude::*;
-use logic::answer::Failure;
 use logic::comm::Comm;
-use logic::layout::top_level::{Entry, TopLevel, ENTRIES};
-use logic::layout::{Area, Layout, Segments, Usage};
-use logic::text::NoRoom;
+use logic::interrupted::Interrupted;
+use logic::text::BufferFull;
+use logic_vm_layout::failure::ReportFailure;
+use logic_vm_layout::layout::{Layout, LayoutArea, Segments, Usage};
+use logic_vm_layout::top_level::{TopLevel, TopLevelEntry, ENTRIES};
 
 /// What was found.
 pub(crate) struct Survey {
     pid: u32,
     comm: Comm,
-    areas: KVVec<Area>,
+    areas: KVVec<LayoutArea>,
     names: NamePool,
     segments: Segments,
     usage: Usage,
-    top_level: KVec<Entry>,
+    top_level: KVec<TopLevelEntry>,
 }
 
 impl Survey {
@@ -33,9 +35,12 @@ impl Survey {
     /// # Errors
     ///
     /// Without process or address space; no memory; a fatal signal.
-    pub(crate) fn of(pid: u32) -> Result<Self, Failure> {
-        let process = ThreadGroup::find(pid)?;
-        let mm = process.mm().ok_or(Failure::Exited)?;
+    pub(crate) fn of(pid: u32) -> Result<Self, ReportFailure> {
+        let process = ThreadGroup::find(pid).map_err(|error| match error {
+            FindError::NoSuchProcess => ReportFailure::NoSuchProcess,
+            FindError::KernelThread => ReportFailure::KernelThread,
+        })?;
+        let mm = process.mm().ok_or(ReportFailure::Exited)?;
         let mut survey = Self {
             pid,
             comm: process.comm,
@@ -43,36 +48,35 @@ impl Survey {
             names: NamePool::new(),
             segments: Segments::default(),
             usage: Usage::default(),
-            top_level: KVec::with_capacity(ENTRIES, GFP_KERNEL_ACCOUNT)
-                .map_err(|_| Failure::NoMemory)?,
+            top_level: KVec::with_capacity(ENTRIES, GFP_KERNEL_ACCOUNT)?,
         };
         loop {
-            let guard = MmapRead::lock_killable(&mm).map_err(|_| Failure::Interrupted)?;
+            let guard = MmapRead::lock_killable(&mm)?;
             let areas = guard.map_count();
             if survey.areas.capacity() >= areas && survey.take(&guard).is_ok() {
                 return Ok(survey);
             }
             drop(guard);
             if fatal_signal_pending() {
-                return Err(Failure::Interrupted);
+                return Err(Interrupted.into());
             }
-            survey.make_room(areas).map_err(|_| Failure::NoMemory)?;
+            survey.make_room(areas)?;
         }
     }
 
     /// Takes all of one moment. Does not sleep.
-    fn take(&mut self, guard: &MmapRead<'_>) -> Result<(), NoRoom> {
+    fn take(&mut self, guard: &MmapRead<'_>) -> Result<(), BufferFull> {
         let areas = &mut self.areas;
         areas.clear();
         Describer::new(guard, &mut self.names)
-            .describe_all(|area| areas.push_within_capacity(area).map_err(|_| NoRoom))?;
+            .describe_all(|area| areas.push_within_capacity(area).map_err(|_| BufferFull))?;
         self.segments = guard.segments();
         self.usage = guard.usage();
         read_top_level(guard, &mut self.top_level)
     }
 
     /// Makes room for what did not fit: this many areas, else their names.
-    fn make_room(&mut self, areas: usize) -> Result {
+    fn make_room(&mut self, areas: usize) -> Result<(), AllocError> {
         if self.areas.capacity() < areas {
             self.areas.clear();
             // There may be more by the time of the next look.

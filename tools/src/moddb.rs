@@ -25,9 +25,9 @@ pub use failure::Failure;
 #[cfg(test)]
 mod tests {
     use super::protocol::NUMBERS;
-    use logic::moddb::entry::field;
-    use logic::moddb::{change, command, message, Action};
-    use logic::moddb::{BATCH_MAX, KEY_MAX, PART_MAX, REPLY_MAX, VALUE_MAX};
+    use logic_moddb::entry::field;
+    use logic_moddb::numbers::{change, command, message, Action};
+    use logic_moddb::numbers::{BATCH_MAX, KEY_MAX, PART_MAX, REPLY_MAX, VALUE_MAX};
     use std::collections::BTreeMap;
 
     #[test]

@@ -4,10 +4,11 @@
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput};
 use kernel::alloc::flags::GFP_KERNEL;
-use logic::content_table::{ContentTable, Pages, Pfn};
+use logic::content_table::{ContentTable, Pages};
 use logic::frame_set::{FrameSet, Inserted, Near};
-use logic::index::hash_number;
-use logic::page_hash::{PageCopy, Sample, Sampling, PAGE_SIZE, SAMPLE_PART, SAMPLE_PARTS};
+use logic::hash::hash_number;
+use logic::units::{PageCopy, Pfn, PAGE_SIZE};
+use logic_memory_info::page_hash::{Sample, Sampling, SAMPLE_PART, SAMPLE_PARTS};
 use std::hint::black_box;
 
 const SIZES: [usize; 3] = [1000, 10_000, 100_000];

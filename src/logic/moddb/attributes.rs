@@ -8,6 +8,11 @@
 /// Bytes before the payload.
 pub const HEADER: usize = 4;
 
+/// Rounded up to the next multiple of four.
+pub fn aligned(bytes: usize) -> usize {
+    bytes.saturating_add(3) & !3
+}
+
 /// One attribute.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Attribute<'a> {
@@ -79,6 +84,6 @@ fn first(bytes: &[u8], at: usize) -> Option<Attribute<'_>> {
         kind: u16::from_ne_bytes(*kind),
         payload: bytes.get(HEADER..len)?,
         at,
-        end: at.checked_add(super::size::aligned(len))?,
+        end: at.checked_add(aligned(len))?,
     })
 }

@@ -2,9 +2,9 @@
 
 //! The entries of a request: each a key, and what is said about it in one or several attributes.
 
-use super::attributes::{Attribute, Attributes, CutShort};
-use super::refusal::{Refusal, Refused};
-use super::{message, Operation, BATCH_MAX, KEY_MAX, PART_MAX, VALUE_MAX};
+use crate::attributes::{Attribute, Attributes, CutShort};
+use crate::numbers::{message, Operation, BATCH_MAX, KEY_MAX, PART_MAX, VALUE_MAX};
+use crate::refusal::{Refusal, Refused};
 
 /// Numbers of the attributes of an entry.
 pub mod field {

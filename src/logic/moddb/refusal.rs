@@ -3,21 +3,7 @@
 //! Why a request is refused.
 
 use core::ffi::CStr;
-
-/// The number that the sender gets.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[expect(missing_docs, reason = "the kernel's own names")]
-pub enum Errno {
-    EPERM,
-    ENOENT,
-    E2BIG,
-    ENOMEM,
-    EEXIST,
-    EINVAL,
-    ENOSPC,
-    EMSGSIZE,
-    ECANCELED,
-}
+use logic::errno::Errno;
 
 macro_rules! refusals {
     ($($name:ident = $errno:ident, $sentence:literal;)*) => {

@@ -2,16 +2,11 @@
 
 //! Lengths of what is sent, in bytes.
 
-use super::attributes::HEADER;
-use super::PART_MAX;
+use crate::attributes::{aligned, HEADER};
+use crate::numbers::PART_MAX;
 
 /// Bytes of a message besides its attributes: the headers of netlink and of generic netlink.
 pub const MESSAGE_HEADERS: usize = 20;
-
-/// Rounded up to the next multiple of four.
-pub fn aligned(bytes: usize) -> usize {
-    bytes.saturating_add(3) & !3
-}
 
 /// An attribute with so many bytes in it.
 pub fn attribute(payload: usize) -> usize {

@@ -5,8 +5,9 @@
 
 use kernel::alloc::flags::GFP_KERNEL;
 use kernel::testing::fail_allocations_after;
-use logic::content_table::{ContentTable, Pages, Pfn};
+use logic::content_table::{ContentTable, Pages};
 use logic::frame_set::{FrameSet, Inserted, Near, SHARDS};
+use logic::units::{Pfn, MAX_PFN};
 use logic::word_table::NoRoom;
 use proptest::prelude::*;
 use std::collections::{BTreeSet, HashMap};
@@ -278,7 +279,7 @@ fn a_page_mapped_twice_is_its_own_partner() {
 #[test]
 fn neighbours_and_the_last_frame_are_told_apart() {
     let mut checked = Checked::new(DISTINCT);
-    let last = logic::content_table::MAX_PFN - 1;
+    let last = MAX_PFN - 1;
     for pfn in (0..64).step_by(3).chain([last - 8, last]) {
         checked.map(pfn);
     }

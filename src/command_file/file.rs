@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The file of commands in `/proc`, and its open descriptors.
+
+use crate::answer::{Answer, FixedAnswers};
+use crate::handler::{CommandError, CommandHandler, Reply};
+use crate::text::TextBudget;
+use abstractions::errno::error_of;
+use abstractions::procfs::{read_text, ProcEntry, ProcFile};
+use abstractions::task::{current_lineage, in_init_pid_ns};
+use kernel::alloc::{AllocError, Flags};
+use kernel::iov::IovIterDest;
+use kernel::prelude::*;
+use kernel::sync::{new_mutex, Arc, Mutex};
+use kernel::uaccess::UserSliceReader;
+use logic::command_line::{CommandFailure, Malformed, MAX_LEN};
+use protocol::answers::{Answers, Prepared};
+
+/// Processes whose latest answer is kept.
+const ANSWER_SLOTS: usize = 1024;
+/// Bytes of answers that are kept, the latest one apart.
+const KEPT_BYTES: u64 = 64 << 20;
+
+/// A file of commands that exists in `/proc` until this value is dropped.
+pub struct CommandEntry<H: CommandHandler>(ProcEntry<CommandFile<H>>);
+
+impl<H: CommandHandler> CommandEntry<H> {
+    /// Creates `/proc/<name>` with these permission bits. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// Returns ENOMEM if memory is exhausted or the name is taken.
+    pub fn create(name: &CStr, mode: u16, handler: H, flags: Flags) -> Result<Self> {
+        let file = CommandFile {
+            handler,
+            answers: Answers::new(ANSWER_SLOTS, KEPT_BYTES, flags)?,
+            fixed: FixedAnswers::new()?,
+            texts: TextBudget::new(flags)?,
+        };
+        Ok(Self(ProcEntry::create(name, mode, file, flags)?))
+    }
+}
+
+impl<H: CommandHandler> Drop for CommandEntry<H> {
+    fn drop(&mut self) {
+        // Removing the file, which comes next, waits for commands that are being executed.
+        self.0.file().handler.close();
+    }
+}
+
+struct CommandFile<H: CommandHandler> {
+    handler: H,
+    answers: Answers<Answer>,
+    fixed: FixedAnswers<H::Failure>,
+    texts: TextBudget,
+}
+
+/// One open file description.
+#[pin_data]
+struct OpenCommandFile {
+    #[pin]
+    state: Mutex<OpenState>,
+}
+
+struct OpenState {
+    /// The answer that is read through this file: that of the last command written through it, else the
+    /// one that its first reader was entitled to.
+    answer: Option<Arc<Answer>>,
+    /// Reserved for the answer to the next command, so that even a lack of memory is answered.
+    reserved_slot: Option<Prepared<Answer>>,
+}
+
+impl<H: CommandHandler> CommandFile<H> {
+    fn answer(&self, open: &OpenCommandFile) -> Option<Arc<Answer>> {
+        let mut state = open.state.lock();
+        if state.answer.is_none() {
+            state.answer = self.answers.find(&current_lineage());
+        }
+        state.answer.clone()
+    }
+
+    fn reserve_slot(&self) -> Result<Prepared<Answer>, AllocError> {
+        Prepared::new(self.fixed.success(), GFP_KERNEL_ACCOUNT)
+    }
+
+    fn execute(&self, from: &mut UserSliceReader) -> Result<Arc<Answer>, CommandError<H::Failure>> {
+        let mut buffer = [0; MAX_LEN];
+        let written = buffer.get_mut(..from.len());
+        let written = written.ok_or_else(|| H::Failure::from(Malformed))?;
+        if from.read_slice(written).is_err() {
+            return Err(H::Failure::BAD_ADDRESS.into());
+        }
+        Ok(match self.handler.execute(written, &self.texts)? {
+            Reply::Success => self.fixed.success(),
+            Reply::Text(text) => {
+                Arc::new(Answer::Text(text), GFP_KERNEL_ACCOUNT).map_err(H::Failure::from)?
+            }
+        })
+    }
+}
+
+impl<H: CommandHandler> ProcFile for CommandFile<H> {
+    type Open = OpenCommandFile;
+
+    fn open(&self) -> Result<Pin<KBox<OpenCommandFile>>> {
+        // Answers hold ids of the initial pid namespace, which processes in other ones must not see.
+        if !in_init_pid_ns() {
+            return Err(EPERM);
+        }
+        let state = OpenState {
+            answer: None,
+            reserved_slot: Some(self.reserve_slot()?),
+        };
+        KBox::pin_init(
+            pin_init!(OpenCommandFile {
+                state <- new_mutex!(state),
+            }),
+            GFP_KERNEL_ACCOUNT,
+        )
+    }
+
+    fn read(
+        &self,
+        open: &OpenCommandFile,
+        position: &mut i64,
+        to: &mut IovIterDest<'_>,
+    ) -> Result<usize> {
+        match self.answer(open) {
+            Some(answer) => read_text(answer.as_bytes(), position, to),
+            None => Ok(0),
+        }
+    }
+
+    fn write(&self, open: &OpenCommandFile, mut from: UserSliceReader) -> Result {
+        let reserved = open.state.lock().reserved_slot.take();
+        let slot = reserved.map_or_else(|| self.reserve_slot(), Ok);
+        let outcome = match &slot {
+            Ok(_) => self.execute(&mut from),
+            Err(AllocError) => Err(H::Failure::from(AllocError).into()),
+        };
+        let (answer, failure) = match outcome {
+            Ok(answer) => (answer, None),
+            Err(CommandError::Failed(failure)) => {
+                self.handler.log(failure);
+                (self.fixed.failure(failure), Some(failure))
+            }
+            Err(CommandError::Restart) => {
+                open.state.lock().reserved_slot = slot.ok();
+                return Err(ERESTARTSYS);
+            }
+        };
+        let previous = open.state.lock().answer.replace(answer.clone());
+        drop(previous);
+        if let Ok(slot) = slot {
+            self.answers.publish(slot, current_lineage(), answer);
+            // If memory is exhausted now, the next command tries again.
+            let next = self.reserve_slot().ok();
+            open.state.lock().reserved_slot = next;
+        }
+        match failure {
+            Some(failure) if self.handler.fails_write(failure) => Err(error_of(failure.errno())),
+            _ => Ok(()),
+        }
+    }
+
+    fn len(&self, open: &OpenCommandFile) -> usize {
+        self.answer(open)
+            .map_or(0, |answer| answer.as_bytes().len())
+    }
+}

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! What a module provides for its file of commands.
+
+use crate::text::{Text, TextBudget};
+use logic::command_line::CommandFailure;
+
+/// The commands of one file.
+pub trait CommandHandler: Send + Sync + 'static {
+    /// The reasons why a command fails.
+    type Failure: CommandFailure;
+
+    /// Executes one command: the written bytes, at most
+    /// [`MAX_LEN`](logic::command_line::MAX_LEN). Memory for a text comes from `texts`. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// - [`CommandError::Failed`]: the failure's line is the answer that readers get.
+    /// - [`CommandError::Restart`]: a signal came first. `write(2)` is restarted, and no answer is
+    ///   recorded.
+    fn execute(
+        &self,
+        written: &[u8],
+        texts: &TextBudget,
+    ) -> Result<Reply, CommandError<Self::Failure>>;
+
+    /// Writes a failure to the kernel log.
+    fn log(&self, failure: Self::Failure);
+
+    /// Returns true if the write that ended with this failure returns its error number, and false if it
+    /// succeeds and only the answer shows the failure.
+    fn fails_write(&self, failure: Self::Failure) -> bool;
+
+    /// Makes commands that are being executed end soon, since the file is about to be removed. Does not
+    /// sleep.
+    fn close(&self);
+}
+
+/// The result of a command that succeeded.
+pub enum Reply {
+    /// There is nothing to show: the answer is [`SUCCESS`](logic::command_line::SUCCESS).
+    Success,
+    /// The answer is this text.
+    Text(Text),
+}
+
+/// Why a command has no result.
+pub enum CommandError<F> {
+    /// It failed, and the failure is the answer.
+    Failed(F),
+    /// A signal came before it began, so the caller should start it again. There is no answer yet.
+    Restart,
+}
+
+impl<F> From<F> for CommandError<F> {
+    fn from(failure: F) -> Self {
+        Self::Failed(failure)
+    }
+}
