@@ -5,10 +5,10 @@
 use kernel::alloc::flags::GFP_KERNEL;
 use kernel::sync::atomic::{Atomic, Relaxed};
 use kernel::testing::spawn;
-use logic::content_table::{ContentTable, Pages};
-use logic::frame_set::{FrameSet, Inserted, Near, Tally, SHARDS};
 use logic::units::Pfn;
 use model::explore;
+use protocol::scan::content_table::{ContentTable, PageAccess};
+use protocol::scan::frame_set::{Cursor, FrameSet, Inserted, Tally, SHARDS};
 use std::sync::Arc;
 
 /// The tables of one set, and what is in which frame.
@@ -37,17 +37,17 @@ impl Tables {
 
     /// What a worker does with a page. All samples agree.
     fn map(&self, pfn: Pfn) {
-        let mut near = Near::default();
-        if self.frames.see_again(pfn, &mut near) {
+        let mut near = Cursor::default();
+        if self.frames.mark_shared(pfn, &mut near) {
             return;
         }
         let inserted = self.frames.insert(pfn, &mut near).expect("reserved");
-        if let Inserted::New { fills } = inserted {
+        if let Inserted::New { took_new_word } = inserted {
             self.new.fetch_add(1, Relaxed);
-            self.filled.fetch_add(usize::from(fills), Relaxed);
+            self.filled.fetch_add(usize::from(took_new_word), Relaxed);
             let mut filled = 0;
             self.contents
-                .class(pfn, 0, &mut Asked(self), &mut filled)
+                .classify(pfn, 0, &mut Access(self), &mut filled)
                 .expect("reserved");
         }
     }
@@ -57,9 +57,9 @@ impl Tables {
     }
 }
 
-struct Asked<'a>(&'a Tables);
+struct Access<'a>(&'a Tables);
 
-impl Pages for Asked<'_> {
+impl PageAccess for Access<'_> {
     fn is_same(&mut self, a: Pfn, b: Pfn) -> bool {
         assert!(self.0.frames.contains(a) && self.0.frames.contains(b));
         (self.0.content_of)(a) == (self.0.content_of)(b)
@@ -69,9 +69,9 @@ impl Pages for Asked<'_> {
         ((self.0.content_of)(pfn) + 1) << 4
     }
 
-    fn join(&mut self, follower: Pfn, leader: Pfn) {
-        self.0.frames.follow(follower);
-        assert!(self.0.frames.see_again(leader, &mut Near::default()));
+    fn merge_into(&mut self, follower: Pfn, leader: Pfn) {
+        self.0.frames.clear_leader(follower);
+        assert!(self.0.frames.mark_shared(leader, &mut Cursor::default()));
     }
 }
 
@@ -94,7 +94,7 @@ fn a_page_that_two_meet_is_entered_once() {
         assert_eq!(tables.filled.load(Relaxed), 1);
         let shared = Tally {
             classes: 1,
-            lone: 0,
+            singletons: 0,
         };
         assert_eq!(tables.tally(), shared);
     });
@@ -114,7 +114,7 @@ fn neighbours_do_not_lose_each_other() {
         assert_eq!(tables.filled.load(Relaxed), 1, "one word for both");
         let joined = Tally {
             classes: 1,
-            lone: 0,
+            singletons: 0,
         };
         assert_eq!(tables.tally(), joined);
     });
@@ -129,7 +129,7 @@ fn a_split_keeps_classes_together() {
         two_workers(&tables, &[1], &[2]);
         let expected = Tally {
             classes: 2,
-            lone: 1,
+            singletons: 1,
         };
         assert_eq!(tables.tally(), expected);
     });
@@ -144,7 +144,7 @@ fn a_split_from_both_sides() {
         two_workers(&tables, &[1], &[3]);
         let expected = Tally {
             classes: 2,
-            lone: 1,
+            singletons: 1,
         };
         assert_eq!(tables.tally(), expected);
     });

@@ -9,10 +9,10 @@ use core::iter::repeat;
 use kernel::alloc::flags::GFP_KERNEL;
 use kernel::alloc::{AllocError, Flags};
 use kernel::sync::atomic::{Atomic, Relaxed};
-use logic::frame_set::{FrameSet, Inserted, Tally, SHARDS};
+use protocol::scan::frame_set::{FrameSet, Inserted, Tally, SHARDS};
 use logic::units::Pfn;
 
-pub use logic::frame_set::Near;
+pub use protocol::scan::frame_set::Cursor;
 
 /// How far ahead of giving pages up their `struct page` is fetched from memory.
 const FRAMES_AHEAD: usize = 32;
@@ -29,12 +29,12 @@ pub struct PinnedPages(FrameSet);
 
 /// What became of a page.
 pub enum Kept<'a> {
-    /// It is new, and a leader until [`PinnedPages::join`].
+    /// It is new, and a leader until [`PinnedPages::merge_into`].
     New(Frame<'a>),
     /// It was there already, and counts as shared now.
     Known,
     /// There is no room: call [`PinnedPages::grow`], and try again.
-    NoRoom(PinnedPage),
+    TableFull(PinnedPage),
 }
 
 impl PinnedPages {
@@ -58,7 +58,7 @@ impl PinnedPages {
         self.0.reserve(additional, flags)
     }
 
-    /// Makes room after [`Kept::NoRoom`].
+    /// Makes room after [`Kept::TableFull`].
     ///
     /// # Errors
     ///
@@ -68,35 +68,35 @@ impl PinnedPages {
     }
 
     /// Marks a page of the set as shared. False, and nothing done, if it is not in the set.
-    pub fn see_again<'a>(&'a self, pfn: Pfn, near: &mut Near<'a>) -> bool {
-        self.0.see_again(pfn, near)
+    pub fn mark_shared<'a>(&'a self, pfn: Pfn, cursor: &mut Cursor<'a>) -> bool {
+        self.0.mark_shared(pfn, cursor)
     }
 
-    /// Adds a page; one that is there already is given up. Adds the places it fills to `filled`, which
-    /// [`Self::count_filled`] wants to know.
+    /// Adds a page; one that is there already is given up. Adds the words that it takes to `added`, which
+    /// [`Self::add_to_len`] wants to know.
     pub fn insert<'a>(
         &'a self,
         page: PinnedPage,
-        near: &mut Near<'a>,
-        filled: &mut usize,
+        cursor: &mut Cursor<'a>,
+        added: &mut usize,
     ) -> Kept<'a> {
         let pfn = page.pfn();
-        match self.0.insert(pfn, near) {
-            Ok(Inserted::New { fills }) => {
-                *filled += usize::from(fills);
+        match self.0.insert(pfn, cursor) {
+            Ok(Inserted::New { took_new_word }) => {
+                *added += usize::from(took_new_word);
                 // INVARIANT: this call alone has added it.
                 page.into_pfn();
                 // SAFETY: the set keeps the reference until it is borrowed mutably.
                 unsafe { Frame::new(pfn) }.map_or(Kept::Known, Kept::New)
             }
             Ok(Inserted::Known) => Kept::Known,
-            Err(_) => Kept::NoRoom(page),
+            Err(_) => Kept::TableFull(page),
         }
     }
 
-    /// Counts places that insertions have filled.
-    pub fn count_filled(&self, words: usize) {
-        self.0.count_filled(words);
+    /// Counts words that insertions have taken.
+    pub fn add_to_len(&self, words: usize) {
+        self.0.add_to_len(words);
     }
 
     /// The page in this frame, if it is in the set.
@@ -107,9 +107,9 @@ impl PinnedPages {
     }
 
     /// Says that `leader` stands for the content of `follower`.
-    pub fn join(&self, follower: Pfn, leader: Pfn) {
-        self.0.follow(follower);
-        self.0.see_again(leader, &mut Near::default());
+    pub fn merge_into(&self, follower: Pfn, leader: Pfn) {
+        self.0.clear_leader(follower);
+        self.0.mark_shared(leader, &mut Cursor::default());
     }
 
     /// Counts classes, once all have ended.
@@ -120,7 +120,7 @@ impl PinnedPages {
     /// Gives all pages up, many of them on several of so many `workers` at once; keeps memory for the
     /// next set. May sleep.
     pub fn clear(&mut self, workers: usize) {
-        let is_large = self.0.filled() >= LARGE;
+        let is_large = self.0.words() >= LARGE;
         let next = Atomic::new(0);
         let workers = if is_large { workers } else { 1 };
         run_together(workers, Level::Inner, GFP_KERNEL, &|_| loop {

@@ -4,9 +4,10 @@
 //! ones.
 //!
 //! - [`commands`]: what RESET, ALL, FILTER and DEL do;
-//! - [`scan`]: RESET's work, from the list of processes to the counts, by several workers: each has a
-//!   set of processes on its [`desk`] and scans it [`chunk`] by chunk;
-//! - [`snapshot`]: what a scan finds, as readers see it.
+//! - [`scan`]: RESET, from the list of processes to the counts, by several workers;
+//!   [`set_scan`]: the progress of one set of processes, [`set_tables`]: its tables,
+//!   [`chunk`]: the scan of a part of an address space, [`cancel`]: when a scan ends early;
+//! - [`snapshot`]: the result of a scan, as readers see it.
 
 use abstractions::procfs::MODE_MASK;
 use abstractions::rcu::BarrierOnDrop;
@@ -15,11 +16,13 @@ use commands::Commands;
 use compat::value_of;
 use kernel::prelude::*;
 
+mod cancel;
 mod chunk;
 mod commands;
-mod desk;
 mod scan;
 mod seen_mms;
+mod set_scan;
+mod set_tables;
 mod snapshot;
 
 module! {

@@ -23,9 +23,7 @@ impl Sources {
             .parent()
             .expect("the model is a member of a workspace");
         let mut sources = BTreeMap::new();
-        for folder in FOLDERS {
-            read_folder(root, &root.join(folder), &mut sources);
-        }
+        read_folder(root, &root.join(FOLDER), &mut sources);
         Self(sources)
     }
 
@@ -57,7 +55,7 @@ impl Sources {
                 .filter(|(_, text)| marker::markers(text).any(|other| other == *marker));
             let (Some((file, text)), None) = (files.next(), files.next()) else {
                 panic!(
-                    "mutant \"{}\": the marker `{marker}` must occur in exactly one file below {FOLDERS:?}",
+                    "mutant \"{}\": the marker `{marker}` must occur in exactly one file below {FOLDER}",
                     mutant.name
                 );
             };
@@ -71,7 +69,7 @@ impl Sources {
     }
 }
 
-const FOLDERS: [&str; 2] = ["src/logic", "src/protocol"];
+const FOLDER: &str = "src/protocol";
 
 fn read_folder(root: &Path, folder: &Path, sources: &mut BTreeMap<PathBuf, String>) {
     for entry in fs::read_dir(folder).expect("a folder of sources can be read") {

@@ -11,7 +11,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "a frame is added by a plain store",
         edits: &[(
             "replace-word",
-            Statement("{ self.place.store(new, Relaxed); Ok(()) }"),
+            Statement("{ self.slot.store(new, Relaxed); Ok(()) }"),
         )],
         test: ("scan_tables", "neighbours_do_not_lose_each_other"),
         finds: "panicked",
@@ -20,7 +20,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "a page that another worker has added is added again",
         edits: &[(
             "known-frame",
-            Statement("return Ok(Inserted::New { fills });"),
+            Statement("return Ok(Inserted::New { took_new_word });"),
         )],
         test: ("scan_tables", "a_page_that_two_meet_is_entered_once"),
         finds: "panicked",

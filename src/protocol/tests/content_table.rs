@@ -5,11 +5,11 @@
 
 use kernel::alloc::flags::GFP_KERNEL;
 use kernel::testing::fail_allocations_after;
-use logic::content_table::{ContentTable, Pages};
-use logic::frame_set::{FrameSet, Inserted, Near, SHARDS};
 use logic::units::{Pfn, MAX_PFN};
-use logic::word_table::NoRoom;
 use proptest::prelude::*;
+use protocol::scan::content_table::{ContentTable, PageAccess};
+use protocol::scan::frame_set::{Cursor, FrameSet, Inserted, SHARDS};
+use protocol::scan::word_table::TableFull;
 use std::collections::{BTreeSet, HashMap};
 
 /// What is in which frame, and how it hashes.
@@ -37,13 +37,13 @@ struct Checked {
     comparisons: usize,
 }
 
-struct Asked<'a> {
+struct Access<'a> {
     world: World,
     frames: &'a FrameSet,
     comparisons: &'a mut usize,
 }
 
-impl Pages for Asked<'_> {
+impl PageAccess for Access<'_> {
     fn is_same(&mut self, a: Pfn, b: Pfn) -> bool {
         assert_ne!(a, b, "a page is not compared with itself");
         *self.comparisons += 1;
@@ -54,10 +54,10 @@ impl Pages for Asked<'_> {
         (self.world.content_hash)(self.world.content_of(pfn))
     }
 
-    fn join(&mut self, follower: Pfn, leader: Pfn) {
-        self.frames.follow(follower);
+    fn merge_into(&mut self, follower: Pfn, leader: Pfn) {
+        self.frames.clear_leader(follower);
         assert!(
-            self.frames.see_again(leader, &mut Near::default()),
+            self.frames.mark_shared(leader, &mut Cursor::default()),
             "leaders were entered"
         );
     }
@@ -79,9 +79,9 @@ impl Checked {
     /// Enters one mapping of a page, growing where there is no room.
     fn map(&mut self, pfn: Pfn) {
         let inserted = loop {
-            match self.frames.insert(pfn, &mut Near::default()) {
+            match self.frames.insert(pfn, &mut Cursor::default()) {
                 Ok(inserted) => break inserted,
-                Err(NoRoom) => self.frames.grow(GFP_KERNEL).expect("memory"),
+                Err(TableFull) => self.frames.grow(GFP_KERNEL).expect("memory"),
             }
         };
         self.mapped += 1;
@@ -91,27 +91,27 @@ impl Checked {
             !self.known.insert(pfn),
             "frame {pfn:#x}"
         );
-        if let Inserted::New { fills } = inserted {
-            self.frames.count_filled(usize::from(fills));
-            self.class(pfn);
+        if let Inserted::New { took_new_word } = inserted {
+            self.frames.add_to_len(usize::from(took_new_word));
+            self.classify(pfn);
         }
     }
 
-    fn class(&mut self, pfn: Pfn) {
+    fn classify(&mut self, pfn: Pfn) {
         let hash = (self.world.sample_hash)(self.world.content_of(pfn));
-        let mut filled = 0;
+        let mut added = 0;
         loop {
-            let mut asked = Asked {
+            let mut access = Access {
                 world: self.world,
                 frames: &self.frames,
                 comparisons: &mut self.comparisons,
             };
-            match self.table.class(pfn, hash, &mut asked, &mut filled) {
+            match self.table.classify(pfn, hash, &mut access, &mut added) {
                 Ok(()) => break,
-                Err(NoRoom) => self.table.grow(GFP_KERNEL).expect("memory"),
+                Err(TableFull) => self.table.grow(GFP_KERNEL).expect("memory"),
             }
         }
-        self.table.count_filled(filled);
+        self.table.add_to_len(added);
     }
 
     fn clear(&mut self) {
@@ -125,8 +125,8 @@ impl Checked {
     fn check(&self) {
         let shared = self.mappings.values().filter(|pages| **pages >= 2);
         let tally = self.frames.tally();
-        assert_eq!(self.mapped - tally.lone, shared.clone().sum::<u64>());
-        assert_eq!(tally.classes - tally.lone, shared.count() as u64);
+        assert_eq!(self.mapped - tally.singletons, shared.clone().sum::<u64>());
+        assert_eq!(tally.classes - tally.singletons, shared.count() as u64);
         let frames: BTreeSet<Pfn> = (0..SHARDS)
             .flat_map(|shard| self.frames.frames_of_shard(shard))
             .collect();
@@ -138,7 +138,7 @@ impl Checked {
         for pfn in self.known.clone() {
             assert!(self.frames.contains(pfn));
             assert!(
-                self.frames.see_again(pfn, &mut Near::default()),
+                self.frames.mark_shared(pfn, &mut Cursor::default()),
                 "frame {pfn:#x} is known"
             );
             self.mapped += 1;
@@ -234,7 +234,7 @@ proptest! {
                 Step::Map(pfn) => checked.map(pfn),
                 Step::See(pfn) => {
                     let known = checked.known.contains(&pfn);
-                    prop_assert_eq!(checked.frames.see_again(pfn, &mut Near::default()), known);
+                    prop_assert_eq!(checked.frames.mark_shared(pfn, &mut Cursor::default()), known);
                     if known {
                         checked.mapped += 1;
                         *checked.mappings.entry(world.content_of(pfn)).or_default() += 1;
@@ -266,12 +266,12 @@ fn a_page_mapped_twice_is_its_own_partner() {
     let mut checked = Checked::new(DISTINCT);
     checked.map(1);
     checked.map(2);
-    assert_eq!(checked.frames.tally().lone, 2);
+    assert_eq!(checked.frames.tally().singletons, 2);
     checked.map(1);
     checked.check();
-    assert_eq!(checked.frames.tally().lone, 1);
+    assert_eq!(checked.frames.tally().singletons, 1);
     assert!(
-        !checked.frames.see_again(3, &mut Near::default()),
+        !checked.frames.mark_shared(3, &mut Cursor::default()),
         "not entered yet"
     );
 }
@@ -302,7 +302,7 @@ fn equal_hashes_are_no_proof() {
     assert_eq!(checked.frames.tally().classes, 60);
 }
 
-/// Pages that share their sample and nothing else cost one comparison more, however many there are.
+/// PageAccess that share their sample and nothing else cost one comparison more, however many there are.
 #[test]
 fn crafted_samples_are_not_quadratic() {
     let mut checked = Checked::new(World {
@@ -358,8 +358,8 @@ fn identical_pages_make_one_class() {
 fn empty_tables_have_no_room() {
     let frames = FrameSet::new();
     assert_eq!(frames.room(), 0);
-    assert_eq!(frames.insert(1, &mut Near::default()), Err(NoRoom));
-    assert!(!frames.see_again(1, &mut Near::default()));
+    assert_eq!(frames.insert(1, &mut Cursor::default()), Err(TableFull));
+    assert!(!frames.mark_shared(1, &mut Cursor::default()));
     let table = ContentTable::new();
     assert_eq!(table.room(), 0);
 }
