@@ -5,7 +5,7 @@
 
 use kernel::alloc::flags::GFP_KERNEL;
 use kernel::alloc::{AllocError, KVVec};
-use protocol::combining::RunError;
+use protocol::coalescer::SharedFailure;
 use protocol::database::Groups;
 use protocol::rcu::{Guard, RcuBox, RcuPointer};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -99,7 +99,7 @@ pub enum ScanFailure {
     Killed,
 }
 
-impl RunError for ScanFailure {
+impl SharedFailure for ScanFailure {
     fn is_private(self) -> bool {
         self == Self::Killed
     }

@@ -7,10 +7,10 @@ use kernel::alloc::KVVec;
 use kernel::error::code::ENOMEM;
 use kernel::error::Error;
 use loom::sync::{Mutex, MutexGuard};
-use protocol::change::{Change, Condition, Shown, Table};
 use protocol::rcu::{Guard, RcuBox, RcuPointer, Retired};
+use protocol::store::change::{Change, Condition, EntryTable, Visible};
+use protocol::store::stripes::Lock;
 use protocol::store::{Limits, Store};
-use protocol::stripes::Lock;
 
 /// A store of a model.
 pub type ModelStore = Store<Slots, ModelLock>;
@@ -39,7 +39,7 @@ impl Value {
 /// A value that may be hidden.
 pub struct Slot {
     value: Value,
-    shown: Shown,
+    visible: Visible,
 }
 
 /// A slot that holds this number.
@@ -47,7 +47,7 @@ pub fn slot(number: u32) -> RcuBox<Slot> {
     let numbers = KVVec::from_elem(number, NUMBERS, GFP_KERNEL).expect("memory");
     let slot = Slot {
         value: Value { numbers },
-        shown: Shown::yes(),
+        visible: Visible::when_linked(),
     };
     RcuBox::new(slot, GFP_KERNEL).expect("memory")
 }
@@ -85,7 +85,7 @@ impl Slots {
     }
 }
 
-impl Table for Slots {
+impl EntryTable for Slots {
     type Key<'k> = u32;
     type Entry = Value;
     type Unlinked = (u32, RcuBox<Slot>);
@@ -95,13 +95,13 @@ impl Table for Slots {
         key
     }
 
-    fn find<'g>(&'g self, key: u32, guard: &'g Guard) -> Option<(&'g Value, &'g Shown)> {
+    fn find<'g>(&'g self, key: u32, guard: &'g Guard) -> Option<(&'g Value, &'g Visible)> {
         let slot = self.slot(key).read(guard)?.get();
-        Some((&slot.value, &slot.shown))
+        Some((&slot.value, &slot.visible))
     }
 
-    fn unlinked(entry: &Self::Unlinked) -> (&Value, &Shown) {
-        (&entry.1.value, &entry.1.shown)
+    fn unlinked(entry: &Self::Unlinked) -> (&Value, &Visible) {
+        (&entry.1.value, &entry.1.visible)
     }
 
     fn size(entry: &Value) -> usize {

@@ -6,9 +6,9 @@ use kernel::alloc::flags::GFP_KERNEL;
 use kernel::testing::spawn;
 use model::explore;
 use model::table::{change, store, ModelStore, Must, Slots, KEYS};
-use protocol::change::Refused;
 use protocol::rcu;
-use protocol::stripes::StripeSet;
+use protocol::store::change::ApplyError;
+use protocol::store::stripes::StripeSet;
 use std::sync::Arc;
 
 const A: u32 = KEYS[0];
@@ -25,7 +25,7 @@ fn with(numbers: &[(u32, u32)], entries: u64) -> Arc<ModelStore> {
 }
 
 /// Sets keys to numbers, or deletes them.
-fn set(store: &ModelStore, to: &[(u32, Option<u32>)]) -> Result<(), Refused<()>> {
+fn set(store: &ModelStore, to: &[(u32, Option<u32>)]) -> Result<(), ApplyError<()>> {
     let mut changes: Vec<_> = to
         .iter()
         .map(|(key, to)| change(*key, *to, Must::BeAnything))
@@ -36,7 +36,7 @@ fn set(store: &ModelStore, to: &[(u32, Option<u32>)]) -> Result<(), Refused<()>>
 fn compare_and_set(store: &ModelStore, key: u32, from: Option<u32>, to: u32) -> bool {
     let mut change = change(key, Some(to), Must::Hold(from));
     let set = store.apply(std::slice::from_mut(&mut change), GFP_KERNEL, |_| {});
-    assert!(matches!(set, Ok(()) | Err(Refused::Condition(0, ()))));
+    assert!(matches!(set, Ok(()) | Err(ApplyError::Condition(0, ()))));
     set.is_ok()
 }
 
@@ -177,13 +177,17 @@ fn nothing_is_seen_of_a_batch_that_fails() {
         let writer = beside!(store, set(&store, &[(A, Some(1)), (C, Some(1))]));
         assert_eq!(get(&store, A), None, "seen of a batch that fails");
         let failed = writer.join();
-        assert!(matches!(failed, Err(Refused::Table(_))));
+        assert!(matches!(failed, Err(ApplyError::Table(_))));
         assert_eq!(get(&store, A), None, "left of a batch that fails");
         // Nothing of it counts.
         assert_eq!(set(&store, &[(A, Some(1))]), Ok(()));
         assert_eq!(set(&store, &[(B, Some(1))]), Ok(()));
         let too_many = set(&store, &[(C, Some(1))]);
-        assert_eq!(too_many, Err(Refused::Entries), "entries are miscounted");
+        assert_eq!(
+            too_many,
+            Err(ApplyError::TooManyEntries),
+            "entries are miscounted"
+        );
         rcu::barrier();
     });
 }
@@ -199,7 +203,7 @@ fn nothing_is_done_if_one_condition_does_not_hold() {
             change(C, None, Must::Be),
         ];
         let refused = store.apply(&mut batch, GFP_KERNEL, |_| panic!("not made"));
-        assert!(matches!(refused, Err(Refused::Condition(1 | 2, ()))));
+        assert!(matches!(refused, Err(ApplyError::Condition(1 | 2, ()))));
         assert_eq!(writer.join(), Ok(()));
         assert_eq!(get_all(&store, [A, B, C]), [Some(2), None, None]);
         rcu::barrier();
@@ -230,7 +234,7 @@ fn a_delete_beside_a_set_of_the_same_key() {
         assert!([None, Some(2)].contains(&last), "{last:?}");
         // The one entry that there may be is counted once, if it is there.
         let expected = if last.is_some() {
-            Err(Refused::Entries)
+            Err(ApplyError::TooManyEntries)
         } else {
             Ok(())
         };
@@ -277,7 +281,7 @@ fn nobody_is_refused_while_there_is_room() {
         assert_eq!(set(&store, &[(C, Some(1))]), Ok(()), "refused with room");
         assert_eq!(other.join(), Ok(()), "refused with room");
         let third = set(&store, &[(B, Some(1))]);
-        assert_eq!(third, Err(Refused::Entries), "more than may be");
+        assert_eq!(third, Err(ApplyError::TooManyEntries), "more than may be");
         rcu::barrier();
     });
 }
@@ -303,7 +307,11 @@ fn a_flush_comes_before_or_after() {
         assert_eq!(get(&store, A), None);
         let one_more = set(&store, &[(C, Some(3))]);
         assert_eq!(one_more, Ok(()), "entries are miscounted");
-        let expected = if left { Err(Refused::Entries) } else { Ok(()) };
+        let expected = if left {
+            Err(ApplyError::TooManyEntries)
+        } else {
+            Ok(())
+        };
         assert_eq!(
             set(&store, &[(A, Some(3))]),
             expected,

@@ -12,7 +12,7 @@ use crate::bindings::{
 use core::marker::PhantomData;
 use kernel::bindings::spinlock_t;
 use kernel::types::Opaque;
-use protocol::stripes::Lock;
+use protocol::store::stripes::Lock;
 
 /// One of the locks.
 pub struct StripeLock(Opaque<spinlock_t>);

@@ -16,7 +16,7 @@ use logic::text::{BufferFull, Print, Sink};
 use logic_memory_info::command::Command;
 use logic_memory_info::failure::Failure;
 use logic_memory_info::page_hash::Sampling;
-use protocol::combining::{Refused, RunError};
+use protocol::coalescer::{RunError, SharedFailure};
 use protocol::database::Database;
 
 /// Lines that are written under one RCU read-side lock.
@@ -26,7 +26,7 @@ const LINES_PER_SECTION: usize = 64;
 #[derive(Clone, Copy)]
 pub(crate) struct ScanFailure(Failure);
 
-impl RunError for ScanFailure {
+impl SharedFailure for ScanFailure {
     fn is_private(self) -> bool {
         self.0 == Failure::Interrupted
     }
@@ -82,9 +82,9 @@ impl Commands {
         let reclaim = |old| self.reclaimer.drop_later(old);
         match self.database.reset(scan, reclaim) {
             Ok(()) => Ok(Reply::Success),
-            Err(Refused::Signal) => Err(CommandError::Restart),
-            Err(Refused::Closing) => Err(Failure::Closing.into()),
-            Err(Refused::Failed(ScanFailure(failure))) => Err(failure.into()),
+            Err(RunError::Signal) => Err(CommandError::Restart),
+            Err(RunError::Closing) => Err(Failure::Closing.into()),
+            Err(RunError::Failed(ScanFailure(failure))) => Err(failure.into()),
         }
     }
 

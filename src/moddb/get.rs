@@ -13,7 +13,7 @@ use logic_moddb::entry::{field, Entries, Entry};
 use logic_moddb::numbers::{message, Operation, REPLY_MAX};
 use logic_moddb::refusal::{Refusal, Refused};
 use logic_moddb::size;
-use protocol::stripes::StripeSet;
+use protocol::store::stripes::StripeSet;
 
 /// Nothing: what a round trip costs at least.
 pub(crate) struct Noop;

@@ -12,14 +12,14 @@ use kernel::prelude::*;
 use logic_moddb::attributes::Attributes;
 use logic_moddb::numbers::message;
 use logic_moddb::size;
-use protocol::change::Shown;
+use protocol::store::change::Visible;
 
 /// Lists all entries.
 pub(crate) struct All;
 
 /// How far a list is.
 pub(crate) struct Position {
-    walk: Walk<HashedKeys, Shown>,
+    walk: Walk<HashedKeys, Visible>,
     keys_only: bool,
 }
 

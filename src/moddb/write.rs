@@ -15,8 +15,7 @@ use kernel::prelude::*;
 use logic_moddb::entry::{Entries, Entry};
 use logic_moddb::numbers::{Action, Operation};
 use logic_moddb::refusal::{Refusal, Refused};
-use protocol::change;
-use protocol::change::{Change, Condition, Shown};
+use protocol::store::change::{ApplyError, Change, Condition, Visible};
 
 /// Gives keys new values.
 pub(crate) struct Set;
@@ -106,7 +105,7 @@ fn block<'a>(
         bytes.extend_from_slice(part, GFP_KERNEL_ACCOUNT)?;
     }
     let block = Block::new(bytes, key.bytes().len(), key.hash()).ok_or(EINVAL)?;
-    UnlinkedBlock::new(block, Shown::yes(), GFP_KERNEL_ACCOUNT)
+    UnlinkedBlock::new(block, Visible::when_linked(), GFP_KERNEL_ACCOUNT)
 }
 
 /// Refuses a key that comes twice.
@@ -144,10 +143,10 @@ fn apply<'a>(
         .apply(changes, GFP_KERNEL, made)
         .map_err(|refused| {
             let why = match refused {
-                change::Refused::Condition(_, refused) => return refused,
-                change::Refused::Entries => Refusal::TooManyEntries,
-                change::Refused::Bytes => Refusal::TooManyBytes,
-                change::Refused::Table(_) | change::Refused::NoMemory => Refusal::NoMemory,
+                ApplyError::Condition(_, refused) => return refused,
+                ApplyError::TooManyEntries => Refusal::TooManyEntries,
+                ApplyError::TooManyBytes => Refusal::TooManyBytes,
+                ApplyError::Table(_) | ApplyError::NoMemory => Refusal::NoMemory,
             };
             Refused { why, at: first_at }
         })

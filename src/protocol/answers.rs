@@ -13,7 +13,7 @@
 //!
 //! (What comes before all this, the answer written through the same open file, stays with that file.)
 //!
-//! Kept in a fixed number of slots and a bounded number of bytes; the oldest answers go first. Slots
+//! StoredAnswer in a fixed number of slots and a bounded number of bytes; the oldest answers go first. Slots
 //! are read and replaced without a lock.
 
 use core::cmp::Reverse;
@@ -97,7 +97,7 @@ pub trait Payload: Send + Sync + 'static {
     fn size(&self) -> usize;
 }
 
-struct Kept<A> {
+struct StoredAnswer<A> {
     writer: Lineage,
     /// Place in the order of all answers.
     number: u64,
@@ -105,11 +105,14 @@ struct Kept<A> {
 }
 
 /// A slot, and what was found in it.
-type SlotAndContent<'g, A> = (&'g RcuPointer<Kept<A>>, Option<Ref<'g, Kept<A>>>);
+type SlotAndContent<'g, A> = (
+    &'g RcuPointer<StoredAnswer<A>>,
+    Option<Ref<'g, StoredAnswer<A>>>,
+);
 
 /// A place for one answer, allocated ahead, so that [`Answers::publish`] cannot fail once a command is
 /// done.
-pub struct Prepared<A>(RcuBox<Kept<A>>);
+pub struct Prepared<A>(RcuBox<StoredAnswer<A>>);
 
 impl<A: Payload> Prepared<A> {
     /// `answer` stands in for the one that is not known yet. May sleep if `flags` do.
@@ -119,7 +122,7 @@ impl<A: Payload> Prepared<A> {
     /// Without memory.
     pub fn new(answer: Arc<A>, flags: Flags) -> Result<Self, AllocError> {
         let nobody = Process { tgid: 0, start: 0 };
-        let kept = Kept {
+        let kept = StoredAnswer {
             writer: Lineage::of(nobody),
             number: 0,
             answer,
@@ -130,7 +133,7 @@ impl<A: Payload> Prepared<A> {
 
 /// The latest answers.
 pub struct Answers<A> {
-    slots: KVVec<RcuPointer<Kept<A>>>,
+    slots: KVVec<RcuPointer<StoredAnswer<A>>>,
     /// Number of the latest answer.
     latest: Atomic<u64>,
     /// Bytes of the payloads in all slots. What comes is added once it is in its slot, what goes
@@ -167,7 +170,7 @@ impl<A: Payload> Answers<A> {
         let number = self.latest.fetch_add(1, Relaxed) + 1;
         let writer = lineage.own();
         let mut kept = prepared.0;
-        *kept = Kept {
+        *kept = StoredAnswer {
             writer: lineage,
             number,
             answer,
@@ -230,7 +233,8 @@ impl<A: Payload> Answers<A> {
     fn shrink(&self, number: u64) {
         while self.bytes.load(Relaxed) > self.max_bytes {
             let guard = rcu::read_lock();
-            let kept = |slot: &'_ RcuPointer<Kept<A>>| slot.read(&guard).map(|kept| kept.number);
+            let kept =
+                |slot: &'_ RcuPointer<StoredAnswer<A>>| slot.read(&guard).map(|kept| kept.number);
             let oldest = self
                 .slots
                 .iter()
@@ -248,7 +252,7 @@ impl<A: Payload> Answers<A> {
         }
     }
 
-    fn forget(&self, old: Option<rcu::Retired<Kept<A>>>) {
+    fn forget(&self, old: Option<rcu::Retired<StoredAnswer<A>>>) {
         if let Some(old) = old {
             self.bytes.fetch_sub(old.answer.size() as i64, Relaxed);
             old.free_later();

@@ -8,7 +8,7 @@
 //! | reset | | shares a scan, or waits for one | the scan: yes; the publication: one after the other |
 //! | delete | | | one after the other |
 
-use crate::combining::{Combiner, Refused, RunError};
+use crate::coalescer::{Coalescer, RunError, SharedFailure};
 use crate::rcu::{self, Guard, RcuArc, RcuBox, RcuPointer, Retired};
 use kernel::alloc::{AllocError, Flags};
 
@@ -25,10 +25,10 @@ pub trait Groups: Send + Sync + 'static {
 /// The published snapshot and its writers.
 pub struct Database<S, E> {
     published: RcuPointer<S>,
-    writers: Combiner<E>,
+    writers: Coalescer<E>,
 }
 
-impl<S: Groups, E: RunError> Database<S, E> {
+impl<S: Groups, E: SharedFailure> Database<S, E> {
     /// Nothing published yet. May sleep if `flags` do.
     ///
     /// # Errors
@@ -37,7 +37,7 @@ impl<S: Groups, E: RunError> Database<S, E> {
     pub fn new(flags: Flags) -> Result<Self, AllocError> {
         Ok(Self {
             published: RcuPointer::empty(),
-            writers: Combiner::new(flags)?,
+            writers: Coalescer::new(flags)?,
         })
     }
 
@@ -63,18 +63,18 @@ impl<S: Groups, E: RunError> Database<S, E> {
     ///
     /// # Errors
     ///
-    /// [`Refused`]; the old snapshot stays whole.
+    /// [`RunError`]; the old snapshot stays whole.
     pub fn reset(
         &self,
         scan: impl FnOnce() -> Result<RcuBox<S>, E>,
         reclaim: impl FnOnce(Retired<S>),
-    ) -> Result<(), Refused<E>> {
+    ) -> Result<(), RunError<E>> {
         let replaced = self.writers.run(|| {
             // mutant: scan-before-publish
             let scanned = scan()?;
             Ok(self
                 .writers
-                .exclusively(|| self.published.replace(Some(scanned))))
+                .with_writer_lock(|| self.published.replace(Some(scanned))))
         })?;
         // After the turn: nobody else needs to wait for the readers of before.
         if let Some(old) = replaced.flatten() {
@@ -87,12 +87,12 @@ impl<S: Groups, E: RunError> Database<S, E> {
     pub fn delete(&self, key: &S::Key) -> bool {
         // Under the mutex no snapshot is published meanwhile, so this one is the current one.
         // mutant: exclusive-delete
-        self.writers.exclusively(|| {
+        self.writers.with_writer_lock(|| {
             self.read(|snapshot, _| snapshot.is_some_and(|snapshot| snapshot.remove(key)))
         })
     }
 
-    /// Ends waiting and running resets: see [`Combiner::close`].
+    /// Ends waiting and running resets: see [`Coalescer::close`].
     pub fn close(&self) {
         self.writers.close();
     }

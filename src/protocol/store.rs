@@ -14,11 +14,16 @@
 //! for lack of memory; what comes then cannot fail: it shows them, replaces values, unlinks. So all of
 //! it is done or nothing.
 
-use crate::change::{Change, Condition, Refused, Table};
-use crate::quota::Quota;
 use crate::rcu::{self, GracePeriod, Guard, RcuArc, RcuBox, RcuPointer};
-use crate::stripes::{Credit, Lock, StripeSet, Stripes};
+use crate::store::change::{ApplyError, Change, Condition, EntryTable};
+use crate::store::quota::Quota;
+use crate::store::stripes::{Credit, Lock, StripeSet, Stripes};
 use kernel::alloc::{AllocError, Flags};
+
+pub mod backlog;
+pub mod change;
+pub mod quota;
+pub mod stripes;
 
 /// The store's limits.
 #[derive(Clone, Copy)]
@@ -43,7 +48,7 @@ const BYTES_PORTION: i64 = 64 << 10;
 const ATTEMPTS: usize = 16;
 
 /// A table, its writers' locks and its limits.
-pub struct Store<T: Table, L> {
+pub struct Store<T: EntryTable, L> {
     table: RcuPointer<T>,
     stripes: Stripes<L>,
     entries: Quota<L>,
@@ -60,7 +65,7 @@ struct Growth {
     retired: i64,
 }
 
-impl<T: Table, L: Lock> Store<T, L> {
+impl<T: EntryTable, L: Lock> Store<T, L> {
     /// A store with this table, which is empty. May sleep if `flags` do.
     ///
     /// # Errors
@@ -114,8 +119,8 @@ impl<T: Table, L: Lock> Store<T, L> {
 
     /// What readers see under a key.
     pub fn find<'g>(&'g self, key: T::Key<'_>, guard: &'g Guard) -> Option<&'g T::Entry> {
-        let (entry, shown) = self.table.read(guard)?.get().find(key, guard)?;
-        shown.get().then_some(entry)
+        let (entry, visible) = self.table.read(guard)?.get().find(key, guard)?;
+        visible.get().then_some(entry)
     }
 
     /// The table of this moment. Its hidden entries are not for readers.
@@ -134,18 +139,18 @@ impl<T: Table, L: Lock> Store<T, L> {
         self.stripes.next_version()
     }
 
-    /// Makes all changes or none; each key comes once. `made` is called when they are made and before
+    /// Makes all changes or none; each key comes once. `on_applied` is called when they are on_applied and before
     /// another change of these keys can be, so it must not sleep. This may if `flags` do, before.
     ///
     /// # Errors
     ///
-    /// [`Refused`]; all is as it was.
+    /// [`ApplyError`]; all is as it was.
     pub fn apply<'k, C: Condition<T::Entry>>(
         &self,
         changes: &mut [Change<'k, T, C>],
         flags: Flags,
-        made: impl FnOnce(&[Change<'k, T, C>]),
-    ) -> Result<(), Refused<C::Refusal>> {
+        on_applied: impl FnOnce(&[Change<'k, T, C>]),
+    ) -> Result<(), ApplyError<C::Refusal>> {
         let stripes = changes
             .iter()
             .map(|change| self.stripe(change.key))
@@ -154,7 +159,7 @@ impl<T: Table, L: Lock> Store<T, L> {
         let applied = self.stripes.locked(stripes, flags, || {
             let applied = self.apply_locked(stripes, changes);
             if applied.is_ok() {
-                made(changes);
+                on_applied(changes);
             }
             applied
         });
@@ -175,7 +180,7 @@ impl<T: Table, L: Lock> Store<T, L> {
         &self,
         stripes: StripeSet,
         changes: &mut [Change<'_, T, C>],
-    ) -> Result<Option<GracePeriod>, Refused<C::Refusal>> {
+    ) -> Result<Option<GracePeriod>, ApplyError<C::Refusal>> {
         let guard = rcu::read_lock();
         // A flush needs the stripes: the table stays.
         let (Some(table), Some(credit)) = (self.table.read(&guard), self.stripes.credit(stripes))
@@ -198,7 +203,7 @@ impl<T: Table, L: Lock> Store<T, L> {
         if let Err(error) = linked {
             // mutant: release-after-failure
             self.release(growth, credit);
-            return Err(Refused::Table(error));
+            return Err(ApplyError::Table(error));
         }
         self.release(
             Growth {
@@ -214,15 +219,15 @@ impl<T: Table, L: Lock> Store<T, L> {
     }
 
     /// Takes what a batch adds from the limits.
-    fn reserve<R>(&self, growth: Growth, credit: &Credit) -> Result<(), Refused<R>> {
+    fn reserve<R>(&self, growth: Growth, credit: &Credit) -> Result<(), ApplyError<R>> {
         let entries = || self.stripes.credits().map(|credit| &credit.entries);
         let bytes = || self.stripes.credits().map(|credit| &credit.bytes);
         if !self.entries.take(growth.entries, &credit.entries, entries) {
-            return Err(Refused::Entries);
+            return Err(ApplyError::TooManyEntries);
         }
         if !self.bytes.take(growth.bytes, &credit.bytes, bytes) {
             self.entries.give(growth.entries, &credit.entries);
-            return Err(Refused::Bytes);
+            return Err(ApplyError::TooManyBytes);
         }
         Ok(())
     }
@@ -233,13 +238,18 @@ impl<T: Table, L: Lock> Store<T, L> {
         self.bytes.give(growth.bytes, &credit.bytes);
     }
 
-    /// Deletes all keys at once, by putting this empty table in the place of the one that is there. `made`
+    /// Deletes all keys at once, by putting this empty table in the place of the one that is there. `on_applied`
     /// is as for [`Self::apply`]. May sleep, until the last reader of now is done.
     ///
     /// # Errors
     ///
     /// Without memory; all is as it was.
-    pub fn flush(&self, empty: T, flags: Flags, made: impl FnOnce()) -> Result<(), AllocError> {
+    pub fn flush(
+        &self,
+        empty: T,
+        flags: Flags,
+        on_applied: impl FnOnce(),
+    ) -> Result<(), AllocError> {
         let empty = RcuBox::new(empty, flags)?;
         let all = self.stripes.all();
         // mutant: flush-lock
@@ -250,7 +260,7 @@ impl<T: Table, L: Lock> Store<T, L> {
             self.entries
                 .give_all(credits().map(|credit| &credit.entries));
             self.bytes.give_all(credits().map(|credit| &credit.bytes));
-            made();
+            on_applied();
             replaced
         })?;
         // With no lock held: it waits for a grace period. Lists may keep the table for longer.
@@ -260,20 +270,20 @@ impl<T: Table, L: Lock> Store<T, L> {
 }
 
 /// Checks all conditions, and notes what is there.
-fn check<T: Table, C: Condition<T::Entry>>(
+fn check<T: EntryTable, C: Condition<T::Entry>>(
     table: &T,
     changes: &mut [Change<'_, T, C>],
     guard: &Guard,
-) -> Result<Growth, Refused<C::Refusal>> {
+) -> Result<Growth, ApplyError<C::Refusal>> {
     let mut growth = Growth::default();
     for (index, change) in changes.iter_mut().enumerate() {
         let current = table.find(change.key, guard).map(|(entry, _)| entry);
         change
             .condition
             .check(current)
-            .map_err(|refusal| Refused::Condition(index, refusal))?;
+            .map_err(|refusal| ApplyError::Condition(index, refusal))?;
         change.is_there = current.is_some();
-        let new = change.to.as_ref().map(|to| T::unlinked(to).0);
+        let new = change.new_entry.as_ref().map(|entry| T::unlinked(entry).0);
         growth.entries += i64::from(new.is_some()) - i64::from(change.is_there);
         growth.bytes += size::<T>(new) - size::<T>(current);
         if change.is_there {
@@ -283,12 +293,12 @@ fn check<T: Table, C: Condition<T::Entry>>(
     Ok(growth)
 }
 
-fn size<T: Table>(entry: Option<&T::Entry>) -> i64 {
+fn size<T: EntryTable>(entry: Option<&T::Entry>) -> i64 {
     entry.map_or(0, |entry| i64::try_from(T::size(entry)).unwrap_or(i64::MAX))
 }
 
 /// Links a batch's new keys where no reader sees them, all or none.
-fn link_hidden<T: Table, C>(
+fn link_hidden<T: EntryTable, C>(
     table: &T,
     batch: &mut [Change<'_, T, C>],
 ) -> Result<(), kernel::error::Error> {

@@ -1,34 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! A hash table as the table of a store: blocks under their keys, shown to readers or not.
+//! A hash table as the table of a store: blocks under their keys, visible to readers or not.
 
 use super::keys::{Block, HashedKey, HashedKeys};
 use super::{Removed, Table, Unlinked};
 use kernel::prelude::*;
 use kernel::sync::rcu::Guard;
-use protocol::change;
-use protocol::change::Shown;
+use protocol::store::change::{EntryTable, Visible};
 
 /// The table.
-pub type StoredTable = Table<HashedKeys, Shown>;
+pub type StoredTable = Table<HashedKeys, Visible>;
 /// A block that is in no table.
-pub type UnlinkedBlock = Unlinked<HashedKeys, Shown>;
+pub type UnlinkedBlock = Unlinked<HashedKeys, Visible>;
 
-impl change::Table for StoredTable {
+impl EntryTable for StoredTable {
     type Key<'k> = HashedKey<'k>;
     type Entry = Block;
     type Unlinked = UnlinkedBlock;
-    type Removed = Removed<HashedKeys, Shown>;
+    type Removed = Removed<HashedKeys, Visible>;
 
     fn hash(key: HashedKey<'_>) -> u32 {
         key.hash()
     }
 
-    fn find<'g>(&'g self, key: HashedKey<'_>, guard: &'g Guard) -> Option<(&'g Block, &'g Shown)> {
+    fn find<'g>(&'g self, key: HashedKey<'_>, guard: &'g Guard) -> Option<(&'g Block, &'g Visible)> {
         Table::find(self, key, guard).map(|found| (found.key(), found.value()))
     }
 
-    fn unlinked(entry: &UnlinkedBlock) -> (&Block, &Shown) {
+    fn unlinked(entry: &UnlinkedBlock) -> (&Block, &Visible) {
         (entry.key(), entry.value())
     }
 

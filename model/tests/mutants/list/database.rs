@@ -90,24 +90,24 @@ pub(super) const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         name: "a caller is answered by the run before the one it needs",
-        edits: &[("wanted-run", Part("turns.begun + 1", "turns.begun"))],
+        edits: &[("wanted-run", Part("state.begun + 1", "state.begun"))],
         test: (
-            "combining",
+            "coalescing",
             "no_answer_from_a_run_that_began_before_the_command",
         ),
         finds: "answered by a run that began before",
     },
     Mutant {
         name: "waiting callers do not share a run",
-        edits: &[("share-success", Part("turns.succeeded = number", "{}"))],
-        test: ("combining", "all_who_wait_share_one_run"),
+        edits: &[("share-success", Part("state.succeeded = number", "{}"))],
+        test: ("coalescing", "all_who_wait_share_one_run"),
         finds: "left: 4",
     },
     Mutant {
         name: "no waiting caller is woken after a run",
         edits: &[("wake-waiters", Statement(""))],
         test: (
-            "combining",
+            "coalescing",
             "no_answer_from_a_run_that_began_before_the_command",
         ),
         finds: "deadlock",
@@ -115,14 +115,14 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "only one waiting caller is woken after a run",
         edits: &[("wake-waiters", Part("notify_all", "notify_one"))],
-        test: ("combining", "all_who_wait_share_one_run"),
+        test: ("coalescing", "all_who_wait_share_one_run"),
         finds: "deadlock",
     },
     Mutant {
         name: "two runs overlap",
-        edits: &[("one-runner", Part("!turns.running", "turns.begun < 2"))],
+        edits: &[("one-runner", Part("!state.running", "state.begun < 2"))],
         test: (
-            "combining",
+            "coalescing",
             "no_answer_from_a_run_that_began_before_the_command",
         ),
         finds: "two runs at once",
@@ -134,7 +134,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
             Part("error.is_private()", "!error.is_private()"),
         )],
         test: (
-            "combining",
+            "coalescing",
             "a_private_failure_does_not_fail_those_who_waited",
         ),
         finds: "Killed",
@@ -143,10 +143,10 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "a failed run counts as a successful one",
         edits: &[(
             "share-failure",
-            Statement("Err(_) => turns.succeeded = number,"),
+            Statement("Err(_) => state.succeeded = number,"),
         )],
         test: (
-            "combining",
+            "coalescing",
             "a_failure_is_shared_by_those_who_waited_for_it",
         ),
         finds: "not shared",
@@ -154,37 +154,37 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a signal does not end a wait",
         edits: &[("signal", Statement(""))],
-        test: ("combining", "a_signal_ends_a_wait"),
+        test: ("coalescing", "a_signal_ends_a_wait"),
         finds: "exceeded maximum number of branches",
     },
     Mutant {
         name: "a spurious wake-up counts as an answer",
         edits: &[("wait-for-turn", After("return Ok(None);"))],
-        test: ("combining", "a_wake_up_for_no_reason_answers_nobody"),
+        test: ("coalescing", "a_wake_up_for_no_reason_answers_nobody"),
         finds: "answered by a run that began before",
     },
     Mutant {
         name: "a run begins after closing",
         edits: &[(
             "refuse-when-closing",
-            Part("self.is_closing()", "self.is_closing() && turns.running"),
+            Part("self.is_closing()", "self.is_closing() && state.running"),
         )],
-        test: ("combining", "closing_wakes_all_who_wait"),
+        test: ("coalescing", "closing_wakes_all_who_wait"),
         finds: "closed before",
     },
     Mutant {
         name: "closing does not wake the waiting callers",
         edits: &[("wake-when-closing", Statement(""))],
         test: (
-            "combining",
+            "coalescing",
             "closing_wakes_those_who_wait_for_a_run_that_goes_on",
         ),
         finds: "deadlock",
     },
     Mutant {
         name: "steps are not exclusive",
-        edits: &[("exclusive-step", Part("_turns", "_"))],
-        test: ("combining", "exclusive_steps_do_not_interleave"),
+        edits: &[("exclusive-step", Part("_state", "_"))],
+        test: ("coalescing", "exclusive_steps_do_not_interleave"),
         finds: "two steps at once",
     },
     Mutant {
@@ -200,7 +200,10 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "two groups are removed at once",
         edits: &[(
             "exclusive-delete",
-            Part("self.writers.exclusively(||", "Some(()).map_or(false, |()|"),
+            Part(
+                "self.writers.with_writer_lock(||",
+                "Some(()).map_or(false, |()|",
+            ),
         )],
         test: ("database", "two_deletes_of_one_group_succeed_once"),
         finds: "two remove at once",

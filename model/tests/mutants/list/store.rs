@@ -87,7 +87,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         name: "listeners are notified after the locks are released",
-        edits: &[("notify-under-lock", Statement("let applied = self.stripes.locked(stripes, flags, || self.apply_locked(stripes, changes));\nmade(changes);"))],
+        edits: &[("notify-under-lock", Statement("let applied = self.stripes.locked(stripes, flags, || self.apply_locked(stripes, changes));\non_applied(changes);"))],
         test: ("store", "listeners_hear_of_changes_in_their_order"),
         finds: "is not the last one",
     },

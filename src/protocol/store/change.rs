@@ -8,17 +8,17 @@ use kernel::error::Error;
 use kernel::sync::atomic::{Acquire, Atomic, Release};
 
 /// Whether readers see what is under a key.
-pub struct Shown(Atomic<bool>);
+pub struct Visible(Atomic<bool>);
 
-impl Shown {
+impl Visible {
     /// They do, from the moment that it is linked.
-    pub fn yes() -> Self {
+    pub fn when_linked() -> Self {
         Self(Atomic::new(true))
     }
 
-    fn set(&self, shown: bool) {
+    fn set(&self, visible: bool) {
         // Pairs with the acquire in `get`.
-        self.0.store(shown, Release);
+        self.0.store(visible, Release);
     }
 
     /// True if they do.
@@ -31,7 +31,7 @@ impl Shown {
 ///
 /// Changes to one key come one after the other, those to different keys at the same time. None of these
 /// functions may sleep.
-pub trait Table: Send + Sync + Sized + 'static {
+pub trait EntryTable: Send + Sync + Sized + 'static {
     /// A key to look for.
     type Key<'k>: Copy;
     /// A key and its value.
@@ -49,10 +49,10 @@ pub trait Table: Send + Sync + Sized + 'static {
         &'g self,
         key: Self::Key<'_>,
         guard: &'g Guard,
-    ) -> Option<(&'g Self::Entry, &'g Shown)>;
+    ) -> Option<(&'g Self::Entry, &'g Visible)>;
 
     /// An entry of which nobody knows yet.
-    fn unlinked(entry: &Self::Unlinked) -> (&Self::Entry, &Shown);
+    fn unlinked(entry: &Self::Unlinked) -> (&Self::Entry, &Visible);
 
     /// Bytes of an entry that count.
     fn size(entry: &Self::Entry) -> usize;
@@ -96,13 +96,13 @@ pub trait Condition<E> {
 }
 
 /// One key's change.
-pub struct Change<'k, T: Table, C> {
+pub struct Change<'k, T: EntryTable, C> {
     /// The key.
     pub key: T::Key<'k>,
     /// What must be there.
     pub condition: C,
     /// What will be under it, or none. Gone when it is linked.
-    pub(crate) to: Option<T::Unlinked>,
+    pub(crate) new_entry: Option<T::Unlinked>,
     /// Something is under the key, before the change.
     pub(crate) is_there: bool,
     /// What was there, to be freed.
@@ -111,13 +111,13 @@ pub struct Change<'k, T: Table, C> {
     is_linked: bool,
 }
 
-impl<'k, T: Table, C> Change<'k, T, C> {
+impl<'k, T: EntryTable, C> Change<'k, T, C> {
     /// Not made yet. Without `to`, the key is deleted.
-    pub fn new(key: T::Key<'k>, to: Option<T::Unlinked>, condition: C) -> Self {
+    pub fn new(key: T::Key<'k>, new_entry: Option<T::Unlinked>, condition: C) -> Self {
         Self {
             key,
             condition,
-            to,
+            new_entry,
             is_there: false,
             removed: None,
             is_linked: false,
@@ -131,9 +131,9 @@ impl<'k, T: Table, C> Change<'k, T, C> {
 
     /// Makes it, beside no others.
     pub(crate) fn make(&mut self, table: &T) -> Result<(), Error> {
-        match (self.to.take(), self.is_there) {
+        match (self.new_entry.take(), self.is_there) {
             (Some(entry), false) => table.link(entry).map_err(|(error, entry)| {
-                self.to = Some(entry);
+                self.new_entry = Some(entry);
                 error
             }),
             (Some(entry), true) => {
@@ -150,10 +150,10 @@ impl<'k, T: Table, C> Change<'k, T, C> {
     /// Makes it, after [`Self::link_hidden`]. Cannot fail.
     pub(crate) fn make_linked(&mut self, table: &T, guard: &Guard) {
         if self.is_linked {
-            if let Some((_, shown)) = table.find(self.key, guard) {
-                shown.set(true);
+            if let Some((_, visible)) = table.find(self.key, guard) {
+                visible.set(true);
             }
-        } else if let Some(entry) = self.to.take() {
+        } else if let Some(entry) = self.new_entry.take() {
             self.replace(table, entry);
         } else {
             self.removed = table.remove(self.key);
@@ -164,7 +164,7 @@ impl<'k, T: Table, C> Change<'k, T, C> {
         match table.replace(self.key, entry) {
             Ok(removed) => self.removed = Some(removed),
             // Does not happen: it was there, and only who has the stripe unlinks it.
-            Err(entry) => self.to = Some(entry),
+            Err(entry) => self.new_entry = Some(entry),
         }
     }
 
@@ -173,7 +173,7 @@ impl<'k, T: Table, C> Change<'k, T, C> {
         if self.is_there {
             return Ok(());
         }
-        let Some(entry) = self.to.take() else {
+        let Some(entry) = self.new_entry.take() else {
             return Ok(());
         };
         // mutant: link-hidden
@@ -184,7 +184,7 @@ impl<'k, T: Table, C> Change<'k, T, C> {
                 Ok(())
             }
             Err((error, entry)) => {
-                self.to = Some(entry);
+                self.new_entry = Some(entry);
                 Err(error)
             }
         }
@@ -202,20 +202,20 @@ impl<'k, T: Table, C> Change<'k, T, C> {
 
 /// Why nothing of a batch was done.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Refused<R> {
+pub enum ApplyError<R> {
     /// By a change's condition: the index of the change, and why.
     Condition(usize, R),
     /// There would be more entries than there may be.
-    Entries,
+    TooManyEntries,
     /// There would be more bytes than there may be.
-    Bytes,
+    TooManyBytes,
     /// The table could not take a key.
     Table(Error),
     /// No memory.
     NoMemory,
 }
 
-impl<R> From<AllocError> for Refused<R> {
+impl<R> From<AllocError> for ApplyError<R> {
     fn from(_: AllocError) -> Self {
         Self::NoMemory
     }

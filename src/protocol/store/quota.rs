@@ -10,7 +10,7 @@
 //!
 //! The stripes' locks, then a quota's.
 
-use crate::stripes::Lock;
+use crate::store::stripes::Lock;
 use kernel::sync::atomic::{Atomic, Relaxed};
 
 /// How much there may be of something.

@@ -10,7 +10,7 @@
 //!
 //! Stripes in ascending order.
 
-use crate::backlog::Backlog;
+use crate::store::backlog::Backlog;
 use compat::barrier::{smp_mb, Read, Write};
 use kernel::alloc::{AllocError, Flags, KVVec, KVec};
 use kernel::sync::atomic::{Acquire, Atomic, Relaxed, Release};
