@@ -157,7 +157,7 @@ fn told<'a>(change: &AskedChange<'a>) -> Option<(Action, &'a [u8], Option<usize>
     let Asked { entry, operation } = &change.condition;
     match operation {
         Operation::Set => Some((Action::Set, entry.key, entry.value.map(|value| value.len()))),
-        _ if change.was_there() => Some((Action::Del, entry.key, None)),
+        _ if change.was_present() => Some((Action::Del, entry.key, None)),
         _ => None,
     }
 }

@@ -1,13 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Writers take state, and those that wait for the same thing share one run.
-//!
-//! A *run* is one whole scan. A caller is answered by the first run that *began* after it asked, so
-//! never by one that may have passed by what the caller wants seen. Those who ask while a run is
-//! under way all wait for the next: any number at once cost at most two.
-//!
-//! The runner works outside the mutex. What must be one step beside other writers (publishing,
-//! removing a group) is done under it, for a moment, by [`Coalescer::with_writer_lock`].
+//! Serializing writers, and coalescing those that wait for the same work.
 
 use core::pin::Pin;
 use kernel::alloc::{AllocError, Flags, KBox};
@@ -15,36 +8,69 @@ use kernel::init::InPlaceInit;
 use kernel::sync::atomic::{Atomic, Relaxed};
 use kernel::sync::{new_condvar, new_mutex, CondVar, Mutex};
 
-/// Why a caller got no run of its own kind.
+/// Why [`Coalescer::run`] failed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum RunError<E> {
-    /// A signal came while it waited for its turn. It has changed nothing: the command may be
-    /// started again.
+    /// A signal came while the caller waited. Nothing was done for it: the command may be restarted.
     Signal,
-    /// [`Coalescer::close`] was called.
+    /// [`Coalescer::close`] was called before a run for the caller began.
     Closing,
-    /// The run failed.
+    /// The run that would have answered the caller failed.
     Failed(E),
 }
 
-/// A run's failure, and whether it is also the answer for those who waited for this run.
+/// A failure of a run, which may also be the answer to the callers that waited for this run.
 pub trait SharedFailure: Copy + Send + Unpin {
-    /// True if only the runner is concerned (it was killed): the others then run by themselves.
+    /// Tells whether the failure concerns the runner only, because it was killed. The next waiting
+    /// caller then begins a run of its own.
     fn is_private(self) -> bool;
 }
 
 struct RunState<E> {
-    /// Runs begun so far: the number of the latest.
+    /// Number of runs that have begun, which is the number of the latest run.
     begun: u64,
-    /// A run is under way.
+    /// True while a run is in progress.
     running: bool,
     /// Number of the latest run that succeeded; 0 for none.
     succeeded: u64,
-    /// Number of the latest run whose failure concerns all who waited for it.
+    /// Number of the latest run whose failure is shared, and the failure.
     failed: Option<(u64, E)>,
 }
 
-/// Serializes writers and combines their runs.
+/// Coalesces runs of the same work ("single flight").
+///
+/// A *run* is one execution of the work, such as a scan of all processes. [`Self::run`] answers a caller
+/// by the first run that *begins* after the call, so never by a run that may have missed a change that
+/// came before the call. Callers that arrive during a run all wait for the next one: one of them runs,
+/// and the others share its result. So any number of simultaneous callers cost at most two runs.
+///
+/// At most one run is in progress, and it runs without the mutex. A step that must not interleave with
+/// those of other writers, such as publishing the result, takes the mutex for a moment by
+/// [`Self::with_writer_lock`].
+///
+/// # Examples
+///
+/// ```
+/// use kernel::alloc::flags::GFP_KERNEL;
+/// use protocol::coalescer::{Coalescer, RunError, SharedFailure};
+///
+/// #[derive(Clone, Copy, Debug, PartialEq)]
+/// struct OutOfMemory;
+///
+/// impl SharedFailure for OutOfMemory {
+///     fn is_private(self) -> bool {
+///         false
+///     }
+/// }
+///
+/// let coalescer = Coalescer::new(GFP_KERNEL).unwrap();
+/// // No other caller is there: the result is that of the caller's own run.
+/// assert_eq!(coalescer.run(|| Ok::<_, OutOfMemory>(42)), Ok(Some(42)));
+/// let failed = coalescer.run(|| Err::<(), _>(OutOfMemory));
+/// assert_eq!(failed, Err(RunError::Failed(OutOfMemory)));
+/// coalescer.close();
+/// assert_eq!(coalescer.run(|| Ok(43)), Err(RunError::Closing));
+/// ```
 pub struct Coalescer<E> {
     state: Pin<KBox<Mutex<RunState<E>>>>,
     run_ended: Pin<KBox<CondVar>>,
@@ -52,11 +78,11 @@ pub struct Coalescer<E> {
 }
 
 impl<E: SharedFailure> Coalescer<E> {
-    /// Nobody running, nothing done. May sleep if `flags` do.
+    /// Creates a coalescer without runs. May sleep if `flags` allow it.
     ///
     /// # Errors
     ///
-    /// Without memory.
+    /// Returns [`AllocError`] if memory is exhausted.
     pub fn new(flags: Flags) -> Result<Self, AllocError> {
         let state = RunState {
             begun: 0,
@@ -73,12 +99,12 @@ impl<E: SharedFailure> Coalescer<E> {
         })
     }
 
-    /// Returns once a run that began after this call has ended: the caller's own, with what it
-    /// returned, or another's. May sleep, for as long as two runs.
+    /// Returns when a run that began after this call has succeeded. Returns the value of `run` if it was
+    /// the caller's own, and `None` if it was another caller's. May sleep, for as long as two runs.
     ///
     /// # Errors
     ///
-    /// [`RunError`]; a failed run has the same effect on the others as none.
+    /// Returns [`RunError`] if a signal came, the coalescer was closed, or the run failed.
     pub fn run<R>(&self, run: impl FnOnce() -> Result<R, E>) -> Result<Option<R>, RunError<E>> {
         let mut state = self.state.lock();
         // mutant: wanted-run
@@ -127,16 +153,16 @@ impl<E: SharedFailure> Coalescer<E> {
         outcome.map(Some).map_err(RunError::Failed)
     }
 
-    /// Does one step that no other writer's step may interleave with. Holds the mutex meanwhile: the
-    /// step must be short.
+    /// Executes a step that does not interleave with the steps of other writers. The step runs under the
+    /// mutex and should be short. May sleep.
     pub fn with_writer_lock<R>(&self, step: impl FnOnce() -> R) -> R {
         // mutant: exclusive-step
         let _state = self.state.lock();
         step()
     }
 
-    /// Refuses all runs from now on, wakes those who wait, and tells the one under way to give up
-    /// (if it asks [`Self::is_closing`]).
+    /// Refuses further runs and wakes the waiting callers, which return [`RunError::Closing`]. A run in
+    /// progress should end early: see [`Self::is_closing`]. May sleep.
     pub fn close(&self) {
         let state = self.state.lock();
         self.closing.store(1, Relaxed);
@@ -145,9 +171,10 @@ impl<E: SharedFailure> Coalescer<E> {
         self.run_ended.notify_all();
     }
 
-    /// True after [`Self::close`]. A run should ask now and then, and end early.
+    /// Returns true after [`Self::close`]. A run should check this from time to time and end early. Does
+    /// not sleep.
     pub fn is_closing(&self) -> bool {
-        // A hint for runs; waiters ask under the mutex that `close` held.
+        // Runs use this as a hint; waiting callers read it under the mutex that `close` takes.
         self.closing.load(Relaxed) != 0
     }
 }

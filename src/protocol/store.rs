@@ -191,11 +191,11 @@ impl<T: EntryTable, L: Lock> Store<T, L> {
         let growth = check(table, changes, &guard)?;
         self.reserve(growth, credit)?;
         let linked = match changes {
-            [only] => self.stripes.change(stripes, || only.make(table)),
+            [only] => self.stripes.change(stripes, || only.apply(table)),
             batch => link_hidden(table, batch).inspect(|()| {
                 self.stripes.change(stripes, || {
                     for change in batch {
-                        change.make_linked(table, &guard);
+                        change.apply_linked(table, &guard);
                     }
                 });
             }),
@@ -282,11 +282,11 @@ fn check<T: EntryTable, C: Condition<T::Entry>>(
             .condition
             .check(current)
             .map_err(|refusal| ApplyError::Condition(index, refusal))?;
-        change.is_there = current.is_some();
+        change.is_present = current.is_some();
         let new = change.new_entry.as_ref().map(|entry| T::unlinked(entry).0);
-        growth.entries += i64::from(new.is_some()) - i64::from(change.is_there);
+        growth.entries += i64::from(new.is_some()) - i64::from(change.is_present);
         growth.bytes += size::<T>(new) - size::<T>(current);
-        if change.is_there {
+        if change.is_present {
             growth.retired += size::<T>(current) + OVERHEAD;
         }
     }

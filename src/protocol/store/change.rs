@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What a writer wants to be under a key, on what condition, and the table that it is done to.
+//! Changes of keys and their conditions, and the table that they are applied to.
 
 use crate::rcu::Guard;
 use kernel::alloc::AllocError;
 use kernel::error::Error;
 use kernel::sync::atomic::{Acquire, Atomic, Release};
 
-/// Whether readers see what is under a key.
+/// Whether readers see an entry. A hidden entry is linked in the table and skipped by readers.
 pub struct Visible(Atomic<bool>);
 
 impl Visible {
-    /// They do, from the moment that it is linked.
+    /// The state of an entry that readers see from the moment it is linked.
     pub fn when_linked() -> Self {
         Self(Atomic::new(true))
     }
@@ -21,7 +21,7 @@ impl Visible {
         self.0.store(visible, Release);
     }
 
-    /// True if they do.
+    /// Tells whether readers see the entry.
     pub fn get(&self) -> bool {
         self.0.load(Acquire)
     }
@@ -29,109 +29,110 @@ impl Visible {
 
 /// A table of entries that readers walk under RCU.
 ///
-/// Changes to one key come one after the other, those to different keys at the same time. None of these
-/// functions may sleep.
+/// Changes of one key are serialized by the caller; changes of different keys may be concurrent. None of
+/// the functions may sleep.
 pub trait EntryTable: Send + Sync + Sized + 'static {
-    /// A key to look for.
+    /// A key, as a caller passes it.
     type Key<'k>: Copy;
-    /// A key and its value.
+    /// An entry: a key and its value.
     type Entry: 'static;
-    /// An entry that is in no table.
+    /// An entry that is not in a table.
     type Unlinked;
-    /// An entry that was taken out of its table, and that readers may still see.
+    /// An entry that was unlinked from its table, and that readers may still see.
     type Removed;
 
-    /// The hash of a key, which says to which stripe it belongs.
+    /// Returns the hash of a key, which selects its stripe.
     fn hash(key: Self::Key<'_>) -> u32;
 
-    /// What is under a key.
+    /// Returns the entry with this key, hidden or not.
     fn find<'g>(
         &'g self,
         key: Self::Key<'_>,
         guard: &'g Guard,
     ) -> Option<(&'g Self::Entry, &'g Visible)>;
 
-    /// An entry of which nobody knows yet.
+    /// Returns the content of an entry that is not in a table.
     fn unlinked(entry: &Self::Unlinked) -> (&Self::Entry, &Visible);
 
-    /// Bytes of an entry that count.
+    /// Returns the bytes of an entry that count towards the limits.
     fn size(entry: &Self::Entry) -> usize;
 
-    /// Links an entry whose key is not there.
+    /// Links an entry whose key is not in the table.
     ///
     /// # Errors
     ///
-    /// Gives it back.
+    /// Returns the error and the entry; the table is unchanged.
     fn link(&self, entry: Self::Unlinked) -> Result<(), (Error, Self::Unlinked)>;
 
-    /// Links an entry in the place of the one under the same key.
+    /// Links an entry in the place of the one with the same key, in one step, and returns the replaced
+    /// one.
     ///
     /// # Errors
     ///
-    /// Gives it back, if there is none.
+    /// Returns the new entry if no entry has this key; the table is unchanged.
     fn replace(
         &self,
         key: Self::Key<'_>,
         entry: Self::Unlinked,
     ) -> Result<Self::Removed, Self::Unlinked>;
 
-    /// Unlinks what is under a key.
+    /// Unlinks the entry with this key and returns it.
     fn remove(&self, key: Self::Key<'_>) -> Option<Self::Removed>;
 
-    /// Has it freed after a grace period.
+    /// Frees an unlinked entry after a grace period.
     fn free_later(removed: Self::Removed);
 }
 
-/// What a change asks of the entry that is there.
+/// The condition of a change on the current entry.
 pub trait Condition<E> {
-    /// Why a change was not made.
+    /// Why the condition is not met.
     type Refusal;
 
-    /// Whether the change may be made to this entry, or to none.
+    /// Checks the condition on the current entry with the key of the change, or on its absence.
     ///
     /// # Errors
     ///
-    /// Why not. Then none of the batch is made.
+    /// Returns why the condition is not met. No change of the batch is then applied.
     fn check(&self, current: Option<&E>) -> Result<(), Self::Refusal>;
 }
 
-/// One key's change.
+/// A change of one key: a new entry or a deletion, if a condition is met.
 pub struct Change<'k, T: EntryTable, C> {
-    /// The key.
+    /// The key that is changed.
     pub key: T::Key<'k>,
-    /// What must be there.
+    /// The condition on the current entry.
     pub condition: C,
-    /// What will be under it, or none. Gone when it is linked.
+    /// The entry to be linked; `None` for a deletion, and after it was linked.
     pub(crate) new_entry: Option<T::Unlinked>,
-    /// Something is under the key, before the change.
-    pub(crate) is_there: bool,
-    /// What was there, to be freed.
+    /// True if the key has an entry before the change.
+    pub(crate) is_present: bool,
+    /// The entry that was replaced or deleted, to be freed.
     pub(crate) removed: Option<T::Removed>,
-    /// The new key is linked, and hidden.
+    /// True while the new entry is linked and hidden.
     is_linked: bool,
 }
 
 impl<'k, T: EntryTable, C> Change<'k, T, C> {
-    /// Not made yet. Without `to`, the key is deleted.
+    /// Creates a change that is not applied yet. Without a new entry, the key is deleted.
     pub fn new(key: T::Key<'k>, new_entry: Option<T::Unlinked>, condition: C) -> Self {
         Self {
             key,
             condition,
             new_entry,
-            is_there: false,
+            is_present: false,
             removed: None,
             is_linked: false,
         }
     }
 
-    /// For a change that deletes and was made: true if the key was there.
-    pub fn was_there(&self) -> bool {
-        self.is_there
+    /// Tells whether the key had an entry before the change was applied.
+    pub fn was_present(&self) -> bool {
+        self.is_present
     }
 
-    /// Makes it, beside no others.
-    pub(crate) fn make(&mut self, table: &T) -> Result<(), Error> {
-        match (self.new_entry.take(), self.is_there) {
+    /// Applies the only change of a batch.
+    pub(crate) fn apply(&mut self, table: &T) -> Result<(), Error> {
+        match (self.new_entry.take(), self.is_present) {
             (Some(entry), false) => table.link(entry).map_err(|(error, entry)| {
                 self.new_entry = Some(entry);
                 error
@@ -147,8 +148,8 @@ impl<'k, T: EntryTable, C> Change<'k, T, C> {
         }
     }
 
-    /// Makes it, after [`Self::link_hidden`]. Cannot fail.
-    pub(crate) fn make_linked(&mut self, table: &T, guard: &Guard) {
+    /// Applies the change after [`Self::link_hidden`] has succeeded for the whole batch. Cannot fail.
+    pub(crate) fn apply_linked(&mut self, table: &T, guard: &Guard) {
         if self.is_linked {
             if let Some((_, visible)) = table.find(self.key, guard) {
                 visible.set(true);
@@ -163,14 +164,14 @@ impl<'k, T: EntryTable, C> Change<'k, T, C> {
     fn replace(&mut self, table: &T, entry: T::Unlinked) {
         match table.replace(self.key, entry) {
             Ok(removed) => self.removed = Some(removed),
-            // Does not happen: it was there, and only who has the stripe unlinks it.
+            // Does not happen: the entry was found, and only the holder of the stripe unlinks it.
             Err(entry) => self.new_entry = Some(entry),
         }
     }
 
-    /// Links it, if it is a new key, where no reader sees it.
+    /// Links a new key as a hidden entry.
     pub(crate) fn link_hidden(&mut self, table: &T) -> Result<(), Error> {
-        if self.is_there {
+        if self.is_present {
             return Ok(());
         }
         let Some(entry) = self.new_entry.take() else {
@@ -190,7 +191,7 @@ impl<'k, T: EntryTable, C> Change<'k, T, C> {
         }
     }
 
-    /// Undoes it.
+    /// Undoes [`Self::link_hidden`].
     pub(crate) fn unlink_hidden(&mut self, table: &T) {
         // mutant: unlink-hidden
         if self.is_linked {
@@ -200,18 +201,18 @@ impl<'k, T: EntryTable, C> Change<'k, T, C> {
     }
 }
 
-/// Why nothing of a batch was done.
+/// Why no change of a batch was applied.
 #[derive(Debug, PartialEq, Eq)]
 pub enum ApplyError<R> {
-    /// By a change's condition: the index of the change, and why.
+    /// The condition of the change with this index is not met, for this reason.
     Condition(usize, R),
-    /// There would be more entries than there may be.
+    /// The store would exceed its limit of entries.
     TooManyEntries,
-    /// There would be more bytes than there may be.
+    /// The store would exceed its limit of bytes.
     TooManyBytes,
-    /// The table could not take a key.
+    /// The table could not link an entry.
     Table(Error),
-    /// No memory.
+    /// Memory is exhausted.
     NoMemory,
 }
 

@@ -57,7 +57,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         name: "the new keys of a failed batch stay linked",
-        edits: &[("unlink-hidden", Before("if self.is_linked && !self.is_there { return; }"))],
+        edits: &[("unlink-hidden", Before("if self.is_linked && !self.is_present { return; }"))],
         test: ("store", "nothing_is_seen_of_a_batch_that_fails"),
         finds: "entries are miscounted",
     },
