@@ -1,163 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Frames and their classes against standard maps: colliding samples and hashes, pages seen again, full
-//! tables, no memory.
+//! Frames and their classes against standard maps: colliding samples and hashes, pages that are met again,
+//! full tables, exhausted memory.
 
+mod checked;
+
+use checked::{spread, Checked, World, DISTINCT};
 use kernel::alloc::flags::GFP_KERNEL;
 use kernel::testing::fail_allocations_after;
 use logic::units::{Pfn, MAX_PFN};
 use proptest::prelude::*;
-use protocol::scan::content_table::{ContentTable, PageAccess};
-use protocol::scan::frame_set::{Cursor, FrameSet, Inserted, SHARDS};
+use protocol::scan::content_table::ContentTable;
+use protocol::scan::frame_set::{Cursor, FrameSet};
 use protocol::scan::word_table::TableFull;
-use std::collections::{BTreeSet, HashMap};
-
-/// What is in which frame, and how it hashes.
-#[derive(Clone, Copy)]
-struct World {
-    content: fn(u64) -> u64,
-    sample_hash: fn(u64) -> u64,
-    content_hash: fn(u64) -> u64,
-}
-
-impl World {
-    fn content_of(&self, pfn: Pfn) -> u64 {
-        (self.content)(pfn as u64)
-    }
-}
-
-/// The tables, and what a plain reading of the definition says that they hold.
-struct Checked {
-    world: World,
-    frames: FrameSet,
-    table: ContentTable,
-    mapped: u64,
-    known: BTreeSet<Pfn>,
-    mappings: HashMap<u64, u64>,
-    comparisons: usize,
-}
-
-struct Access<'a> {
-    world: World,
-    frames: &'a FrameSet,
-    comparisons: &'a mut usize,
-}
-
-impl PageAccess for Access<'_> {
-    fn is_same(&mut self, a: Pfn, b: Pfn) -> bool {
-        assert_ne!(a, b, "a page is not compared with itself");
-        *self.comparisons += 1;
-        self.world.content_of(a) == self.world.content_of(b)
-    }
-
-    fn content_hash(&mut self, pfn: Pfn) -> u64 {
-        (self.world.content_hash)(self.world.content_of(pfn))
-    }
-
-    fn merge_into(&mut self, follower: Pfn, leader: Pfn) {
-        self.frames.clear_leader(follower);
-        assert!(
-            self.frames.mark_shared(leader, &mut Cursor::default()),
-            "leaders were entered"
-        );
-    }
-}
-
-impl Checked {
-    fn new(world: World) -> Self {
-        Self {
-            world,
-            frames: FrameSet::new(),
-            table: ContentTable::new(),
-            mapped: 0,
-            known: BTreeSet::new(),
-            mappings: HashMap::new(),
-            comparisons: 0,
-        }
-    }
-
-    /// Enters one mapping of a page, growing where there is no room.
-    fn map(&mut self, pfn: Pfn) {
-        let inserted = loop {
-            match self.frames.insert(pfn, &mut Cursor::default()) {
-                Ok(inserted) => break inserted,
-                Err(TableFull) => self.frames.grow(GFP_KERNEL).expect("memory"),
-            }
-        };
-        self.mapped += 1;
-        *self.mappings.entry(self.world.content_of(pfn)).or_default() += 1;
-        assert_eq!(
-            inserted == Inserted::Known,
-            !self.known.insert(pfn),
-            "frame {pfn:#x}"
-        );
-        if let Inserted::New { took_new_word } = inserted {
-            self.frames.add_to_len(usize::from(took_new_word));
-            self.classify(pfn);
-        }
-    }
-
-    fn classify(&mut self, pfn: Pfn) {
-        let hash = (self.world.sample_hash)(self.world.content_of(pfn));
-        let mut added = 0;
-        loop {
-            let mut access = Access {
-                world: self.world,
-                frames: &self.frames,
-                comparisons: &mut self.comparisons,
-            };
-            match self.table.classify(pfn, hash, &mut access, &mut added) {
-                Ok(()) => break,
-                Err(TableFull) => self.table.grow(GFP_KERNEL).expect("memory"),
-            }
-        }
-        self.table.add_to_len(added);
-    }
-
-    fn clear(&mut self) {
-        self.frames.clear();
-        self.table.clear();
-        self.mapped = 0;
-        self.known.clear();
-        self.mappings.clear();
-    }
-
-    fn check(&self) {
-        let shared = self.mappings.values().filter(|pages| **pages >= 2);
-        let tally = self.frames.tally();
-        assert_eq!(self.mapped - tally.singletons, shared.clone().sum::<u64>());
-        assert_eq!(tally.classes - tally.singletons, shared.count() as u64);
-        let frames: BTreeSet<Pfn> = (0..SHARDS)
-            .flat_map(|shard| self.frames.frames_of_shard(shard))
-            .collect();
-        assert_eq!(frames, self.known);
-    }
-
-    /// Every page that was entered is still found.
-    fn check_known(&mut self) {
-        for pfn in self.known.clone() {
-            assert!(self.frames.contains(pfn));
-            assert!(
-                self.frames.mark_shared(pfn, &mut Cursor::default()),
-                "frame {pfn:#x} is known"
-            );
-            self.mapped += 1;
-            *self.mappings.entry(self.world.content_of(pfn)).or_default() += 1;
-        }
-        self.check();
-    }
-}
-
-fn spread(content: u64) -> u64 {
-    content.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ content << 7
-}
-
-/// Each page its own content.
-const DISTINCT: World = World {
-    content: |pfn| pfn,
-    sample_hash: spread,
-    content_hash: |content| spread(!content),
-};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -209,17 +64,6 @@ fn config() -> ProptestConfig {
         cases: if cfg!(miri) { 6 } else { 500 },
         failure_persistence: None,
         ..ProptestConfig::default()
-    }
-}
-
-impl std::fmt::Debug for World {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let values = |function: fn(u64) -> u64| [0, 1, 2, 9].map(function);
-        f.debug_struct("World")
-            .field("content", &values(self.content))
-            .field("sample_hash", &values(self.sample_hash))
-            .field("content_hash", &values(self.content_hash))
-            .finish()
     }
 }
 
