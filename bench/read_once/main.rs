@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The bench's yardstick, which is no part of the product: one pass over what RESET looks at.
+//! A yardstick of the bench, which is not part of the product: one pass over the pages that RESET looks at.
 //!
-//! A write to `/proc/read_once` reads each read-only page of each process once, where it is met: in
-//! mid-walk, without reference, copy or hash. That stalls the processes, which a product must not do;
-//! but it is as cheap as such a pass can be on one processor. Reading the file gives the number of
-//! pages.
+//! A write to `/proc/read_once` reads each read-only page of each process once, during the page walk, without
+//! reference, copy or hash. This stalls the processes, which a product must not do, but no pass on one processor is
+//! cheaper. Reading the file returns the number of pages.
 
-use abstractions::mm::{has_readable_pages, is_read_only, MmapRead};
-use abstractions::page_walk::{walk, MappedPage, Visitor};
-use abstractions::procfs::{read_text, ProcEntry, ProcFile};
-use abstractions::task::{cond_resched, thread_groups};
+use abstractions_mm::mmap_lock::MmapRead;
+use abstractions_pages::mapped_page::MappedPage;
+use abstractions_pages::page_walk::{walk, Visitor};
+use abstractions_procfs::{read_text, FileMode, ProcEntry, ProcFile};
+use abstractions_task::current::cond_resched;
+use abstractions_task::thread_group::thread_groups;
 use core::ops::ControlFlow;
 use kernel::iov::IovIterDest;
 use kernel::prelude::*;
@@ -27,11 +28,11 @@ module! {
     license: "GPL",
 }
 
-/// Entries that are looked at before the `mmap_lock` is let go, as in a RESET.
+/// Table entries that are read before the `mmap_lock` is released, as in a RESET.
 const BATCH_ENTRIES: usize = 4096;
 
 unsafe extern "C" {
-    /// Reads all of a page, while the first lines of the page that may be next are on their way.
+    /// Reads a whole page, while the first lines of the page that is likely to be next are fetched.
     fn read_once_sum(pfn: usize, next: usize) -> u64;
 }
 
@@ -41,20 +42,21 @@ struct ReadOnce {
 
 impl kernel::Module for ReadOnce {
     fn init(_module: &'static ThisModule) -> Result<Self> {
+        let mode = FileMode::new(0o600).ok_or(EINVAL)?;
         let file = PassFile {
             pages: Atomic::new(0),
             sum: Atomic::new(0),
         };
         Ok(Self {
-            _file: ProcEntry::create(c"read_once", 0o600, file, GFP_KERNEL)?,
+            _file: ProcEntry::create(c"read_once", mode, file, GFP_KERNEL)?,
         })
     }
 }
 
-/// What the last pass found.
+/// The result of the last pass.
 struct PassFile {
     pages: Atomic<u64>,
-    /// Kept, so that nothing is read for nothing.
+    /// Stored so that the compiler does not remove the reads.
     sum: Atomic<u64>,
 }
 
@@ -95,19 +97,18 @@ impl ProcFile for PassFile {
     }
 }
 
-/// Reads pages from `at` on; returns where to go on, if anywhere.
+/// Reads pages from address `at` on. Returns the address where the next batch begins, or `None` at the end.
 fn read_batch(guard: &MmapRead<'_>, mut at: usize, reader: &mut Reader) -> Option<usize> {
     let mut entries = 0;
     while entries < BATCH_ENTRIES {
-        let vma = guard.find_vma(at)?;
-        if is_read_only(vma) && has_readable_pages(vma) {
-            let start = vma.start().max(at);
+        let area = guard.find_area(at)?;
+        if area.is_read_only() && area.has_readable_pages() {
             let budget = BATCH_ENTRIES - entries;
-            let progress = walk(guard, vma, start, vma.end(), budget, reader);
+            let progress = walk(area, at..area.end(), budget, reader);
             entries += progress.entries;
             at = progress.reached;
         } else {
-            at = vma.end();
+            at = area.end();
         }
     }
     Some(at)
@@ -123,10 +124,10 @@ struct Reader {
 impl Visitor for Reader {
     fn visit(&mut self, page: MappedPage<'_>) -> ControlFlow<()> {
         let pfn = page.pfn();
-        // Neighbours in a process are often neighbours in memory, in one direction or the other.
+        // Neighbours in a process often have neighbouring frames, ascending or descending.
         let next = pfn.wrapping_mul(2).wrapping_sub(self.last);
-        // SAFETY: the frame is a page of an area with readable pages; who has it by now does not matter,
-        // since the kernel's own mapping of it stays, and what is read there is only summed up.
+        // SAFETY: The frame is a page of an area with readable pages, so it is in the kernel's direct map, which stays.
+        // The page may have been freed and used for something else by now; the words are only added up.
         self.sum ^= unsafe { read_once_sum(pfn, next) };
         self.pages += 1;
         self.last = pfn;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What bindgen reads: the C APIs that the kernel's Rust crate does not bind, and this project's
- * helpers, which are inline functions and macros of the kernel made callable, one for one.
+ * The header that bindgen reads: the C APIs that the kernel's Rust crate does not bind, and the
+ * project's helpers, each of which makes one inline function or macro of the kernel callable.
  */
 #ifndef ABSTRACTIONS_BINDINGS_H
 #define ABSTRACTIONS_BINDINGS_H
@@ -22,7 +22,7 @@
 #include <net/net_namespace.h>
 #include <net/netns/generic.h>
 
-/* helpers/genetlink.c */
+/* genetlink/helpers.c */
 void *abstractions_genl_info_payload(const struct genl_info *info);
 int abstractions_genl_info_payload_len(const struct genl_info *info);
 const struct genl_info *abstractions_genl_info_dump(struct netlink_callback *cb);
@@ -39,12 +39,11 @@ int abstractions_genlmsg_multicast_netns(const struct genl_family *family, struc
 int abstractions_genl_set_err(const struct genl_family *family, struct net *net,
 			      unsigned int group, int code);
 void abstractions_nlmsg_free(struct sk_buff *skb);
-void abstractions_nlmsg_trim(struct sk_buff *skb, const void *mark);
 struct nlattr *abstractions_nla_nest_start(struct sk_buff *skb, int attribute);
 void abstractions_nla_nest_end(struct sk_buff *skb, struct nlattr *nest);
-const void *abstractions_skb_tail_pointer(const struct sk_buff *skb);
 
-/* helpers/mm.c */
+/* mm/helpers.c */
+int abstractions_mmap_read_lock_killable(struct mm_struct *mm);
 struct abstractions_mm_segments {
 	unsigned long start_code, end_code;
 	unsigned long start_data, end_data;
@@ -58,11 +57,11 @@ unsigned long abstractions_get_mm_counter_sum(struct mm_struct *mm, int member);
 unsigned long abstractions_get_mm_rss(struct mm_struct *mm);
 unsigned long abstractions_mm_pgtables_bytes(const struct mm_struct *mm);
 
-/* helpers/net_namespace.c */
+/* genetlink/helpers.c: network namespaces */
 void *abstractions_net_generic(const struct net *net, unsigned int id);
 struct user_namespace *abstractions_net_user_ns(const struct net *net);
 
-/* helpers/page.c */
+/* pages/helpers.c */
 void abstractions_get_page(struct page *page);
 bool abstractions_try_get_page(struct page *page);
 void abstractions_put_page(struct page *page);
@@ -77,8 +76,7 @@ void *abstractions_kmap_local_page(struct page *page);
 void abstractions_kunmap_local(const void *mapped);
 void abstractions_prefetch_page(struct page *page, size_t offset);
 
-/* helpers/page_table.c */
-int abstractions_mmap_read_lock_killable(struct mm_struct *mm);
+/* pages/helpers.c: page tables */
 unsigned long abstractions_pgdir_size(void);
 pgd_t *abstractions_pgd_offset(struct mm_struct *mm, unsigned long address);
 bool abstractions_pgd_is_table(pgd_t *pgd);
@@ -114,10 +112,10 @@ static const unsigned long ABSTRACTIONS_PMD_SIZE = PMD_SIZE;
 
 static const unsigned long ABSTRACTIONS_SECRETMEM_MAGIC = SECRETMEM_MAGIC;
 
-/* helpers/procfs.c */
+/* procfs/helpers.c */
 void *abstractions_pde_data(const struct inode *inode);
 
-/* helpers/rhashtable.c */
+/* rhashtable/helpers.c */
 int abstractions_rhashtable_init(struct rhashtable *ht, const struct rhashtable_params *params);
 void *abstractions_rhashtable_lookup(struct rhashtable *ht, const void *key);
 int abstractions_rhashtable_insert(struct rhashtable *ht, struct rhash_head *head);
@@ -145,10 +143,10 @@ int abstractions_hashed_remove(struct rhashtable *ht, struct rhash_head *head);
 int abstractions_hashed_replace(struct rhashtable *ht, struct rhash_head *old,
 				struct rhash_head *new);
 
-/* helpers/siphash.c */
+/* siphash/helpers.c */
 u32 abstractions_hsiphash(const void *data, size_t len, const hsiphash_key_t *key);
 
-/* helpers/stripe_lock.c */
+/* stripe_lock/helpers.c */
 void abstractions_stripe_lock_init(spinlock_t *lock);
 void abstractions_innermost_lock_init(spinlock_t *lock);
 void abstractions_stripe_lock(spinlock_t *lock);
@@ -157,10 +155,10 @@ void abstractions_stripe_unlock(spinlock_t *lock);
 void abstractions_stripe_order_begin(void);
 void abstractions_stripe_order_end(void);
 
-/* helpers/rwsem.c */
+/* rwsem/helpers.c */
 void abstractions_init_rwsem(struct rw_semaphore *sem);
 
-/* helpers/task.c */
+/* task/helpers.c */
 struct task_struct *abstractions_next_task(struct task_struct *task);
 struct task_struct *abstractions_next_thread(struct task_struct *task);
 struct task_struct *abstractions_real_parent(struct task_struct *task);
@@ -168,23 +166,23 @@ void abstractions_get_task_comm(char *comm, struct task_struct *task);
 bool abstractions_fatal_signal_pending(struct task_struct *task);
 void abstractions_cond_resched(void);
 
-/* helpers/top_level.c: x86 only, not User-mode Linux */
+/* mm/helpers.c: not in User-mode Linux */
 unsigned int abstractions_pgdir_shift(void);
 unsigned long abstractions_pte_pfn_mask(void);
 unsigned long abstractions_pgd_val(const struct mm_struct *mm, unsigned long index);
 
-/* The kernel crate's, in 7.2, is VM_MAYEXEC. */
+/* In 7.2, the kernel crate's constant of this name has the value of VM_MAYEXEC. */
 static const unsigned long ABSTRACTIONS_VM_MAYSHARE = VM_MAYSHARE;
 
-/* helpers/vma.c */
+/* mm/helpers.c */
 const struct path *abstractions_file_user_path(const struct file *file);
 bool abstractions_vma_is_initial_heap(const struct vm_area_struct *vma);
 bool abstractions_vma_is_initial_stack(const struct vm_area_struct *vma);
 const char *abstractions_anon_vma_name(const struct vm_area_struct *vma);
 
-/* helpers/workqueue.c */
+/* workqueue/helpers.c */
 void abstractions_init_work(struct work_struct *work, work_func_t func);
-void abstractions_init_inner_work(struct work_struct *work, work_func_t func);
+void abstractions_init_nested_work(struct work_struct *work, work_func_t func);
 bool abstractions_queue_unbound(struct work_struct *work);
 bool abstractions_queue_work(struct workqueue_struct *wq, struct work_struct *work);
 struct workqueue_struct *abstractions_alloc_unbound(const char *name);

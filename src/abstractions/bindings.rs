@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What bindgen made of `bindings.h`. Types come from the kernel's own bindings.
+//! The C functions and types that bindgen generates from `bindings.h`, for the crates of this layer. Types come
+//! from the kernel crate's own bindings where it has them.
 
 #![allow(
     clippy::all,

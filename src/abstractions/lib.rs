@@ -1,17 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Safe wrappers for C APIs that the kernel's Rust crate lacks, one file a subsystem.
+//! Safe wrappers for C APIs that the kernel's Rust crate lacks, and nothing else: they know no module, no
+//! file format and no module's error type.
 //!
-//! All of the modules' `unsafe` is here (and, for RCU pointers, in `protocol::rcu`). What is an inline
-//! function or a macro in C is made callable by the files in `helpers/`; `bindings.h` is what bindgen
-//! reads.
+//! Each subsystem with C code of its own is a crate in a folder beside these files: its Rust files wrap the
+//! C API, and its `helpers.c` makes inline functions and macros callable. A module links only the crates
+//! that it uses. This crate holds what needs no C helpers, and the [`bindings`] of all of them, which
+//! bindgen generates from `bindings.h`.
+//!
+//! All `unsafe` of the project is in these crates and, for RCU pointers, in `protocol::rcu`.
 //!
 //! # Lock order
 //!
-//! `mmap_lock` (read), then one page-table lock or `arg_lock`. Nothing sleeps or allocates under the latter two.
+//! 1. `mmap_lock`, for reading.
+//! 2. One page-table lock, or `arg_lock`. Nothing sleeps or allocates under them.
 //!
-//! Stripe locks, ascending; then an innermost one of [`stripe_lock`], or a hash table's own, or netlink's where a
-//! notification is sent. Nothing sleeps under them.
+//! Independent of these:
+//!
+//! 1. Stripe locks, in ascending order.
+//! 2. An innermost stripe lock, the lock of a hash table's bucket, or netlink's locks while a notification
+//!    is sent. Nothing sleeps under them.
 
 #![deny(
     clippy::undocumented_unsafe_blocks,
@@ -19,28 +27,9 @@
     missing_docs
 )]
 
-mod bindings;
-
+pub mod bindings;
 pub mod errno;
-pub mod genetlink;
-pub mod layout;
 pub mod log;
-pub mod mm;
-pub mod net_namespace;
-pub mod page;
-pub mod page_walk;
-pub mod pinned_pages;
-pub mod procfs;
 pub mod random;
 pub mod rcu;
-pub mod reclaimer;
-pub mod rhashtable;
-pub mod rwsem;
-pub mod siphash;
 pub mod sort;
-pub mod stripe_lock;
-pub mod task;
-#[cfg(not(CONFIG_UML))]
-pub mod top_level;
-pub mod vma;
-pub mod workers;

@@ -4,8 +4,9 @@
 //!
 //! C header: `include/linux/random.h`.
 
-/// A number that nobody can predict.
+/// Returns a number that cannot be predicted. Does not sleep.
+#[inline]
 pub fn get_random_u64() -> u64 {
-    // SAFETY: no requirements.
+    // SAFETY: An FFI call with no additional requirements.
     unsafe { kernel::bindings::get_random_u64() }
 }

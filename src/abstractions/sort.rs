@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Sorting.
+//! Sorting by the kernel's heap sort.
 //!
-//! The sorts of `core` panic when an ordering contradicts itself, and a panic takes the machine down;
-//! the kernel's heap sort does not care.
+//! The sorts of `core` may panic if an ordering is inconsistent, and a panic takes the machine down; the kernel's
+//! sort then returns the elements in some order.
 //!
 //! C header: `include/linux/sort.h`.
 
@@ -12,10 +12,10 @@ use core::cmp::Ordering;
 use core::ptr;
 use kernel::ffi::{c_int, c_void};
 
-/// Sorts by a key, equal elements in any order. May sleep.
+/// Sorts elements by a key. Elements with equal keys may come in any order. May sleep.
 pub fn sort_by_key<T, K: Ord, F: Fn(&T) -> K>(elements: &mut [T], key: F) {
-    // SAFETY: base, number and size are those of the slice, whose elements the C code compares and
-    // swaps bytewise; the comparison gets the closure that it expects.
+    // SAFETY: Base, number and size are those of the slice, whose elements the C code compares and swaps by their
+    // bytes. `compare` is called with pointers to elements and the closure, as it requires.
     unsafe {
         bindings::sort_r_nonatomic(
             elements.as_mut_ptr().cast(),
@@ -30,13 +30,13 @@ pub fn sort_by_key<T, K: Ord, F: Fn(&T) -> K>(elements: &mut [T], key: F) {
 
 /// # Safety
 ///
-/// `a` and `b` point to elements, `key` to the closure.
+/// `a` and `b` point to elements of type `T`, and `key` to a closure of type `F`.
 unsafe extern "C" fn compare<T, K: Ord, F: Fn(&T) -> K>(
     a: *const c_void,
     b: *const c_void,
     key: *const c_void,
 ) -> c_int {
-    // SAFETY: by this function's own requirement.
+    // SAFETY: By the safety requirements of this function, the pointers are valid and of these types.
     let (a, b, key) = unsafe { (&*a.cast::<T>(), &*b.cast::<T>(), &*key.cast::<F>()) };
     match key(a).cmp(&key(b)) {
         Ordering::Less => -1,

@@ -4,10 +4,11 @@
 
 use crate::answer::{Answer, FixedAnswers};
 use crate::handler::{CommandError, CommandHandler, Reply};
+use crate::lineage::current_lineage;
 use crate::text::TextBudget;
 use abstractions::errno::error_of;
-use abstractions::procfs::{read_text, ProcEntry, ProcFile};
-use abstractions::task::{current_lineage, in_init_pid_ns};
+use abstractions_procfs::{read_text, FileMode, ProcEntry, ProcFile};
+use abstractions_task::current::in_init_pid_ns;
 use kernel::alloc::{AllocError, Flags};
 use kernel::iov::IovIterDest;
 use kernel::prelude::*;
@@ -25,12 +26,12 @@ const KEPT_BYTES: u64 = 64 << 20;
 pub struct CommandEntry<H: CommandHandler>(ProcEntry<CommandFile<H>>);
 
 impl<H: CommandHandler> CommandEntry<H> {
-    /// Creates `/proc/<name>` with these permission bits. May sleep.
+    /// Creates `/proc/<name>`. May sleep.
     ///
     /// # Errors
     ///
     /// Returns ENOMEM if memory is exhausted or the name is taken.
-    pub fn create(name: &CStr, mode: u16, handler: H, flags: Flags) -> Result<Self> {
+    pub fn create(name: &CStr, mode: FileMode, handler: H, flags: Flags) -> Result<Self> {
         let file = CommandFile {
             handler,
             answers: Answers::new(ANSWER_SLOTS, KEPT_BYTES, flags)?,

@@ -9,12 +9,13 @@
 //! - [`handler`]: what a module provides;
 //! - [`text`]: the memory of answers, which is limited;
 //! - [`answer`]: answers as they are kept, those included that need no memory when they are given;
+//! - [`lineage`]: the calling process and its ancestors;
 //! - [`file`]: the file and its open descriptors.
 
-#![deny(missing_docs)]
-#![forbid(unsafe_code)]
+#![deny(missing_docs, unsafe_code)]
 
 mod answer;
 pub mod file;
 pub mod handler;
+mod lineage;
 pub mod text;

@@ -3,7 +3,7 @@
 //! The memory of answers. All answers of a file together may have [`MAX_BYTES`], those included that open
 //! files still hold.
 
-use abstractions::task::may_exceed_limits;
+use abstractions_task::current::may_exceed_limits;
 use kernel::alloc::{AllocError, Flags};
 use kernel::prelude::*;
 use logic::text::Print;

@@ -2,7 +2,7 @@
 
 //! When a scan ends early.
 
-use abstractions::task::fatal_signal_pending;
+use abstractions_task::current::fatal_signal_pending;
 use kernel::alloc::{AllocError, Flags};
 use logic_memory_info::failure::Failure;
 use protocol::scan::cancellation::Cancellation;

@@ -11,13 +11,15 @@
 //! another page of the same set.
 
 use crate::cancel::ScanCancellation;
+use crate::sample::{prefetch_sample, prefetch_start, sample};
 use crate::set_scan::{Chunk, ChunkCounts};
 use crate::set_tables::{SetTables, Tables};
-use abstractions::mm::{has_readable_pages, is_read_only, MmapRead};
-use abstractions::page::PinnedPage;
-use abstractions::page_walk::{walk, MappedPage, Visitor};
-use abstractions::pinned_pages::{Cursor, Kept, PinnedPages};
-use abstractions::task::cond_resched;
+use abstractions_mm::mmap_lock::MmapRead;
+use abstractions_pages::mapped_page::MappedPage;
+use abstractions_pages::page::PinnedPage;
+use abstractions_pages::page_walk::{walk, Visitor};
+use abstractions_pages::pinned_frames::{AddedPage, Cursor, PinnedFrames};
+use abstractions_task::current::cond_resched;
 use core::ops::ControlFlow;
 use kernel::alloc::AllocError;
 use kernel::prelude::*;
@@ -111,10 +113,10 @@ impl<'a> Workspace<'a> {
         self.hashes.clear();
         for pages in self.pinned.chunks(PREFETCHED_PAGES) {
             for page in pages {
-                page.frame().prefetch_sample(sampling);
+                prefetch_sample(page.frame(), sampling);
             }
             for page in pages {
-                let hash = sampling.sample_hash(&page.frame().sample(sampling));
+                let hash = sampling.sample_hash(&sample(page.frame(), sampling));
                 tables.contents.prefetch(hash);
                 // It has the capacity of a batch.
                 let _ = self.hashes.push_within_capacity(hash);
@@ -157,13 +159,13 @@ impl<'a> Workspace<'a> {
                 comparison.has_read = false;
                 // The next page is likely to be read, too.
                 if let Some(next) = self.pinned.last() {
-                    next.frame().prefetch_start();
+                    prefetch_start(next.frame());
                 }
             }
             match tables.pages.insert(page, &mut cursor, &mut added.pages) {
-                Kept::Known => {}
-                Kept::New(frame) => self.unclassified = Some((frame.pfn(), hash)),
-                Kept::TableFull(page) => {
+                AddedPage::Known => {}
+                AddedPage::New(frame) => self.unclassified = Some((frame.pfn(), hash)),
+                AddedPage::TableFull(page) => {
                     let _ = self.pinned.push_within_capacity(page);
                     let _ = self.hashes.push_within_capacity(hash);
                     result = Err(TableFull);
@@ -185,7 +187,7 @@ struct AddedWords {
 
 /// Counts present pages, and pins those whose content is to be read.
 struct Batch<'a> {
-    pages: &'a PinnedPages,
+    pages: &'a PinnedFrames,
     cursor: Cursor<'a>,
     pinned: &'a mut KVVec<PinnedPage>,
     counts: &'a mut ChunkCounts,
@@ -198,14 +200,14 @@ impl Batch<'_> {
     fn collect(&mut self, guard: &MmapRead<'_>, mut at: usize, end: usize) -> Option<usize> {
         let mut entries = 0;
         while entries < BATCH_ENTRIES {
-            let vma = guard.find_vma(at)?;
-            let from = vma.start().max(at);
-            let to = vma.end().min(end);
+            let area = guard.find_area(at)?;
+            let from = area.start().max(at);
+            let to = area.end().min(end);
             if from >= to {
                 return None;
             }
-            self.shareable = is_read_only(vma) && has_readable_pages(vma);
-            let progress = walk(guard, vma, from, to, BATCH_ENTRIES - entries, self);
+            self.shareable = area.is_read_only() && area.has_readable_pages();
+            let progress = walk(area, from..to, BATCH_ENTRIES - entries, self);
             self.counts.total += ((progress.reached - from) / PAGE_SIZE) as u64;
             at = progress.reached;
             if at < to {
@@ -241,7 +243,7 @@ impl Visitor for Batch<'_> {
 
 /// Compares pages of the set.
 struct Comparison<'a> {
-    pages: &'a PinnedPages,
+    pages: &'a PinnedFrames,
     copy: &'a mut PageCopy,
     sampling: &'a Sampling,
     /// True once a page was read as a whole.

@@ -6,7 +6,7 @@ use crate::scan::scan;
 use crate::snapshot::Snapshot;
 use abstractions::errno::error_of;
 use abstractions::random::get_random_u64;
-use abstractions::reclaimer::Reclaimer;
+use abstractions_workqueue::reclaimer::Reclaimer;
 use command_file::handler::{CommandError, CommandHandler, Reply};
 use command_file::text::TextBudget;
 use kernel::prelude::*;

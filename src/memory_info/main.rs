@@ -6,11 +6,12 @@
 //! - [`commands`]: what RESET, ALL, FILTER and DEL do;
 //! - [`scan`]: RESET, from the list of processes to the counts, by several workers;
 //!   [`set_scan`]: the progress of one set of processes, [`set_tables`]: its tables,
-//!   [`chunk`]: the scan of a part of an address space, [`cancel`]: when a scan ends early;
+//!   [`chunk`]: the scan of a part of an address space, [`sample`]: the sampled bytes of a page,
+//!   [`release`]: releasing the pages of a set, [`cancel`]: when a scan ends early;
 //! - [`snapshot`]: the result of a scan, as readers see it.
 
-use abstractions::procfs::MODE_MASK;
 use abstractions::rcu::BarrierOnDrop;
+use abstractions_procfs::FileMode;
 use command_file::file::CommandEntry;
 use commands::Commands;
 use compat::value_of;
@@ -19,6 +20,8 @@ use kernel::prelude::*;
 mod cancel;
 mod chunk;
 mod commands;
+mod release;
+mod sample;
 mod scan;
 mod seen_mms;
 mod set_scan;
@@ -64,10 +67,11 @@ impl kernel::Module for MemoryInfo {
             }
         };
         let mode = value_of(module_parameters::mode.value());
-        if mode & !MODE_MASK != 0 {
-            pr_err!("mode={mode:#o}: only bits of {MODE_MASK:#o} make sense\n");
-            return Err(EINVAL);
-        }
+        let mode = FileMode::new(mode).ok_or_else(|| {
+            let mask = FileMode::MASK;
+            pr_err!("mode={mode:#o}: only permission bits {mask:#o} are allowed\n");
+            EINVAL
+        })?;
         let callbacks = BarrierOnDrop;
         let commands = Commands::new(
             strict,

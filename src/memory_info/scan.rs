@@ -14,8 +14,8 @@ use crate::set_scan::{Chunk, ChunkCounts, SetScan};
 use crate::set_tables::SetTables;
 use crate::snapshot::{Group, Snapshot};
 use abstractions::sort::sort_by_key;
-use abstractions::task::{thread_groups, ThreadGroup};
-use abstractions::workers::{num_online_cpus, run_together, Level};
+use abstractions_task::thread_group::{thread_groups, ThreadGroup};
+use abstractions_workqueue::workers::{num_online_cpus, run_on_workers, WorkClass};
 use core::mem::take;
 use core::pin::Pin;
 use kernel::alloc::AllocError;
@@ -52,7 +52,7 @@ pub(crate) fn scan(
     let cancellation = ScanCancellation::new(stop, GFP_KERNEL)?;
     let scan = Scan::new(&sets, workers, &cancellation)?;
     let scheduler = Scheduler::new(workers, GFP_KERNEL)?;
-    run_together(workers, Level::Outer, GFP_KERNEL, &|worker| {
+    run_on_workers(workers, WorkClass::TopLevel, GFP_KERNEL, &|worker| {
         match Workspace::new(worker, &cancellation, &sampling) {
             Ok(mut workspace) => scheduler.work(&scan, worker, &mut workspace),
             // The other workers can do without a helper, but not without the caller.

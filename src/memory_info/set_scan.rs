@@ -7,9 +7,11 @@
 use crate::seen_mms::SeenMms;
 use crate::set_tables::SetTables;
 use crate::snapshot::Group;
-use abstractions::mm::{is_read_only, resident_pages, MmapRead};
-use abstractions::page_walk::{walk, Enter, MappedPage, Visitor};
-use abstractions::task::ThreadGroup;
+use abstractions_mm::accounting::resident_pages;
+use abstractions_mm::mmap_lock::MmapRead;
+use abstractions_pages::mapped_page::MappedPage;
+use abstractions_pages::page_walk::{walk, Descend, Visitor};
+use abstractions_task::thread_group::ThreadGroup;
 use core::ops::ControlFlow;
 use kernel::alloc::AllocError;
 use kernel::mm::MmWithUser;
@@ -158,12 +160,12 @@ fn read_only_pages(guard: &MmapRead<'_>) -> usize {
     let mut at = 0;
     let mut entries = 0;
     let mut tables = TableBudget(usize::MAX);
-    while let Some(vma) = guard.find_vma(at).filter(|_| entries < CHUNK_ENTRIES) {
-        at = vma.end();
+    while let Some(area) = guard.find_area(at).filter(|_| entries < CHUNK_ENTRIES) {
+        at = area.end();
         entries += 1;
-        if is_read_only(vma) {
+        if area.is_read_only() {
             let budget = CHUNK_ENTRIES - entries + 1;
-            entries += walk(guard, vma, vma.start(), at, budget, &mut tables).entries;
+            entries += walk(area, area.start()..at, budget, &mut tables).entries;
         }
     }
     (usize::MAX - tables.0).saturating_mul(PTES_PER_TABLE)
@@ -175,13 +177,13 @@ fn chunk_end(guard: &MmapRead<'_>, start: usize) -> usize {
     let mut at = start;
     let mut entries = 0;
     let mut tables = TableBudget(CHUNK_TABLES);
-    while let Some(vma) = guard.find_vma(at) {
-        let from = vma.start().max(at);
+    while let Some(area) = guard.find_area(at) {
+        let from = area.start().max(at);
         let budget = CHUNK_ENTRIES - entries;
-        let progress = walk(guard, vma, from, vma.end(), budget, &mut tables);
+        let progress = walk(area, from..area.end(), budget, &mut tables);
         at = progress.reached;
         entries += progress.entries + 1;
-        if at < vma.end() || entries >= CHUNK_ENTRIES {
+        if at < area.end() || entries >= CHUNK_ENTRIES {
             return at;
         }
     }
@@ -196,13 +198,13 @@ impl Visitor for TableBudget {
         ControlFlow::Continue(())
     }
 
-    fn enter(&mut self) -> Enter {
+    fn descend(&mut self) -> Descend {
         match self.0.checked_sub(1) {
             Some(left) => {
                 self.0 = left;
-                Enter::Skip
+                Descend::Over
             }
-            None => Enter::Stop,
+            None => Descend::Stop,
         }
     }
 }

@@ -2,8 +2,9 @@
 
 //! The tables that the workers at one set fill.
 
-use abstractions::pinned_pages::PinnedPages;
-use abstractions::rwsem::{ReadGuard, RwSemaphore};
+use crate::release::release_pages;
+use abstractions_pages::pinned_frames::PinnedFrames;
+use abstractions_rwsem::{ReadGuard, RwSemaphore};
 use kernel::alloc::AllocError;
 use kernel::prelude::*;
 use protocol::scan::content_table::ContentTable;
@@ -12,7 +13,7 @@ use protocol::scan::frame_set::Tally;
 /// The pages of a set and their classes.
 #[derive(Default)]
 pub(crate) struct Tables {
-    pub(crate) pages: PinnedPages,
+    pub(crate) pages: PinnedFrames,
     pub(crate) contents: ContentTable,
 }
 
@@ -92,7 +93,7 @@ impl SetTables {
     pub(crate) fn finish(&self, workers: usize) -> Tally {
         let mut tables = self.tables.write();
         let tally = tables.pages.tally();
-        tables.pages.clear(workers);
+        release_pages(&mut tables.pages, workers);
         tables.contents.clear();
         tally
     }

@@ -2,8 +2,8 @@
 
 //! What one scan found.
 
-use abstractions::rhashtable::RhashTable;
 use abstractions::sort::sort_by_key;
+use abstractions_rhashtable::FixedKeyTable;
 use kernel::prelude::*;
 use kernel::sync::rcu::Guard;
 use logic::comm::{Comm, TASK_COMM_LEN};
@@ -37,7 +37,7 @@ impl Group {
 
 /// All groups of one scan, less those that DEL removed since.
 pub(crate) struct Snapshot {
-    groups: RhashTable<TASK_COMM_LEN, Group>,
+    groups: FixedKeyTable<TASK_COMM_LEN, Group>,
     /// Names of all groups that the scan found, in the order of their lowest pids.
     order: KVVec<Comm>,
     /// Bytes of the lines of all groups, so that ALL need not print them twice.
@@ -52,7 +52,7 @@ impl Snapshot {
     /// ENOMEM, EEXIST if a name comes twice.
     pub(crate) fn new(mut found: KVVec<(Comm, Group)>) -> Result<Self> {
         sort_by_key(&mut found, |(_, group)| group.lowest_pid());
-        let groups = RhashTable::new(found.len(), GFP_KERNEL)?;
+        let groups = FixedKeyTable::new(found.len(), GFP_KERNEL)?;
         let mut order = KVVec::with_capacity(found.len(), GFP_KERNEL)?;
         let mut printed_len = 0;
         for (comm, group) in found {

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Looking at values.
+//! The operations `get` and `noop`.
 
 use crate::namespace::{check_reader, Namespace};
 use crate::refuse::refuse;
-use abstractions::genetlink::message::Attributes;
-use abstractions::genetlink::request::Request;
-use abstractions::genetlink::Answer;
-use abstractions::rhashtable::keys::HashedKey;
+use abstractions_genetlink::message::MessageAttributes;
+use abstractions_genetlink::operation::DoIt;
+use abstractions_genetlink::request::Request;
+use abstractions_genetlink::MESSAGE_HEADERS;
+use abstractions_rhashtable::keys::HashedKey;
+use kernel::alloc::AllocError;
 use kernel::prelude::*;
 use logic_moddb::entry::{field, Entries, Entry};
 use logic_moddb::numbers::{message, Operation, REPLY_MAX};
@@ -15,30 +17,33 @@ use logic_moddb::refusal::{Refusal, Refused};
 use logic_moddb::size;
 use protocol::store::stripes::StripeSet;
 
-/// Nothing: what a round trip costs at least.
+/// The operation `noop`, which replies and does nothing else: it measures a round trip.
 pub(crate) struct Noop;
 
-impl Answer<Namespace> for Noop {
-    fn answer(request: &Request<'_>, _namespace: &Namespace) -> Result {
+impl DoIt<Namespace> for Noop {
+    fn doit(request: &Request<'_>, _namespace: &Namespace) -> Result {
         request.reply(0)?.send()
     }
 }
 
-/// The values of keys.
+/// The operation `get`: replies with the values of keys.
 pub(crate) struct Get;
 
-impl Answer<Namespace> for Get {
-    fn answer(request: &Request<'_>, namespace: &Namespace) -> Result {
+impl DoIt<Namespace> for Get {
+    fn doit(request: &Request<'_>, namespace: &Namespace) -> Result {
         check_reader(request)?;
         let entries = Entries::new(request.payload(), Operation::Get);
         let mut ahead = entries.clone();
         if let (Some(only), None) = (ahead.next(), ahead.next()) {
-            let only = Wanted::new(namespace, checked(request, only)?);
+            let only = KeyLookup::new(namespace, checked(request, only)?);
             return answer(request, namespace, &[only]);
         }
         let mut wanted = KVec::new();
         for entry in entries {
-            wanted.push(Wanted::new(namespace, checked(request, entry)?), GFP_KERNEL)?;
+            wanted.push(
+                KeyLookup::new(namespace, checked(request, entry)?),
+                GFP_KERNEL,
+            )?;
         }
         answer(request, namespace, &wanted)
     }
@@ -48,13 +53,13 @@ fn checked<'a>(request: &Request<'_>, entry: Result<Entry<'a>, Refused>) -> Resu
     entry.map_err(|refused| refuse(request, refused))
 }
 
-/// A key that is asked for.
-struct Wanted<'a> {
+/// One key that a request asks for.
+struct KeyLookup<'a> {
     entry: Entry<'a>,
     key: HashedKey<'a>,
 }
 
-impl<'a> Wanted<'a> {
+impl<'a> KeyLookup<'a> {
     fn new(namespace: &Namespace, entry: Entry<'a>) -> Self {
         Self {
             entry,
@@ -63,13 +68,41 @@ impl<'a> Wanted<'a> {
     }
 }
 
-/// Room for the attributes of most answers. The smallest buffers that the network stack has are larger.
+/// Bytes of attributes in most replies. The smallest buffers of the network stack are larger.
 const USUAL: usize = 512;
-/// The most that there is room for.
-const MAX: usize = REPLY_MAX - size::MESSAGE_HEADERS;
+/// Bytes of attributes in the largest reply.
+const MAX: usize = REPLY_MAX - MESSAGE_HEADERS;
 
-/// Sends the values, in a message of the right size.
-fn answer(request: &Request<'_>, namespace: &Namespace, wanted: &[Wanted<'_>]) -> Result {
+/// Why there is no reply.
+enum GetError {
+    Refused(Refused),
+    Other(Error),
+}
+
+impl GetError {
+    /// Returns the error for the requester, and sets the reason of a refusal.
+    fn report(self, request: &Request<'_>) -> Error {
+        match self {
+            Self::Refused(refused) => refuse(request, refused),
+            Self::Other(error) => error,
+        }
+    }
+}
+
+impl From<Refused> for GetError {
+    fn from(refused: Refused) -> Self {
+        Self::Refused(refused)
+    }
+}
+
+impl From<AllocError> for GetError {
+    fn from(error: AllocError) -> Self {
+        Self::Other(error.into())
+    }
+}
+
+/// Replies with the values of keys, in a message that is allocated anew if it turns out to be too small.
+fn answer(request: &Request<'_>, namespace: &Namespace, wanted: &[KeyLookup<'_>]) -> Result {
     let keys: usize = wanted
         .iter()
         .map(|wanted| size::entry(wanted.entry.key.len(), 0))
@@ -77,27 +110,31 @@ fn answer(request: &Request<'_>, namespace: &Namespace, wanted: &[Wanted<'_>]) -
     let mut room = keys.saturating_mul(2).clamp(USUAL, MAX);
     loop {
         let mut reply = request.reply(room)?;
-        match write(namespace, wanted, &mut reply.attributes(), room)? {
-            Ok(needed) if needed <= room => return reply.send(),
-            Ok(needed) => room = needed,
-            Err(refused) => return Err(refuse(request, refused)),
+        let needed = write(namespace, wanted, &mut reply.attributes(), room);
+        match needed.map_err(|error| error.report(request))? {
+            needed if needed <= room => return reply.send(),
+            needed => room = needed,
         }
     }
 }
 
-/// Writes the values, if there is room. What they need is the result.
+/// Writes the values as far as there is room. Returns how many bytes they need.
+///
+/// # Errors
+///
+/// Returns [`GetError::Refused`] for a request that cannot be fulfilled, [`GetError::Other`] if memory is exhausted.
 fn write(
     namespace: &Namespace,
-    wanted: &[Wanted<'_>],
-    to: &mut Attributes<'_>,
+    wanted: &[KeyLookup<'_>],
+    to: &mut MessageAttributes<'_>,
     room: usize,
-) -> Result<Result<usize, Refused>> {
+) -> Result<usize, GetError> {
     let store = &namespace.store;
     if let [only] = wanted {
         let written = store.get(only.key, |found| {
             put(&only.entry, found.map(|block| block.content()), to, 0, room)
         });
-        return Ok(written);
+        return Ok(written?);
     }
     let stripes = wanted
         .iter()
@@ -112,14 +149,14 @@ fn write(
             put(&wanted.entry, value, to, used, room)
         })
     });
-    Ok(written?)
+    Ok(written??)
 }
 
-/// Writes a value, if there is room besides what is `used`. What is used then, or would be, is the result.
+/// Writes a value if there is room after the first `used` bytes. Returns how many bytes are used then, or would be.
 fn put(
     entry: &Entry<'_>,
     value: Option<&[u8]>,
-    to: &mut Attributes<'_>,
+    to: &mut MessageAttributes<'_>,
     used: usize,
     room: usize,
 ) -> Result<usize, Refused> {
@@ -132,18 +169,22 @@ fn put(
         return Err(Refusal::AnswerTooLong.at(entry.key_at));
     }
     if needed <= room {
-        // There is room.
+        // This cannot fail, since there is room.
         let _ = put_entry(to, entry.key, Some(value));
     }
     Ok(needed)
 }
 
-/// Writes a key and its value, if it is given.
+/// Writes a key and, if it is given, its value.
 ///
 /// # Errors
 ///
-/// EMSGSIZE without room.
-pub(crate) fn put_entry(to: &mut Attributes<'_>, key: &[u8], value: Option<&[u8]>) -> Result {
+/// Returns EMSGSIZE if they do not fit; what was written then stays.
+pub(crate) fn put_entry(
+    to: &mut MessageAttributes<'_>,
+    key: &[u8],
+    value: Option<&[u8]>,
+) -> Result {
     let mut parts = value.into_iter().flat_map(size::parts);
     to.nest(message::ENTRY, |entry| {
         entry.put(field::KEY, key)?;

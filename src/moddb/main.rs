@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! `moddb`: keys and values that the processes of a network namespace share, over generic netlink. The
-//! protocol is `moddb.yaml`.
+//! `moddb`: a store of keys and values that the processes of a network namespace share. They use it over generic
+//! netlink; `moddb.yaml` specifies the interface.
 //!
-//! - [`namespace`]: what a network namespace has of its own, and who may use it;
+//! - [`namespace`]: the store of a network namespace, and who may use it;
+//! - [`stored_table`]: the hash table of a store;
 //! - [`get`], [`write`], [`flush`], [`list`]: the operations;
-//! - [`notice`]: what listeners are told;
-//! - [`refuse`]: what a sender is told.
+//! - [`notification`]: notifications of changes;
+//! - [`refuse`]: the reasons that senders of refused requests get.
 
-use abstractions::genetlink::{Description, Family, Group, Operation, Policy};
 use abstractions::rcu::BarrierOnDrop;
+use abstractions_genetlink::family::{Family, FamilySpec, MulticastGroup};
+use abstractions_genetlink::operation::{Operation, Policy};
 use compat::value_of;
 use kernel::prelude::*;
 use logic_moddb::numbers::command;
@@ -19,8 +21,9 @@ mod flush;
 mod get;
 mod list;
 mod namespace;
-mod notice;
+mod notification;
 mod refuse;
+mod stored_table;
 mod write;
 
 module! {
@@ -32,44 +35,45 @@ module! {
     params: {
         read: u8 {
             default: 0,
-            description: "Who may read: 0: everyone, 1: who has CAP_NET_ADMIN over the network namespace, 2: who has it in the initial user namespace (default 0)",
+            description: "Who may read: 0: every process, 1: processes with CAP_NET_ADMIN over the network namespace, 2: processes with CAP_NET_ADMIN in the initial user namespace (default 0)",
         },
         write: u8 {
             default: 1,
-            description: "Who may write: as for read (default 1)",
+            description: "Who may write: 0, 1 or 2, as for read (default 1)",
         },
         max_entries: u64 {
             default: 1048576,
-            description: "Keys that each network namespace may have (default 1048576)",
+            description: "Largest number of keys in each network namespace (default 1048576)",
         },
         max_bytes: u64 {
             default: 268435456,
-            description: "Bytes that the keys and values of each network namespace may have (default 268435456)",
+            description: "Largest number of bytes of all keys and values in each network namespace (default 268435456)",
         },
     },
 }
 
-/// By its number, what a message of an operation with entries may have.
+/// The attributes of a request with entries, by their numbers.
 static ENTRIES: [Policy; 2] = [Policy::NONE, Policy::NESTED];
-/// As above, of a list.
+/// The attributes of a list request, by their numbers.
 static LIST: [Policy; 3] = [Policy::NONE, Policy::NONE, Policy::FLAG];
 
 static OPERATIONS: [Operation<Namespace>; 6] = [
-    Operation::answer::<get::Noop>(command::NOOP, &[]),
-    Operation::answer::<get::Get>(command::GET, &ENTRIES),
-    Operation::answer::<write::Set>(command::SET, &ENTRIES),
-    Operation::answer::<write::Del>(command::DEL, &ENTRIES),
-    Operation::list::<list::All>(command::LIST, &LIST),
-    Operation::answer::<flush::Flush>(command::FLUSH, &[]),
+    Operation::doit::<get::Noop>(command::NOOP, &[]),
+    Operation::doit::<get::Get>(command::GET, &ENTRIES),
+    Operation::doit::<write::Set>(command::SET, &ENTRIES),
+    Operation::doit::<write::Del>(command::DEL, &ENTRIES),
+    Operation::dump::<list::List>(command::LIST, &LIST),
+    Operation::doit::<flush::Flush>(command::FLUSH, &[]),
 ];
 
-static FOR_EVERYONE: [Group; 1] = [Group::new(c"changes")];
-static FOR_NET_ADMINS: [Group; 1] = [Group::for_net_admins(c"changes")];
+static FOR_EVERYONE: [MulticastGroup; 1] = [MulticastGroup::new(c"changes")];
+static FOR_NET_ADMINS: [MulticastGroup; 1] = [MulticastGroup::for_net_admins(c"changes")];
 
-/// The family. Changes tell keys: who may not read may not listen. (Netlink can only ask for capabilities
-/// over the network namespace; for more, see [`namespace::may_hear`].)
-fn description(read: u8) -> Description<Namespace> {
-    Description {
+/// Returns the family's specification. Notifications show keys, so a process that may not read must not listen. Netlink
+/// can only require capabilities over the network namespace of listeners; see [`namespace::listeners_may_read`] for the
+/// rest.
+fn family_spec(read: u8) -> FamilySpec<Namespace> {
+    FamilySpec {
         name: c"moddb",
         version: 1,
         operations: &OPERATIONS,
@@ -80,7 +84,7 @@ fn description(read: u8) -> Description<Namespace> {
     }
 }
 
-/// The loaded module. Fields are dropped in this order.
+/// The loaded module. Its fields are dropped in this order.
 struct Moddb {
     _family: Family<Namespace>,
     _callbacks: BarrierOnDrop,
@@ -89,10 +93,10 @@ struct Moddb {
 impl kernel::Module for Moddb {
     fn init(module: &'static ThisModule) -> Result<Self> {
         namespace::check_parameters()?;
-        let description = description(value_of(module_parameters::read.value()));
+        let spec = family_spec(value_of(module_parameters::read.value()));
         let callbacks = BarrierOnDrop;
         Ok(Self {
-            _family: Family::register(module, &description, GFP_KERNEL)?,
+            _family: Family::register(module, &spec, GFP_KERNEL)?,
             _callbacks: callbacks,
         })
     }

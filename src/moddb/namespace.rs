@@ -1,44 +1,44 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What a network namespace has of its own: a store.
+//! The data of a network namespace: a store.
 
 use crate::module_parameters;
 use crate::refuse::refuse;
-use abstractions::genetlink::request::Request;
-use abstractions::net_namespace::{Id, PerNet};
-use abstractions::rhashtable::keys::HashedKey;
-use abstractions::rhashtable::stored::StoredTable;
-use abstractions::siphash::Secret;
-use abstractions::stripe_lock::StripeLock;
+use crate::stored_table::StoredTable;
+use abstractions_genetlink::net_namespace::{NetDataId, PerNet};
+use abstractions_genetlink::request::Request;
+use abstractions_rhashtable::keys::HashedKey;
+use abstractions_siphash::HashSecret;
+use abstractions_stripe_lock::StripeLock;
 use compat::value_of;
 use kernel::prelude::*;
 use logic_moddb::refusal::Refusal;
 use protocol::store::{Limits, Store};
 
-/// The store, and what its keys are hashed with.
+/// The store of one network namespace, and the secret that its keys are hashed with.
 pub(crate) struct Namespace {
     pub(crate) store: Store<StoredTable, StripeLock>,
-    secret: Secret,
+    secret: HashSecret,
 }
 
 impl Namespace {
-    /// A key to look for.
+    /// Returns a key with its hash, to be looked up in this store.
     pub(crate) fn key<'k>(&self, bytes: &'k [u8]) -> HashedKey<'k> {
         HashedKey::new(bytes, self.secret.hash(bytes))
     }
 }
 
-static ID: Id<Namespace> = Id::new();
+static ID: NetDataId<Namespace> = NetDataId::new();
 
-/// Bytes of old values per stripe that RCU may have to free before writers wait for it. A million small
-/// values a second do not come to it in a grace period.
+/// Bytes of replaced values of one stripe that may wait for a grace period before writers to the stripe wait, too. A
+/// million small values a second stay below it.
 const BACKLOG: i64 = 8 << 20;
 
-/// Stripes per processor that there may be.
+/// The number of stripes for each possible CPU.
 const STRIPES_PER_CPU: usize = 4;
 
 impl PerNet for Namespace {
-    fn id() -> &'static Id<Self> {
+    fn id() -> &'static NetDataId<Self> {
         &ID
     }
 
@@ -50,19 +50,19 @@ impl PerNet for Namespace {
         };
         let cpus = usize::try_from(kernel::cpu::nr_cpu_ids())?;
         let stripes = cpus.saturating_mul(STRIPES_PER_CPU);
-        let table = StoredTable::new(0, GFP_KERNEL_ACCOUNT)?;
+        let table = StoredTable::new(GFP_KERNEL_ACCOUNT)?;
         Ok(Self {
             store: Store::new(table, stripes, limits, GFP_KERNEL_ACCOUNT)?,
-            secret: Secret::random(),
+            secret: HashSecret::random(),
         })
     }
 }
 
-/// Refuses to load with parameters that mean nothing.
+/// Checks the module parameters `read` and `write`.
 ///
 /// # Errors
 ///
-/// EINVAL, with a line in the log.
+/// Returns EINVAL for other values than 0, 1 and 2, after a line in the kernel log.
 pub(crate) fn check_parameters() -> Result {
     for (name, value) in [
         ("read", value_of(module_parameters::read.value())),
@@ -76,7 +76,7 @@ pub(crate) fn check_parameters() -> Result {
     Ok(())
 }
 
-/// Whether the sender may do what this parameter allows.
+/// Returns true if the sender has the capability that a parameter's value requires.
 fn may(request: &Request<'_>, parameter: u8) -> bool {
     match parameter {
         0 => true,
@@ -85,11 +85,11 @@ fn may(request: &Request<'_>, parameter: u8) -> bool {
     }
 }
 
-/// Refuses who may not read.
+/// Checks that the sender may read.
 ///
 /// # Errors
 ///
-/// EPERM.
+/// Returns EPERM, with a reason for the sender.
 pub(crate) fn check_reader(request: &Request<'_>) -> Result {
     if may(request, value_of(module_parameters::read.value())) {
         return Ok(());
@@ -97,11 +97,11 @@ pub(crate) fn check_reader(request: &Request<'_>) -> Result {
     Err(refuse(request, Refusal::MayNotRead.into()))
 }
 
-/// Refuses who may not write.
+/// Checks that the sender may write.
 ///
 /// # Errors
 ///
-/// EPERM.
+/// Returns EPERM, with a reason for the sender.
 pub(crate) fn check_writer(request: &Request<'_>) -> Result {
     if may(request, value_of(module_parameters::write.value())) {
         return Ok(());
@@ -109,8 +109,8 @@ pub(crate) fn check_writer(request: &Request<'_>) -> Result {
     Err(refuse(request, Refusal::MayNotWrite.into()))
 }
 
-/// Whether those who listen in the request's namespace may read what is told there. Listening needs
-/// CAP_NET_ADMIN over it if reading does.
-pub(crate) fn may_hear(request: &Request<'_>) -> bool {
+/// Returns true if listeners in the request's namespace may read what notifications show. To join the group, they need
+/// CAP_NET_ADMIN over the namespace if reading does; reading may require it over the machine.
+pub(crate) fn listeners_may_read(request: &Request<'_>) -> bool {
     value_of(module_parameters::read.value()) < 2 || request.net().is_of_initial_user_namespace()
 }

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Setting and deleting keys, one or several at once.
+//! The operations `set` and `del`: set or delete one key or several at once.
 
 use crate::namespace::{check_writer, Namespace};
-use crate::notice::Notices;
+use crate::notification::PendingNotifications;
 use crate::refuse::refuse;
-use abstractions::genetlink::request::Request;
-use abstractions::genetlink::Answer;
-use abstractions::rhashtable::keys::{Block, HashedKey};
-use abstractions::rhashtable::stored::{StoredTable, UnlinkedBlock};
+use crate::stored_table::{StoredTable, UnlinkedBlock};
 use abstractions::sort::sort_by_key;
+use abstractions_genetlink::operation::DoIt;
+use abstractions_genetlink::request::Request;
+use abstractions_rhashtable::keys::{Block, HashedKey};
 use core::slice;
 use kernel::prelude::*;
 use logic_moddb::entry::{Entries, Entry};
@@ -17,31 +17,31 @@ use logic_moddb::numbers::{Action, Operation};
 use logic_moddb::refusal::{Refusal, Refused};
 use protocol::store::change::{ApplyError, Change, Condition, Visible};
 
-/// Gives keys new values.
+/// The operation `set`.
 pub(crate) struct Set;
 
-impl Answer<Namespace> for Set {
-    fn answer(request: &Request<'_>, namespace: &Namespace) -> Result {
+impl DoIt<Namespace> for Set {
+    fn doit(request: &Request<'_>, namespace: &Namespace) -> Result {
         write(request, namespace, Operation::Set)
     }
 }
 
-/// Deletes keys.
+/// The operation `del`.
 pub(crate) struct Del;
 
-impl Answer<Namespace> for Del {
-    fn answer(request: &Request<'_>, namespace: &Namespace) -> Result {
+impl DoIt<Namespace> for Del {
+    fn doit(request: &Request<'_>, namespace: &Namespace) -> Result {
         write(request, namespace, Operation::Del)
     }
 }
 
-/// What an entry of a request asks for.
-struct Asked<'a> {
+/// The change that one entry of a request asks for.
+struct RequestedChange<'a> {
     entry: Entry<'a>,
     operation: Operation,
 }
 
-impl Condition<Block> for Asked<'_> {
+impl Condition<Block> for RequestedChange<'_> {
     type Refusal = Refused;
 
     fn check(&self, current: Option<&Block>) -> Result<(), Refused> {
@@ -50,7 +50,7 @@ impl Condition<Block> for Asked<'_> {
     }
 }
 
-type AskedChange<'a> = Change<'a, StoredTable, Asked<'a>>;
+type PlannedChange<'a> = Change<'a, StoredTable, RequestedChange<'a>>;
 
 fn write(request: &Request<'_>, namespace: &Namespace, operation: Operation) -> Result {
     check_writer(request)?;
@@ -76,12 +76,12 @@ fn make(request: &Request<'_>, namespace: &Namespace, operation: Operation) -> R
     apply(request, namespace, &mut changes)
 }
 
-/// A change, with the memory that it needs.
+/// Returns the change that an entry asks for, with the memory that it needs. May sleep.
 fn planned<'a>(
     namespace: &Namespace,
     operation: Operation,
     entry: Entry<'a>,
-) -> Result<AskedChange<'a>, Refused> {
+) -> Result<PlannedChange<'a>, Refused> {
     let key = namespace.key(entry.key);
     let block = match entry.value {
         Some(value) => {
@@ -90,10 +90,14 @@ fn planned<'a>(
         }
         None => None,
     };
-    Ok(Change::new(key, block, Asked { entry, operation }))
+    Ok(Change::new(
+        key,
+        block,
+        RequestedChange { entry, operation },
+    ))
 }
 
-/// A key and its value, charged to the memory cgroup of this thread.
+/// Returns a block of a key and its value, which is charged to the memory cgroup of the calling task. May sleep.
 fn block<'a>(
     key: HashedKey<'_>,
     len: usize,
@@ -105,11 +109,15 @@ fn block<'a>(
         bytes.extend_from_slice(part, GFP_KERNEL_ACCOUNT)?;
     }
     let block = Block::new(bytes, key.bytes().len(), key.hash()).ok_or(EINVAL)?;
-    UnlinkedBlock::new(block, Visible::when_linked(), GFP_KERNEL_ACCOUNT)
+    Ok(UnlinkedBlock::new(
+        block,
+        Visible::when_linked(),
+        GFP_KERNEL_ACCOUNT,
+    )?)
 }
 
-/// Refuses a key that comes twice.
-fn check_distinct(changes: &[AskedChange<'_>]) -> Result<(), Refused> {
+/// Checks that no key occurs twice.
+fn check_distinct(changes: &[PlannedChange<'_>]) -> Result<(), Refused> {
     let mut keys = KVec::with_capacity(changes.len(), GFP_KERNEL).map_err(|_| Refusal::NoMemory)?;
     for change in changes {
         let entry = &change.condition.entry;
@@ -128,19 +136,19 @@ fn check_distinct(changes: &[AskedChange<'_>]) -> Result<(), Refused> {
 fn apply<'a>(
     request: &Request<'_>,
     namespace: &Namespace,
-    changes: &mut [AskedChange<'a>],
+    changes: &mut [PlannedChange<'a>],
 ) -> Result<(), Refused> {
     let first_at = changes.first().map(|change| change.condition.entry.key_at);
-    let notices = Notices::prepare(
+    let notifications = PendingNotifications::prepare(
         request,
         changes.iter().map(|change| change.key.bytes().len()),
     );
-    let made = |changes: &[AskedChange<'a>]| {
-        notices.send(changes.iter().filter_map(told));
+    let on_applied = |changes: &[PlannedChange<'a>]| {
+        notifications.send(changes.iter().filter_map(as_notification));
     };
     namespace
         .store
-        .apply(changes, GFP_KERNEL, made)
+        .apply(changes, GFP_KERNEL, on_applied)
         .map_err(|refused| {
             let why = match refused {
                 ApplyError::Condition(_, refused) => return refused,
@@ -152,9 +160,10 @@ fn apply<'a>(
         })
 }
 
-/// What listeners are told of a change that was made.
-fn told<'a>(change: &AskedChange<'a>) -> Option<(Action, &'a [u8], Option<usize>)> {
-    let Asked { entry, operation } = &change.condition;
+/// Returns what listeners are told of a change that was made: the action, the key, and the length of its new value.
+/// Deleting a key that did not exist is not a change.
+fn as_notification<'a>(change: &PlannedChange<'a>) -> Option<(Action, &'a [u8], Option<usize>)> {
+    let RequestedChange { entry, operation } = &change.condition;
     match operation {
         Operation::Set => Some((Action::Set, entry.key, entry.value.map(|value| value.len()))),
         _ if change.was_present() => Some((Action::Del, entry.key, None)),

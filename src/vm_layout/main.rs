@@ -4,12 +4,13 @@
 //! table; in the kernel log for the process that is named at load, and through `/proc/vm_layout`.
 //!
 //! - [`survey`]: looks at a process;
+//! - [`area_names`]: the names of its areas;
 //! - [`commands`]: what is written to the file;
 //! - [`report_log`]: the report in the kernel log.
 
 use abstractions::errno::error_of;
-use abstractions::procfs::MODE_MASK;
 use abstractions::rcu::BarrierOnDrop;
+use abstractions_procfs::FileMode;
 use command_file::file::CommandEntry;
 use commands::ReportCommand;
 use compat::value_of;
@@ -19,6 +20,7 @@ use logic_vm_layout::failure::ReportFailure;
 use logic_vm_layout::request::pid_of_parameter;
 use survey::Survey;
 
+mod area_names;
 mod commands;
 mod report_log;
 mod survey;
@@ -54,10 +56,11 @@ struct VmLayout {
 impl kernel::Module for VmLayout {
     fn init(_module: &'static ThisModule) -> Result<Self> {
         let mode = value_of(module_parameters::mode.value());
-        if mode & !MODE_MASK != 0 {
-            pr_err!("mode={mode:#o}: only bits of {MODE_MASK:#o} make sense\n");
-            return Err(EINVAL);
-        }
+        let mode = FileMode::new(mode).ok_or_else(|| {
+            let mask = FileMode::MASK;
+            pr_err!("mode={mode:#o}: only permission bits {mask:#o} are allowed\n");
+            EINVAL
+        })?;
         let pid = value_of(module_parameters::pid.value());
         if pid != NOT_GIVEN {
             report(pid).map_err(|failure| {

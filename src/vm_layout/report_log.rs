@@ -8,7 +8,7 @@
 //! them away. What comes last says how many lines there were, so that a loss does not go unseen.
 
 use abstractions::log;
-use abstractions::task::{cond_resched, fatal_signal_pending};
+use abstractions_task::current::{cond_resched, fatal_signal_pending};
 use kernel::prelude::*;
 use kernel::time::delay::fsleep;
 use kernel::time::Delta;

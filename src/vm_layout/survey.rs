@@ -1,23 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Looks at a process: all that is reported is of one moment, taken while its `mmap_lock` is held for
-//! reading, into memory that was allocated before. What does not fit is allocated with the lock
-//! released, and then all is taken anew.
+//! Surveys a process. All data of a survey is of one moment: it is taken under one hold of `mmap_lock` for reading,
+//! into memory that was allocated before. If that is too small, the lock is released, more is allocated, and all
+//! data is taken again.
 
-use abstractions::mm::MmapRead;
-use abstractions::task::{fatal_signal_pending, FindError, ThreadGroup};
-use abstractions::top_level::{pgdir_shift, read_top_level};
-use abstractions::vma::{Describer, NamePool};
+use crate::area_names::{NamePool, NameWriter};
+use abstractions_mm::accounting::MmCounter;
+use abstractions_mm::area::Area;
+use abstractions_mm::mmap_lock::MmapRead;
+use abstractions_mm::top_level::{address_mask, pgdir_shift, top_level_entries};
+use abstractions_task::current::fatal_signal_pending;
+use abstractions_task::thread_group::{FindError, ThreadGroup};
 use kernel::alloc::AllocError;
 use kernel::prelude::*;
 use logic::comm::Comm;
 use logic::interrupted::Interrupted;
 use logic::text::BufferFull;
 use logic_vm_layout::failure::ReportFailure;
-use logic_vm_layout::layout::{Layout, LayoutArea, Segments, Usage};
+use logic_vm_layout::layout::{Layout, LayoutArea, NameRange, Permissions, Segments, Span, Usage};
 use logic_vm_layout::top_level::{TopLevel, TopLevelEntry, ENTRIES};
 
-/// What was found.
+/// The data of one process at one moment.
 pub(crate) struct Survey {
     pid: u32,
     comm: Comm,
@@ -29,12 +32,12 @@ pub(crate) struct Survey {
 }
 
 impl Survey {
-    /// Looks at the process `pid`. If it executes another program meanwhile, this is about the old or
-    /// the new one, never about both. May sleep.
+    /// Surveys the process `pid`. If it executes another program during the survey, the data is of the old program or
+    /// of the new one, never of both. May sleep.
     ///
     /// # Errors
     ///
-    /// Without process or address space; no memory; a fatal signal.
+    /// Returns why there is no data: see [`ReportFailure`].
     pub(crate) fn of(pid: u32) -> Result<Self, ReportFailure> {
         let process = ThreadGroup::find(pid).map_err(|error| match error {
             FindError::NoSuchProcess => ReportFailure::NoSuchProcess,
@@ -64,31 +67,47 @@ impl Survey {
         }
     }
 
-    /// Takes all of one moment. Does not sleep.
+    /// Takes all data. Does not sleep.
     fn take(&mut self, guard: &MmapRead<'_>) -> Result<(), BufferFull> {
-        let areas = &mut self.areas;
-        areas.clear();
-        Describer::new(guard, &mut self.names)
-            .describe_all(|area| areas.push_within_capacity(area).map_err(|_| BufferFull))?;
-        self.segments = guard.segments();
-        self.usage = guard.usage();
-        read_top_level(guard, &mut self.top_level)
-    }
-
-    /// Makes room for what did not fit: this many areas, else their names.
-    fn make_room(&mut self, areas: usize) -> Result<(), AllocError> {
-        if self.areas.capacity() < areas {
-            self.areas.clear();
-            // There may be more by the time of the next look.
-            let room = areas + areas / 8 + 16;
-            self.areas.reserve(room, GFP_KERNEL_ACCOUNT)?;
-        } else {
-            self.names.grow()?;
+        self.areas.clear();
+        let mut names = NameWriter::new(&mut self.names);
+        let mut next = guard.find_area(0);
+        while let Some(area) = next {
+            let name = names.write(&area)?;
+            self.areas
+                .push_within_capacity(describe(&area, name))
+                .map_err(|_| BufferFull)?;
+            next = guard.find_area(area.end());
+        }
+        self.segments = segments(guard);
+        self.usage = usage(guard);
+        self.top_level.clear();
+        let mask = address_mask();
+        for value in top_level_entries(guard) {
+            let entry = TopLevelEntry {
+                table: value & mask,
+                flag_bits: (value & !mask) as u64,
+            };
+            self.top_level
+                .push_within_capacity(entry)
+                .map_err(|_| BufferFull)?;
         }
         Ok(())
     }
 
-    /// What is to be shown.
+    /// Makes room for the data that did not fit: for this many areas, or else for more names. May sleep.
+    fn make_room(&mut self, areas: usize) -> Result<(), AllocError> {
+        if self.areas.capacity() < areas {
+            self.areas.clear();
+            // The process may map more areas while the lock is released.
+            let room = areas + areas / 8 + 16;
+            self.areas.reserve(room, GFP_KERNEL_ACCOUNT)
+        } else {
+            self.names.grow()
+        }
+    }
+
+    /// Returns the data as reports show it.
     pub(crate) fn layout(&self) -> Layout<'_> {
         Layout {
             pid: self.pid,
@@ -99,5 +118,54 @@ impl Survey {
             usage: self.usage,
             top_level: TopLevel::new(&self.top_level, pgdir_shift()),
         }
+    }
+}
+
+fn describe(area: &Area<'_>, name: NameRange) -> LayoutArea {
+    LayoutArea {
+        span: Span {
+            start: area.start(),
+            end: area.end(),
+        },
+        permissions: Permissions {
+            read: area.is_readable(),
+            write: area.is_writable(),
+            execute: area.is_executable(),
+            shared: area.is_shared(),
+        },
+        offset: area.file_offset(),
+        name,
+    }
+}
+
+fn segments(guard: &MmapRead<'_>) -> Segments {
+    let mm = guard.segments();
+    let span = |start, end| Span { start, end };
+    let stack = guard
+        .find_area(mm.start_stack)
+        .filter(|area| area.start() <= mm.start_stack);
+    Segments {
+        code: span(mm.start_code, mm.end_code),
+        data: span(mm.start_data, mm.end_data),
+        stack: stack.map_or(span(mm.start_stack, mm.start_stack), |area| {
+            span(area.start(), area.end())
+        }),
+        heap: span(mm.start_brk, mm.brk),
+        arguments: span(mm.arg_start, mm.arg_end),
+        environment: span(mm.env_start, mm.env_end),
+    }
+}
+
+/// Returns how much memory the process uses. Page faults do not wait for the lock, so the numbers are exact only for a
+/// process that does not run.
+fn usage(guard: &MmapRead<'_>) -> Usage {
+    let pages = |counter| guard.counter(counter) as u64;
+    Usage {
+        anonymous_pages: pages(MmCounter::Anonymous),
+        file_pages: pages(MmCounter::File),
+        shmem_pages: pages(MmCounter::SharedMemory),
+        swap_pages: pages(MmCounter::Swap),
+        page_table_bytes: guard.page_table_bytes() as u64,
+        total_vm_pages: guard.total_vm() as u64,
     }
 }

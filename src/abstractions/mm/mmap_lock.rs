@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The `mmap_lock` of an address space, and the areas that it protects.
+
+use crate::area::Area;
+use abstractions::bindings;
+use kernel::bindings::{find_vma, mm_struct, mmap_read_unlock};
+use kernel::mm::virt::VmaRef;
+use kernel::mm::MmWithUser;
+use kernel::types::NotThreadSafe;
+use logic::interrupted::Interrupted;
+
+/// The `mmap_lock` of an address space, held for reading.
+///
+/// While it lives, no area is mapped, unmapped, resized or changed; page faults go on. Page tables of mapped
+/// areas are not freed, except those that RCU frees (see `abstractions_pages::page_walk`).
+///
+/// # Invariants
+///
+/// The calling thread holds the lock.
+#[must_use = "the lock is released when the guard is dropped"]
+pub struct MmapRead<'a> {
+    mm: &'a MmWithUser,
+    _not_send: NotThreadSafe,
+}
+
+impl<'a> MmapRead<'a> {
+    /// Takes the lock. May sleep until it is free or a fatal signal comes.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`Interrupted`] after a fatal signal.
+    pub fn lock_killable(mm: &'a MmWithUser) -> Result<Self, Interrupted> {
+        // SAFETY: The address space is alive, by the reference to it.
+        if unsafe { bindings::abstractions_mmap_read_lock_killable(mm.as_raw()) } != 0 {
+            return Err(Interrupted);
+        }
+        // INVARIANT: The lock was just taken.
+        Ok(Self {
+            mm,
+            _not_send: NotThreadSafe,
+        })
+    }
+
+    /// Returns the address space as the C API wants it. It is alive while the guard lives.
+    #[inline]
+    pub fn as_raw(&self) -> *mut mm_struct {
+        self.mm.as_raw()
+    }
+
+    /// Returns the first area that ends above `address`. Does not sleep.
+    pub fn find_area(&self, address: usize) -> Option<Area<'_>> {
+        // SAFETY: By the type invariants, the lock is held; any address may be asked for.
+        let vma = unsafe { find_vma(self.mm.as_raw(), address) };
+        if vma.is_null() {
+            return None;
+        }
+        // SAFETY: The area is valid and stays so while the lock is held, and the borrow of `self` keeps it
+        // held.
+        Some(Area::new(self, unsafe { VmaRef::from_raw(vma) }))
+    }
+}
+
+impl Drop for MmapRead<'_> {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariants, the calling thread holds the lock.
+        unsafe { mmap_read_unlock(self.mm.as_raw()) };
+    }
+}
