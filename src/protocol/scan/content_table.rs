@@ -42,8 +42,48 @@ pub trait PageAccess {
     fn merge_into(&mut self, follower: Pfn, leader: Pfn);
 }
 
-/// The classes of identical pages of one set. Several threads classify pages at the same time without a
-/// lock. Only [`Self::reserve`] and [`Self::grow`] allocate.
+/// The classes of identical pages of one set.
+///
+/// Each class has a leader, the page that was entered first and with which later pages are compared.
+/// [`Self::classify`] makes a page a leader or merges it into the class of one. Several threads classify
+/// pages at the same time without a lock; the table itself stores entries only, so pages are compared and
+/// marked by the caller's [`PageAccess`]. Only [`Self::reserve`] and [`Self::grow`] allocate.
+///
+/// # Examples
+///
+/// ```
+/// use kernel::alloc::flags::GFP_KERNEL;
+/// use logic::units::Pfn;
+/// use protocol::scan::content_table::{ContentTable, PageAccess};
+///
+/// /// The contents of the frames, and the merged pages with their leaders.
+/// struct Memory(&'static [u8], Vec<(Pfn, Pfn)>);
+///
+/// impl PageAccess for Memory {
+///     fn is_same(&mut self, a: Pfn, b: Pfn) -> bool {
+///         self.0[a] == self.0[b]
+///     }
+///
+///     fn content_hash(&mut self, pfn: Pfn) -> u64 {
+///         u64::from(self.0[pfn]) << 8
+///     }
+///
+///     fn merge_into(&mut self, follower: Pfn, leader: Pfn) {
+///         self.1.push((follower, leader));
+///     }
+/// }
+///
+/// let mut memory = Memory(b"abab", Vec::new());
+/// let mut table = ContentTable::new();
+/// table.reserve(8, GFP_KERNEL).unwrap();
+/// let mut added = 0;
+/// for pfn in 0..4 {
+///     // All samples have the same hash, so the sample is split.
+///     table.classify(pfn, 0, &mut memory, &mut added).unwrap();
+/// }
+/// table.add_to_len(added);
+/// assert_eq!(memory.1, [(2, 0), (3, 1)]);
+/// ```
 #[derive(Default)]
 pub struct ContentTable {
     table: WordTable,
