@@ -37,15 +37,15 @@ module! {
     params: {
         strict: u8 {
             default: 0,
-            description: "1: a command that names no known process fails with ESRCH (default 0: it only answers so)",
+            description: "1: write() fails with ESRCH if no process has the name; 0: only the answer says so (default 0)",
         },
         workers: u32 {
             default: 0,
-            description: "CPUs that a RESET may use at once (default 0: all)",
+            description: "Number of CPUs that a RESET may use (default 0: all that are online)",
         },
         mode: u16 {
             default: 0o600,
-            description: "Permission bits of /proc/memory_info, like 0640 (default 0600)",
+            description: "Permission bits of /proc/memory_info, such as 0640 (default 0600)",
         },
     },
 }
