@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Writers that wait for each other.
+//! Callers that wait for each other's runs.
 //!
-//! What a test notes down about runs ([`Runs`]) is ordinary memory that loom does not know: it adds
-//! neither orderings nor executions.
+//! A test's record of the runs ([`Runs`]) is ordinary memory that loom does not know: it adds neither
+//! orderings nor executions.
 
 use kernel::alloc::flags::GFP_KERNEL;
 use kernel::testing::{spawn, wait_for_sleepers, Task};
@@ -13,7 +13,7 @@ use protocol::coalescer::{Coalescer, RunError};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-/// What is known of all runs.
+/// The record of all runs.
 #[derive(Default)]
 struct Ghost {
     begun: usize,
@@ -29,7 +29,7 @@ impl Runs {
         self.0.lock().expect("no panic before")
     }
 
-    /// One run, which lets others go on in its middle.
+    /// Executes a run during which other threads may run.
     fn run(&self, outcome: Result<(), ScanFailure>) -> Result<(), ScanFailure> {
         let number = self.begin();
         loom::thread::yield_now();
@@ -41,7 +41,7 @@ impl Runs {
         outcome
     }
 
-    /// One run that succeeds before anyone else goes on.
+    /// Executes a run that succeeds without a switch to another thread.
     fn run_at_once(&self) -> Result<(), ScanFailure> {
         self.begin();
         self.ghost().running = false;
@@ -70,7 +70,7 @@ impl Shared {
         })
     }
 
-    /// One caller, who checks its answer.
+    /// Runs as one caller and checks its answer.
     fn ask(&self, outcome: Result<(), ScanFailure>) -> Result<(), RunError<ScanFailure>> {
         let begun_before = self.runs.ghost().begun;
         let answer = self.coalescer.run(|| self.runs.run(outcome));
@@ -146,7 +146,7 @@ fn a_failure_is_shared_by_those_who_waited_for_it() {
         assert_eq!(first, Ok(Some(())));
         let answers = waiting.map(|waiting| waiting.map(|caller| caller.join()));
         let failed = Err(RunError::Failed(ScanFailure::NoMemory));
-        // Whichever of the two ran.
+        // Either of the two callers may have been the runner.
         assert!(
             answers == Some([Ok(()), Ok(())]) || answers == Some([failed, failed]),
             "not shared: {answers:?}"
@@ -258,7 +258,7 @@ fn a_signal_ends_a_wait() {
                 })
             });
             task.signal();
-            // It ends before this run does, or it would not have waited for it.
+            // The caller returns during this run, so it does not wait for the run's end.
             let outcome = interrupted.take().map(|interrupted| interrupted.join());
             assert_eq!(outcome, Some(Err(RunError::Signal)));
             shared.runs.run(Ok(()))

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Readers, RESET and DEL beside each other.
+//! Readers, RESET and DEL at the same time.
 
 use kernel::alloc::flags::GFP_KERNEL;
 use kernel::sync::atomic::{Acquire, Atomic, Release};
@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 type Db = Database<Snapshot, ScanFailure>;
 
-/// A database with the scan of this number.
+/// Creates a database with the result of the scan with this number.
 fn database(number: u32) -> Arc<Db> {
     let database = Arc::new(Db::new(GFP_KERNEL).expect("memory"));
     reset(&database, number).expect("nobody else is there");
@@ -270,7 +270,7 @@ fn unload_beside_commands() {
         };
         database.close();
         assert_eq!(reset(&database, 3), Err(RunError::Closing));
-        // What removing the file does: it waits for the commands under way.
+        // As removing the file does: it waits for the commands in progress.
         resetting.join();
         deleting.join();
         drop(database);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The tables that the workers of a scan fill together, without a lock.
+//! The tables that the workers of a scan fill at the same time without a lock.
 
 use kernel::alloc::flags::GFP_KERNEL;
 use kernel::sync::atomic::{Atomic, Relaxed};
@@ -11,7 +11,7 @@ use protocol::scan::content_table::{ContentTable, PageAccess};
 use protocol::scan::frame_set::{Cursor, FrameSet, Inserted, Tally, SHARDS};
 use std::sync::Arc;
 
-/// The tables of one set, and what is in which frame.
+/// The tables of one set, and the contents of the frames.
 struct Tables {
     frames: FrameSet,
     contents: ContentTable,
@@ -35,7 +35,7 @@ impl Tables {
         })
     }
 
-    /// What a worker does with a page. All samples agree.
+    /// Enters a page as a worker does. All samples have the same hash.
     fn map(&self, pfn: Pfn) {
         let mut near = Cursor::default();
         if self.frames.mark_shared(pfn, &mut near) {
@@ -75,7 +75,7 @@ impl PageAccess for Access<'_> {
     }
 }
 
-/// Runs two workers over pages of their own.
+/// Runs two workers, each on its own pages.
 fn two_workers(tables: &Arc<Tables>, here: &'static [Pfn], there: &'static [Pfn]) {
     let other = {
         let tables = tables.clone();
@@ -120,7 +120,7 @@ fn neighbours_do_not_lose_each_other() {
     });
 }
 
-/// Two workers find out at once that a sample is not enough to tell pages by.
+/// Two workers split a sample at the same time.
 #[test]
 fn a_split_keeps_classes_together() {
     explore(|| {
@@ -135,7 +135,7 @@ fn a_split_keeps_classes_together() {
     });
 }
 
-/// As above; what differs comes from both sides.
+/// Two workers split a sample at the same time, both with a page that differs from the first.
 #[test]
 fn a_split_from_both_sides() {
     explore(|| {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Readers and writers of a store beside each other.
+//! Readers and writers of a store at the same time.
 
 use kernel::alloc::flags::GFP_KERNEL;
 use kernel::testing::spawn;
@@ -15,7 +15,7 @@ const A: u32 = KEYS[0];
 const B: u32 = KEYS[1];
 const C: u32 = KEYS[2];
 
-/// A store that has these numbers.
+/// Creates a store with these numbers.
 fn with(numbers: &[(u32, u32)], entries: u64) -> Arc<ModelStore> {
     let store = Arc::new(store(Slots::empty(), entries, i64::MAX));
     for (key, number) in numbers {
@@ -44,7 +44,7 @@ fn get(store: &ModelStore, key: u32) -> Option<u32> {
     store.get(key, |value| value.map(|value| value.number()))
 }
 
-/// The numbers of several keys, at one moment.
+/// Returns the numbers of several keys at one moment.
 fn get_all<const N: usize>(store: &ModelStore, keys: [u32; N]) -> [Option<u32>; N] {
     let stripes = keys
         .iter()
@@ -54,7 +54,7 @@ fn get_all<const N: usize>(store: &ModelStore, keys: [u32; N]) -> [Option<u32>; 
     store.get_all(stripes, GFP_KERNEL, look).expect("memory")
 }
 
-/// Runs a writer in a thread of its own.
+/// Runs a writer on its own thread.
 macro_rules! beside {
     ($store:ident, $write:expr) => {{
         let $store = $store.clone();
@@ -179,7 +179,7 @@ fn nothing_is_seen_of_a_batch_that_fails() {
         let failed = writer.join();
         assert!(matches!(failed, Err(ApplyError::Table(_))));
         assert_eq!(get(&store, A), None, "left of a batch that fails");
-        // Nothing of it counts.
+        // The failed batch does not count towards the limits.
         assert_eq!(set(&store, &[(A, Some(1))]), Ok(()));
         assert_eq!(set(&store, &[(B, Some(1))]), Ok(()));
         let too_many = set(&store, &[(C, Some(1))]);
@@ -232,7 +232,7 @@ fn a_delete_beside_a_set_of_the_same_key() {
         assert_eq!(other.join(), Ok(()));
         let last = get(&store, A);
         assert!([None, Some(2)].contains(&last), "{last:?}");
-        // The one entry that there may be is counted once, if it is there.
+        // The limit is one entry, which counts once if it exists.
         let expected = if last.is_some() {
             Err(ApplyError::TooManyEntries)
         } else {
@@ -263,7 +263,7 @@ fn there_are_never_more_entries_than_there_may_be() {
 #[test]
 fn what_is_left_is_taken_once() {
     explore(|| {
-        // What is left is with the stripe of A and B.
+        // The remaining credit is with the stripe of A and B.
         let store = with(&[(A, 1)], 2);
         let other = beside!(store, set(&store, &[(C, Some(1))]));
         let here = set(&store, &[(B, Some(1))]);
@@ -368,7 +368,7 @@ fn listeners_hear_of_changes_in_their_order() {
 #[test]
 fn a_writer_waits_before_too_much_waits_for_it() {
     explore(|| {
-        // One old value may wait; for the second, its writer does.
+        // One replaced value may wait; the writer of the second waits itself.
         let store = Arc::new(store(Slots::empty(), 10, 200));
         assert_eq!(set(&store, &[(A, Some(0))]), Ok(()));
         let reader = beside!(store, get(&store, A));

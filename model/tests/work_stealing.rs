@@ -2,8 +2,8 @@
 
 //! Workers that share sets of work.
 //!
-//! What a test records about chunks ([`Record`]) is ordinary memory that loom does not know: it adds
-//! neither orderings nor executions.
+//! A test's record of the chunks ([`Record`]) is ordinary memory that loom does not know: it adds neither
+//! orderings nor executions.
 
 use kernel::alloc::flags::GFP_KERNEL;
 use kernel::init::InPlaceInit;
@@ -16,7 +16,7 @@ use protocol::scan::work_stealing::{Scheduler, Work};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex as StdMutex, MutexGuard};
 
-/// A chunk, by its set and its place in it.
+/// A chunk, by the number of its set and its index in the set.
 type Chunk = (usize, usize);
 
 /// A set that has begun.
@@ -26,14 +26,14 @@ struct Set {
     reported: Vec<usize>,
 }
 
-/// What has happened.
+/// The chunks that were run and the sets that were finished.
 #[derive(Default)]
 struct Record {
     ran: Vec<Chunk>,
     finished: Vec<usize>,
 }
 
-/// Makes the first chunk of a set wait until its second chunk has run: so two workers must be at it.
+/// Makes the first chunk of a set wait until the second chunk has run, which takes two workers.
 struct Meeting {
     second_has_run: Pin<KBox<Mutex<bool>>>,
     changed: Pin<KBox<CondVar>>,
@@ -61,7 +61,7 @@ impl Meeting {
     }
 }
 
-/// Sets with these numbers of chunks, and how they fail.
+/// Sets with these numbers of chunks, some of which fail.
 struct ModelWork {
     chunks: &'static [usize],
     failing: &'static [Chunk],
@@ -145,7 +145,7 @@ impl Work for ModelWork {
     }
 }
 
-/// The work and its workers.
+/// The work and its scheduler.
 struct Run {
     work: ModelWork,
     scheduler: Scheduler<Set>,
