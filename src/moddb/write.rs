@@ -118,11 +118,10 @@ fn block<'a>(
 
 /// Checks that no key occurs twice.
 fn check_distinct(changes: &[PlannedChange<'_>]) -> Result<(), Refused> {
-    let mut keys = KVec::with_capacity(changes.len(), GFP_KERNEL).map_err(|_| Refusal::NoMemory)?;
+    let mut keys = KVec::with_capacity(changes.len(), GFP_KERNEL)?;
     for change in changes {
         let entry = &change.condition.entry;
-        keys.push((change.key.hash(), entry.key, entry.key_at), GFP_KERNEL)
-            .map_err(|_| Refusal::NoMemory)?;
+        keys.push((change.key.hash(), entry.key, entry.key_at), GFP_KERNEL)?;
     }
     sort_by_key(&mut keys, |key| *key);
     for (first, second) in keys.iter().zip(keys.iter().skip(1)) {

@@ -9,14 +9,14 @@ use kernel::prelude::*;
 use logic::command_line::CommandFailure;
 use logic_vm_layout::failure::ReportFailure;
 use logic_vm_layout::json_report::JsonReport;
-use logic_vm_layout::request::{Format, Request};
+use logic_vm_layout::request::{Format, ReportRequest};
 use logic_vm_layout::text_report::TextReport;
 
 /// The one command of the file: a request for a report.
 pub(crate) struct ReportCommand;
 
 fn report(written: &[u8], texts: &TextBudget) -> Result<Reply, ReportFailure> {
-    let request = Request::parse(written)?;
+    let request = ReportRequest::parse(written)?;
     let survey = Survey::of(request.pid)?;
     let layout = survey.layout();
     Ok(match request.format {

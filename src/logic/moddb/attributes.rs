@@ -1,57 +1,56 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Netlink attributes: a length and a type of 16 bits each, a payload, and zeros up to the next multiple
-//! of four.
+//! Netlink attributes as bytes: a length and a type of 16 bits each, a payload, and padding up to a multiple of four.
 //!
 //! C header: `include/uapi/linux/netlink.h`.
 
-/// Bytes before the payload.
+/// Bytes of an attribute before its payload.
 pub const HEADER: usize = 4;
 
-/// Rounded up to the next multiple of four.
+/// Returns a length rounded up to the next multiple of four bytes.
 pub fn aligned(bytes: usize) -> usize {
     bytes.saturating_add(3) & !3
 }
 
-/// One attribute.
+/// One attribute of a message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Attribute<'a> {
-    /// Its number, and the two flags of netlink in the highest bits.
+    /// The attribute's type: its number, and netlink's two flags in the highest bits.
     pub kind: u16,
-    /// What it holds.
+    /// The bytes that the attribute holds.
     pub payload: &'a [u8],
-    /// Where it begins, in bytes from where the first one does.
+    /// The offset of the attribute, in bytes from the first one.
     pub at: usize,
-    /// The first byte behind it and its padding.
+    /// The offset of the first byte after the attribute and its padding.
     pub end: usize,
 }
 
 impl Attribute<'_> {
-    /// `NLA_F_NESTED`: the payload is attributes.
+    /// `NLA_F_NESTED`: the payload consists of attributes.
     pub const NESTED: u16 = 1 << 15;
 
-    /// Where the payload begins.
+    /// Returns the offset of the payload.
     pub fn payload_at(&self) -> usize {
         self.at.saturating_add(HEADER)
     }
 }
 
-/// Attributes, one behind the other.
+/// An iterator over attributes that follow one another. It ends after an attribute that is malformed.
 #[derive(Clone)]
 pub struct Attributes<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
-/// Where an attribute says that it is longer than what holds it, or too short for its header.
+/// An attribute extends past the end of the bytes that hold it, or is shorter than its header.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct CutShort {
-    /// As [`Attribute::at`].
+    /// The offset of the attribute, in bytes from the first one.
     pub at: usize,
 }
 
 impl<'a> Attributes<'a> {
-    /// Those in `bytes`.
+    /// Returns the attributes in `bytes`.
     pub fn new(bytes: &'a [u8]) -> Self {
         Self { bytes, at: 0 }
     }
@@ -67,7 +66,7 @@ impl<'a> Iterator for Attributes<'a> {
             return None;
         }
         let attribute = first(left, at);
-        // What is behind a broken one is not looked at.
+        // The bytes after a malformed attribute are not read.
         self.at = match &attribute {
             Some(attribute) => attribute.end,
             None => self.bytes.len(),

@@ -1,46 +1,46 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The entries of a request: each a key, and what is said about it in one or several attributes.
+//! The entries of a request: each a key with its value and conditions, in one or several attributes.
 
 use crate::attributes::{Attribute, Attributes, CutShort};
 use crate::numbers::{message, Operation, BATCH_MAX, KEY_MAX, PART_MAX, VALUE_MAX};
 use crate::refusal::{Refusal, Refused};
 
-/// Numbers of the attributes of an entry.
+/// The numbers of the attributes of an entry.
 pub mod field {
-    /// The key.
+    /// The key of the entry.
     pub const KEY: u16 = 1;
-    /// The value, or a part of it.
+    /// The new value, or a part of it.
     pub const VALUE: u16 = 2;
-    /// What the value must be before.
+    /// The condition that the key has this value, or a part of that value.
     pub const IF_VALUE: u16 = 3;
-    /// There must be no such key before.
+    /// The condition that the key does not exist (a flag).
     pub const IF_ABSENT: u16 = 4;
-    /// There need not be such a key.
+    /// The key need not exist (a flag).
     pub const OPTIONAL: u16 = 5;
 }
 
-/// A value as it was sent: in parts.
+/// A value as it was sent, in parts.
 #[derive(Clone, Copy)]
-pub struct Value<'a> {
-    /// All entry attributes that may have a part of it.
+pub struct SentValue<'a> {
+    /// The entry attributes that hold its parts, among others.
     entries: &'a [u8],
     kind: u16,
     len: usize,
 }
 
-impl<'a> Value<'a> {
-    /// Its length in bytes.
+impl<'a> SentValue<'a> {
+    /// Returns the length of the value in bytes.
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// True if it has no bytes.
+    /// Returns true if the value has no bytes.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// Its parts, one behind the other.
+    /// Returns the parts of the value in order.
     pub fn parts(&self) -> impl Iterator<Item = &'a [u8]> {
         let kind = self.kind;
         Attributes::new(self.entries)
@@ -50,7 +50,7 @@ impl<'a> Value<'a> {
             .map(|attribute| attribute.payload)
     }
 
-    /// True if these bytes are the value.
+    /// Returns true if these bytes are the value.
     pub fn is(&self, bytes: &[u8]) -> bool {
         let mut left = bytes;
         self.len == bytes.len()
@@ -64,31 +64,58 @@ impl<'a> Value<'a> {
     }
 }
 
-/// A key and what is said about it.
+/// One entry of a request: a key with its value and conditions.
+///
+/// # Examples
+///
+/// ```
+/// use logic_moddb::entry::{field, Entries};
+/// use logic_moddb::numbers::{message, Operation};
+/// use logic_moddb::refusal::Refusal;
+///
+/// /// A netlink attribute.
+/// fn attribute(kind: u16, payload: &[u8]) -> Vec<u8> {
+///     let len = payload.len() as u16 + 4;
+///     let mut bytes = [len.to_ne_bytes(), kind.to_ne_bytes()].concat();
+///     bytes.extend(payload);
+///     bytes.resize(bytes.len().next_multiple_of(4), 0);
+///     bytes
+/// }
+///
+/// let fields = [attribute(field::KEY, b"key"), attribute(field::VALUE, b"value")].concat();
+/// let payload = attribute(message::ENTRY, &fields);
+/// let entry = Entries::new(&payload, Operation::Set).next().unwrap().ok().unwrap();
+/// assert_eq!(entry.key, b"key");
+/// assert!(entry.value.unwrap().is(b"value"));
+///
+/// // A get takes no value.
+/// let refused = Entries::new(&payload, Operation::Get).next().unwrap().err().unwrap();
+/// assert_eq!(refused.why, Refusal::ValueNotTaken);
+/// ```
 #[derive(Clone, Copy)]
 pub struct Entry<'a> {
-    /// The key.
+    /// The bytes of the key.
     pub key: &'a [u8],
-    /// Where the attribute of the key begins, in bytes from where the request's first attribute does.
+    /// The offset of the key's attribute, in bytes from the first attribute of the request.
     pub key_at: usize,
-    /// Its new value.
-    pub value: Option<Value<'a>>,
-    /// What its value must be before.
-    pub if_value: Option<Value<'a>>,
-    /// Where the attribute begins that says so, or that there must be none.
+    /// The new value of the key.
+    pub value: Option<SentValue<'a>>,
+    /// The value that the key must have.
+    pub if_value: Option<SentValue<'a>>,
+    /// The offset of the attribute of the condition, or of the entry without a condition.
     pub condition_at: usize,
-    /// There must be no such key before.
+    /// The key must not exist.
     pub if_absent: bool,
-    /// There need not be such a key.
+    /// The key need not exist.
     pub optional: bool,
 }
 
 impl Entry<'_> {
-    /// Whether the operation can be done to a key that has this value, or none.
+    /// Checks the entry's conditions for a key with this value, or `None` if the key does not exist.
     ///
     /// # Errors
     ///
-    /// Why not.
+    /// Returns which condition does not hold.
     pub fn check(&self, operation: Operation, current: Option<&[u8]>) -> Result<(), Refused> {
         match (current, self.if_value) {
             (Some(_), _) if self.if_absent => Err(Refusal::KeyIsThere.at(self.condition_at)),
@@ -104,7 +131,7 @@ impl Entry<'_> {
     }
 }
 
-/// The attributes of one entry attribute.
+/// The attributes in one entry attribute.
 #[derive(Default)]
 struct Fields<'a> {
     key: Option<Attribute<'a>>,
@@ -115,7 +142,7 @@ struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// Those in an entry attribute. Where they begin counts from where `entry` does.
+    /// Reads the attributes in an entry attribute. Their offsets count from where that of `entry` does.
     fn of(entry: &Attribute<'a>) -> Result<Self, Refused> {
         let base = entry.payload_at();
         let mut fields = Self::default();
@@ -139,7 +166,7 @@ impl<'a> Fields<'a> {
         Ok(fields)
     }
 
-    /// What can be said of each attribute by itself.
+    /// Checks each attribute by itself.
     fn check(&self) -> Result<(), Refused> {
         if let Some(key) = self.key {
             match key.payload.len() {
@@ -161,7 +188,7 @@ impl<'a> Fields<'a> {
         Ok(())
     }
 
-    /// Whether an entry of this operation may have them.
+    /// Checks that an entry of this operation may have these attributes.
     fn check_for(&self, operation: Operation) -> Result<(), Refused> {
         let not_taken = [
             (
@@ -194,18 +221,18 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// The entries of a request, one after the other. After an error there are no more.
+/// An iterator over the entries of a request. It ends after an error.
 #[derive(Clone)]
 pub struct Entries<'a> {
     payload: &'a [u8],
     attributes: Attributes<'a>,
     operation: Operation,
-    /// Keys so far.
+    /// How many keys were returned so far.
     keys: usize,
 }
 
 impl<'a> Entries<'a> {
-    /// Those of a request with these attributes.
+    /// Returns the entries of a request with these attributes.
     pub fn new(payload: &'a [u8], operation: Operation) -> Self {
         Self {
             payload,
@@ -215,7 +242,7 @@ impl<'a> Entries<'a> {
         }
     }
 
-    /// The next entry attribute.
+    /// Returns the next entry attribute, checked by itself.
     fn attribute(&mut self) -> Option<Result<(Attribute<'a>, Fields<'a>), Refused>> {
         let attribute = match self.attributes.next()? {
             Ok(attribute) => attribute,
@@ -245,12 +272,12 @@ impl<'a> Entries<'a> {
         if self.keys > BATCH_MAX {
             return Err(Refusal::TooManyKeys.at(key.at));
         }
-        let mut value = Sum::new(Refusal::ValueTooLong);
-        let mut if_value = Sum::new(Refusal::IfValueTooLong);
+        let mut value = ValueLength::new(Refusal::ValueTooLong);
+        let mut if_value = ValueLength::new(Refusal::IfValueTooLong);
         value.add(fields.value)?;
         if_value.add(fields.if_value)?;
         let mut end = first.end;
-        // Those without a key belong to this one.
+        // Entry attributes without a key continue this one.
         loop {
             let before = self.attributes.clone();
             let Some(next) = self.attribute() else {
@@ -273,7 +300,7 @@ impl<'a> Entries<'a> {
             .payload
             .get(first.at..end.min(self.payload.len()))
             .unwrap_or_default();
-        let of = |sum: Sum, kind| sum.len.map(|len| Value { entries, kind, len });
+        let of = |sum: ValueLength, kind| sum.len.map(|len| SentValue { entries, kind, len });
         let condition = fields.if_absent.or(fields.if_value);
         let entry = Entry {
             key: key.payload,
@@ -288,7 +315,7 @@ impl<'a> Entries<'a> {
         Ok(Some(entry))
     }
 
-    /// What can be said of an entry as a whole.
+    /// Checks an entry as a whole.
     fn check(
         &self,
         entry: &Entry<'_>,
@@ -317,20 +344,20 @@ impl<'a> Iterator for Entries<'a> {
         let entry = self.entry().transpose();
         if matches!(entry, Some(Err(_))) {
             self.attributes = Attributes::new(&[]);
-            // Some had been there, so that none are missing.
+            // There was an entry, so that the end is not reported as a request without entries.
             self.keys = self.keys.max(1);
         }
         entry
     }
 }
 
-/// The length of a value, as its parts come.
-struct Sum {
+/// The length of a value, of which the parts are added one by one.
+struct ValueLength {
     len: Option<usize>,
     too_long: Refusal,
 }
 
-impl Sum {
+impl ValueLength {
     fn new(too_long: Refusal) -> Self {
         Self {
             len: None,

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The numbers of the netlink interface, as `src/moddb/moddb.yaml` specifies them. A test of `tools` compares
-//! the two.
+//! The numbers of the netlink interface, as `src/moddb/moddb.yaml` specifies them. A test of `tools` compares both.
 
 /// The longest key, in bytes.
 pub const KEY_MAX: usize = 255;
@@ -16,62 +15,62 @@ pub const REPLY_MAX: usize = 262_144;
 /// The longest notification, in bytes with all headers.
 pub const NOTIFICATION_MAX: usize = 69_632;
 
-/// Numbers of the operations.
+/// The numbers of the operations.
 pub mod command {
-    /// Nothing, answered.
+    /// Does nothing and replies.
     pub const NOOP: u8 = 1;
-    /// Values of keys.
+    /// Replies with the values of keys.
     pub const GET: u8 = 2;
-    /// New values of keys.
+    /// Sets the values of keys.
     pub const SET: u8 = 3;
-    /// Deletes keys.
+    /// Deletes some keys.
     pub const DEL: u8 = 4;
-    /// All entries.
+    /// Replies with all entries.
     pub const LIST: u8 = 5;
     /// Deletes all keys.
     pub const FLUSH: u8 = 6;
-    /// What a writer has changed.
+    /// Notifies listeners of changes.
     pub const CHANGED: u8 = 7;
 }
 
-/// Numbers of the attributes of a message.
+/// The numbers of the attributes of a message.
 pub mod message {
-    /// A key and what is said about it.
+    /// A key with its value or conditions.
     pub const ENTRY: u16 = 1;
-    /// A list has no values.
+    /// A flag: the reply to a list has keys only.
     pub const KEYS_ONLY: u16 = 2;
-    /// What became of a key.
+    /// A change of one key.
     pub const CHANGE: u16 = 3;
 }
 
-/// Numbers of the attributes of a change.
+/// The numbers of the attributes of a change.
 pub mod change {
-    /// The key.
+    /// The key that was changed.
     pub const KEY: u16 = 1;
-    /// What became of it.
+    /// The change: an [`Action`](super::Action).
     pub const ACTION: u16 = 2;
-    /// The length of its new value.
+    /// The length of the new value in bytes.
     pub const VALUE_LEN: u16 = 3;
 }
 
-/// What became of a key.
+/// How a key was changed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Action {
-    /// It has a new value.
+    /// The key has a new value.
     Set = 1,
-    /// It was deleted.
+    /// The key was deleted.
     Del = 2,
     /// All keys were deleted.
     Flush = 3,
 }
 
-/// Operations whose requests have entries.
+/// The operations whose requests have entries.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Operation {
-    /// Values of keys.
+    /// Replies with the values of keys.
     Get,
-    /// New values of keys.
+    /// Sets the values of keys.
     Set,
-    /// Deletes keys.
+    /// Deletes some keys.
     Del,
 }

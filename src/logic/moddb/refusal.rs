@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Why a request is refused.
+//! Why a request is refused: the sentence, the error number, and the attribute that the sender is told.
 
 use core::ffi::CStr;
+use kernel::alloc::AllocError;
 use logic::errno::Errno;
 
 macro_rules! refusals {
     ($($name:ident = $errno:ident, $sentence:literal;)*) => {
-        /// Why.
+        /// Why a request is refused. Each reason has one error number and one sentence.
         #[derive(Clone, Copy, PartialEq, Eq, Debug)]
         pub enum Refusal {
             $(
@@ -17,17 +18,17 @@ macro_rules! refusals {
         }
 
         impl Refusal {
-            /// All of them.
+            /// Every refusal.
             pub const ALL: &[Self] = &[$(Self::$name),*];
 
-            /// The number.
+            /// Returns the error number that is sent to the requester.
             pub fn errno(self) -> Errno {
                 match self {
                     $(Self::$name => Errno::$errno,)*
                 }
             }
 
-            /// The sentence.
+            /// Returns the sentence that is sent to the requester.
             pub fn sentence(self) -> &'static CStr {
                 match self {
                     $(Self::$name => {
@@ -46,57 +47,64 @@ macro_rules! refusals {
 }
 
 refusals! {
-    MayNotRead = EPERM, "reading needs CAP_NET_ADMIN here (parameter read)";
-    MayNotWrite = EPERM, "writing needs CAP_NET_ADMIN here (parameter write)";
+    MayNotRead = EPERM, "reading requires CAP_NET_ADMIN (module parameter read)";
+    MayNotWrite = EPERM, "writing requires CAP_NET_ADMIN (module parameter write)";
 
-    CutShort = EINVAL, "entry: an attribute in it ends behind its end";
-    UnknownAttribute = EINVAL, "entry: an attribute in it is none of key, value, if-value, if-absent, optional";
-    AttributeTwice = EINVAL, "entry: an attribute comes twice in it";
-    FlagWithPayload = EINVAL, "entry: if-absent and optional are flags, which have no bytes";
-    NoEntry = EINVAL, "entry: the request needs at least one";
-    NothingToContinue = EINVAL, "key: the first entry of the request needs one";
-    ContinuesNothing = EINVAL, "entry: without key, it needs more of value or if-value, and no flags";
-    EmptyKey = EINVAL, "key: it needs at least 1 byte";
-    KeyTwice = EINVAL, "key: it comes twice in the request";
-    NoValue = EINVAL, "value: a set needs one for each key";
-    ValueNotTaken = EINVAL, "value: only a set takes it";
-    IfValueNotTaken = EINVAL, "if-value: only set and del take it";
-    IfAbsentNotTaken = EINVAL, "if-absent: only a set takes it";
-    OptionalNotTaken = EINVAL, "optional: only get and del take it";
-    IfAbsentBesideIfValue = EINVAL, "if-absent: not beside if-value";
-    OptionalBesideIfValue = EINVAL, "optional: not beside if-value";
+    CutShort = EINVAL, "entry: an attribute extends past the end of the entry";
+    UnknownAttribute = EINVAL, "entry: unknown attribute (known: key, value, if-value, if-absent, optional)";
+    AttributeTwice = EINVAL, "entry: duplicate attribute in the entry";
+    FlagWithPayload = EINVAL, "entry: if-absent and optional are flags and must not have a payload";
+    NoEntry = EINVAL, "entry: the request must have at least one";
+    NothingToContinue = EINVAL, "key: the first entry of the request must have a key";
+    ContinuesNothing = EINVAL, "entry: a continuation (no key) must carry value or if-value and no flags";
+    EmptyKey = EINVAL, "key: must have at least 1 byte";
+    KeyTwice = EINVAL, "key: duplicate key in the request";
+    NoValue = EINVAL, "value: set requires a value for each key";
+    ValueNotTaken = EINVAL, "value: allowed in set only";
+    IfValueNotTaken = EINVAL, "if-value: allowed in set and del only";
+    IfAbsentNotTaken = EINVAL, "if-absent: allowed in set only";
+    OptionalNotTaken = EINVAL, "optional: allowed in get and del only";
+    IfAbsentBesideIfValue = EINVAL, "if-absent: not allowed together with if-value";
+    OptionalBesideIfValue = EINVAL, "optional: not allowed together with if-value";
 
-    KeyTooLong = E2BIG, "key: it may have 255 bytes";
-    PartTooLong = E2BIG, "value, if-value: one attribute may have 32512 bytes, more go into further entries";
-    ValueTooLong = E2BIG, "value: it may have 65535 bytes";
-    IfValueTooLong = E2BIG, "if-value: it may have 65535 bytes";
-    TooManyKeys = E2BIG, "key: a request may have 1024";
+    KeyTooLong = E2BIG, "key: longer than 255 bytes";
+    PartTooLong = E2BIG, "value, if-value: attribute longer than 32512 bytes (send the rest in further entries)";
+    ValueTooLong = E2BIG, "value: longer than 65535 bytes";
+    IfValueTooLong = E2BIG, "if-value: longer than 65535 bytes";
+    TooManyKeys = E2BIG, "key: more than 1024 keys in one request";
 
     NoSuchKey = ENOENT, "key: there is no such key";
-    KeyIsThere = EEXIST, "if-absent: the key is there";
+    KeyIsThere = EEXIST, "if-absent: the key already exists";
     OtherValue = ECANCELED, "if-value: the key has another value";
-    AnswerTooLong = EMSGSIZE, "entry: the answer would have more than 262144 bytes, ask for fewer keys";
-    TooManyEntries = ENOSPC, "key: the store may not have more (parameter max_entries)";
-    TooManyBytes = ENOSPC, "value: the store may not have more bytes (parameter max_bytes)";
-    NoMemory = ENOMEM, "value: there is not enough memory for it";
+    AnswerTooLong = EMSGSIZE, "entry: the reply would be longer than 262144 bytes (request fewer keys)";
+    TooManyEntries = ENOSPC, "key: the store is full (module parameter max_entries)";
+    TooManyBytes = ENOSPC, "value: the store has no room for more bytes (module parameter max_bytes)";
+    NoMemory = ENOMEM, "value: out of memory";
 }
 
-/// A refusal, and which attribute it is about.
+/// A refusal and the attribute that it is about.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Refused {
-    /// Why.
+    /// The reason.
     pub why: Refusal,
-    /// Where the attribute begins, in bytes from where the request's first one does.
+    /// The offset of the attribute, in bytes from the first attribute of the request; `None` if the refusal is not about
+    /// one attribute.
     pub at: Option<usize>,
 }
 
 impl Refusal {
-    /// About the attribute that begins there.
+    /// Returns the refusal of the attribute at this offset, in bytes from the first attribute of the request.
     pub fn at(self, at: usize) -> Refused {
         Refused {
             why: self,
             at: Some(at),
         }
+    }
+}
+
+impl From<AllocError> for Refused {
+    fn from(_: AllocError) -> Self {
+        Refusal::NoMemory.into()
     }
 }
 

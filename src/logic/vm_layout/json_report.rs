@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The report for programs: one JSON object (RFC 8259) in one line. Addresses are strings such as
-//! `"0x7ffc0000"`, since many readers of JSON round numbers beyond 2^53.
+//! The report for programs: one JSON object (RFC 8259) in one line. Addresses are strings such as `"0x7ffc0000"`, since
+//! many JSON parsers round numbers beyond 2^53.
 
 use crate::layout::{is_raw_in_maps, Layout, Span};
-use crate::top_level::Run;
+use crate::top_level::EntryRun;
 use logic::text::{
     put_comm, put_decimal, put_escaped, put_hex, put_octal_escape, BufferFull, Print, Sink,
 };
 
-/// Prints as the report:
+/// Prints a layout as the report, an object with these members:
 ///
 /// - `pid`, `name`;
 /// - `areas`: `start`, `end`, `size`, `permissions`, `offset`, `name` of each;
@@ -19,7 +19,7 @@ use logic::text::{
 /// - `top_level`: `levels`, `entries` (how many there are), and `used`: `index`, `first`, `last`,
 ///   `table`, `flags` of each that is not empty.
 ///
-/// Strings are those of the text report; bytes that are no UTF-8 become `\ooo` in them.
+/// Strings are those of the text report; bytes that are not valid UTF-8 become `\ooo`.
 pub struct JsonReport<'a>(pub &'a Layout<'a>);
 
 impl Print for JsonReport<'_> {
@@ -93,7 +93,7 @@ fn put_top_level(out: &mut impl Sink, layout: &Layout<'_>) -> Result<(), BufferF
     out.put(b",\"used\":[")?;
     let mut separator: &[u8] = b"{";
     for run in top_level.runs() {
-        let Run::Used { index, entry } = run else {
+        let EntryRun::Used { index, entry } = run else {
             continue;
         };
         out.put(separator)?;
@@ -115,7 +115,7 @@ fn put_top_level(out: &mut impl Sink, layout: &Layout<'_>) -> Result<(), BufferF
     out.put(b"]}")
 }
 
-/// The inside of a string. Each piece must be whole characters, where it is characters at all.
+/// A sink that writes to the inside of a JSON string. A piece must not end inside a UTF-8 character.
 struct JsonString<'a, S>(&'a mut S);
 
 impl<S: Sink> Sink for JsonString<'_, S> {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Where a process's memory lies, as `vm_layout` reports it (its statement, step 2): the data. Addresses
-//! and sizes are in bytes unless a name says pages (4 KiB).
+//! The layout of a process's memory: the data of a report. Addresses and sizes are in bytes unless a name says pages
+//! (4 KiB).
 
 use crate::top_level::TopLevel;
 use logic::comm::Comm;
@@ -9,34 +9,34 @@ use logic::comm::Comm;
 /// A range of virtual addresses.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Span {
-    /// First address.
+    /// The first address of the range.
     pub start: usize,
-    /// First address behind it.
+    /// The first address after the range.
     pub end: usize,
 }
 
 impl Span {
-    /// Bytes in it.
+    /// Returns the size of the range in bytes.
     pub fn size(self) -> usize {
         self.end.saturating_sub(self.start)
     }
 }
 
-/// What a process may do with an area, as `/proc/<pid>/maps` shows it.
+/// The permissions of an area, as `/proc/<pid>/maps` shows them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Permissions {
-    /// `VM_READ`.
+    /// The process may read the area (`VM_READ`).
     pub read: bool,
-    /// `VM_WRITE`.
+    /// The process may write to the area (`VM_WRITE`).
     pub write: bool,
-    /// `VM_EXEC`.
+    /// The process may execute instructions in the area (`VM_EXEC`).
     pub execute: bool,
-    /// `VM_MAYSHARE`.
+    /// The area is shared (`VM_MAYSHARE`), not private.
     pub shared: bool,
 }
 
 impl Permissions {
-    /// The four letters, such as `r-xp`.
+    /// Returns the four letters of `/proc/<pid>/maps`, such as `r-xp`.
     pub fn letters(self) -> [u8; 4] {
         let letter = |set, letter| if set { letter } else { b'-' };
         [
@@ -48,25 +48,25 @@ impl Permissions {
     }
 }
 
-/// The place of a name among all names.
+/// Where the name of an area is among the names of all areas.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct NameRange {
-    /// Index of its first byte.
+    /// The index of the name's first byte.
     pub start: usize,
-    /// Its length in bytes; 0 if there is no name.
+    /// The length of the name in bytes; 0 if the area has no name.
     pub len: usize,
 }
 
-/// One virtual memory area.
+/// One virtual memory area of the process.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct LayoutArea {
-    /// Its addresses.
+    /// The area's addresses.
     pub span: Span,
-    /// What may be done with it.
+    /// The area's permissions.
     pub permissions: Permissions,
-    /// Where in the file it begins; 0 without a file.
+    /// Where in its file the area begins, in bytes; 0 without a file.
     pub offset: u64,
-    /// What it maps.
+    /// Where the area's name is in [`Layout::names`].
     pub name: NameRange,
 }
 
@@ -75,11 +75,11 @@ pub struct LayoutArea {
 pub struct Segments {
     /// The program's instructions.
     pub code: Span,
-    /// Its initialized data.
+    /// The program's initialized data.
     pub data: Span,
     /// The area of the main thread's stack.
     pub stack: Span,
-    /// What `brk(2)` gave.
+    /// The memory that `brk(2)` allocated.
     pub heap: Span,
     /// The strings of `argv`.
     pub arguments: Span,
@@ -88,7 +88,7 @@ pub struct Segments {
 }
 
 impl Segments {
-    /// All of them under the names that reports show.
+    /// Returns all segments with the names that reports show.
     pub(crate) fn named(&self) -> [(&'static str, Span); 6] {
         [
             ("code", self.code),
@@ -119,7 +119,7 @@ pub struct Usage {
 }
 
 impl Usage {
-    /// Frames in use (`VmRSS`).
+    /// Returns the number of pages that have a frame (`VmRSS`).
     pub fn rss_pages(&self) -> u64 {
         self.anonymous_pages
             .saturating_add(self.file_pages)
@@ -134,27 +134,27 @@ pub struct Layout<'a> {
     pub pid: u32,
     /// The process's name.
     pub comm: &'a Comm,
-    /// Its areas, ascending.
+    /// The process's areas, by ascending addresses.
     pub areas: &'a [LayoutArea],
-    /// What the areas' name ranges refer to.
+    /// The bytes to which the areas' name ranges refer.
     pub names: &'a [u8],
-    /// Its parts by purpose.
+    /// The parts that the kernel knows by their purpose.
     pub segments: Segments,
-    /// What it uses.
+    /// How much memory the process uses.
     pub usage: Usage,
-    /// Its top-level page table.
+    /// The process's top-level page table.
     pub top_level: TopLevel<'a>,
 }
 
 impl Layout<'_> {
-    /// The name of one of the areas.
+    /// Returns the name of one of the areas.
     pub(crate) fn name(&self, area: &LayoutArea) -> &[u8] {
         let name = self.names.get(area.name.start..).unwrap_or(&[]);
         name.get(..area.name.len).unwrap_or(name)
     }
 }
 
-/// True for the bytes of an area's name that are printed as they are, as in `/proc/<pid>/maps`.
+/// Returns true for the bytes of an area's name that are not escaped, as in `/proc/<pid>/maps`.
 pub(crate) fn is_raw_in_maps(byte: u8) -> bool {
     byte != b'\n'
 }

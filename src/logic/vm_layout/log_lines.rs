@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! A text of any length, cut into lines that the kernel log takes whole.
+//! Text split into lines that fit into records of the kernel log.
 //!
-//! A record of the log holds 1024 bytes (`PRINTKRB_RECORD_MAX`), its prefix included; and who reads
-//! `/dev/kmsg` gets 2048 (`PRINTK_MESSAGE_MAX`), in which a byte beyond ASCII takes four. What is longer
-//! is lost. So a longer line is cut, where a character ends, and each further part of it begins with
-//! [`CONTINUED`], which no line of a report does.
+//! A record holds 1024 bytes (`PRINTKRB_RECORD_MAX`), its prefix included. A read of `/dev/kmsg` returns at most 2048
+//! (`PRINTK_MESSAGE_MAX`), in which each byte beyond ASCII takes four. Longer records are truncated. So a longer line is
+//! split at the end of a character, and each further part of it begins with [`CONTINUED`], with which no line of a
+//! report begins.
 
 use logic::text::{BufferFull, Sink};
 
-/// Longest line in bytes.
+/// The longest line, in bytes.
 pub const MAX_LINE: usize = 480;
-/// How a part of a line begins that is not its first.
+/// The first byte of each part of a line but the first part.
 pub const CONTINUED: u8 = b'+';
 
 /// Bytes of the longest UTF-8 character.
 const LONGEST_CHARACTER: usize = 4;
 
-/// Cuts the text that it is given into lines, and hands them on without their newlines.
+/// A sink that splits text into lines and passes each to a function, without its newline.
 pub struct LogLines<F> {
     line: [u8; MAX_LINE],
     len: usize,
@@ -25,7 +25,7 @@ pub struct LogLines<F> {
 }
 
 impl<F: FnMut(&[u8]) -> Result<(), BufferFull>> LogLines<F> {
-    /// Hands lines to `each`, which may refuse to take more.
+    /// Returns a sink that passes lines to `each`, which may fail to end the text.
     pub fn new(each: F) -> Self {
         Self {
             line: [0; MAX_LINE],
@@ -34,7 +34,7 @@ impl<F: FnMut(&[u8]) -> Result<(), BufferFull>> LogLines<F> {
         }
     }
 
-    fn hand_on(&mut self, len: usize) -> Result<(), BufferFull> {
+    fn pass_on(&mut self, len: usize) -> Result<(), BufferFull> {
         (self.each)(self.line.get(..len).unwrap_or(&self.line))
     }
 
@@ -45,18 +45,18 @@ impl<F: FnMut(&[u8]) -> Result<(), BufferFull>> LogLines<F> {
         }
     }
 
-    /// Makes room for a byte in a line that is full.
+    /// Ends a line that is full, before the byte `next`.
     fn cut_before(&mut self, next: u8) -> Result<(), BufferFull> {
         let last = self.line.iter().rev().take(LONGEST_CHARACTER);
         let inside = last.take_while(|byte| is_inside(**byte)).count();
-        // What of a character is there moves to the next line, unless these are no characters.
+        // The bytes of an incomplete character move to the next line. Bytes that are not UTF-8 do not.
         let moved = if is_inside(next) && inside + 1 < LONGEST_CHARACTER {
             inside + 1
         } else {
             0
         };
         let kept = MAX_LINE - moved;
-        self.hand_on(kept)?;
+        self.pass_on(kept)?;
         self.len = 0;
         self.push(CONTINUED);
         for at in kept..MAX_LINE {
@@ -67,7 +67,7 @@ impl<F: FnMut(&[u8]) -> Result<(), BufferFull>> LogLines<F> {
     }
 }
 
-/// True for the bytes of a UTF-8 character but its first.
+/// Returns true for the bytes of a UTF-8 character but the first.
 fn is_inside(byte: u8) -> bool {
     byte & 0b1100_0000 == 0b1000_0000
 }
@@ -76,7 +76,7 @@ impl<F: FnMut(&[u8]) -> Result<(), BufferFull>> Sink for LogLines<F> {
     fn put(&mut self, bytes: &[u8]) -> Result<(), BufferFull> {
         for byte in bytes {
             if *byte == b'\n' {
-                self.hand_on(self.len)?;
+                self.pass_on(self.len)?;
                 self.len = 0;
             } else {
                 if self.len == MAX_LINE {

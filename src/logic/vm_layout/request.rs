@@ -1,16 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What `/proc/vm_layout` takes: `<pid>`, `<pid> json=0` or `<pid> json=1`, with at most one newline at
-//! the end. A pid has decimal digits, the first of them not 0.
+//! Requests that are written to `/proc/vm_layout`: `<pid>`, `<pid> json=0` or `<pid> json=1`, with at most one newline at
+//! the end. A pid consists of decimal digits, of which the first is not 0.
 
 use logic::command_line::{strip_newline, Malformed};
 
-/// Asks for the report about one process.
+/// A request for a report about one process.
+///
+/// # Examples
+///
+/// ```
+/// use logic_vm_layout::request::{Format, ReportRequest};
+///
+/// let request = ReportRequest::parse(b"77 json=1\n").unwrap();
+/// assert_eq!((request.pid, request.format), (77, Format::Json));
+/// assert!(ReportRequest::parse(b"077").is_err());
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Request {
-    /// Which one; `u32::MAX`, which no process has, stands for all larger numbers too.
+pub struct ReportRequest {
+    /// The id of the process. `u32::MAX`, which no process has, stands for all larger numbers, too.
     pub pid: u32,
-    /// In which form.
+    /// The form of the report.
     pub format: Format,
 }
 
@@ -23,12 +33,12 @@ pub enum Format {
     Json,
 }
 
-impl Request {
-    /// Reads one request.
+impl ReportRequest {
+    /// Parses one request.
     ///
     /// # Errors
     ///
-    /// [`Malformed`] for everything else, or more than [`MAX_LEN`](logic::command_line::MAX_LEN) bytes.
+    /// Returns [`Malformed`] for everything else, and for more than [`MAX_LEN`](logic::command_line::MAX_LEN) bytes.
     pub fn parse(written: &[u8]) -> Result<Self, Malformed> {
         let line = strip_newline(written)?;
         let (pid, format) = match line.iter().position(|byte| *byte == b' ') {
@@ -54,11 +64,11 @@ fn parse_pid(digits: &[u8]) -> Result<u32, Malformed> {
     }))
 }
 
-/// The pid that a parameter means, as in [`Request::pid`].
+/// Returns the pid that a module parameter means, as in [`ReportRequest::pid`].
 ///
 /// # Errors
 ///
-/// [`Malformed`] for 0 and less.
+/// Returns [`Malformed`] for 0 and for negative numbers.
 pub fn pid_of_parameter(pid: i64) -> Result<u32, Malformed> {
     match pid {
         1.. => Ok(u32::try_from(pid).unwrap_or(u32::MAX)),

@@ -3,15 +3,15 @@
 //! The report for people. Addresses are hexadecimal, all other numbers decimal.
 
 use crate::layout::{is_raw_in_maps, Layout, Span};
-use crate::top_level::Run;
+use crate::top_level::EntryRun;
 use logic::text::{put_comm, put_decimal, put_escaped, put_hex, BufferFull, Print, Sink};
 
-/// Digits of an address.
+/// Hexadecimal digits of an address.
 const ADDRESS_DIGITS: usize = 16;
-/// Digits of an offset, as in `/proc/<pid>/maps`.
+/// Least hexadecimal digits of an offset, as in `/proc/<pid>/maps`.
 const OFFSET_DIGITS: usize = 8;
 
-/// Prints as the report, one line each:
+/// Prints a layout as the report, which has these lines:
 ///
 /// - `process <pid> (<name>)`;
 /// - `areas: <n>`, then of each area `<start> <end> <size> <permissions> <offset> <what it maps>`;
@@ -42,7 +42,7 @@ fn put_address(out: &mut impl Sink, address: usize) -> Result<(), BufferFull> {
     put_hex(out, address as u64, ADDRESS_DIGITS)
 }
 
-/// `<start> <end> <size>`.
+/// Writes `<start> <end> <size>`.
 fn put_span(out: &mut impl Sink, span: Span) -> Result<(), BufferFull> {
     put_address(out, span.start)?;
     out.put(b" ")?;
@@ -123,8 +123,8 @@ fn put_top_level(out: &mut impl Sink, layout: &Layout<'_>) -> Result<(), BufferF
         out.put(b"-")?;
         put_address(out, top_level.last_address(last))?;
         match run {
-            Run::Empty { .. } => out.put(b" empty")?,
-            Run::Used { entry, .. } => {
+            EntryRun::Empty { .. } => out.put(b" empty")?,
+            EntryRun::Used { entry, .. } => {
                 out.put(b" -> ")?;
                 put_address(out, entry.table)?;
                 let mut separator: &[u8] = b" ";

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The top-level page table of x86-64, parsed.
+//! The top-level page table of x86-64, entry by entry.
 //!
 //! C headers: `arch/x86/include/asm/pgtable_types.h` (`_PAGE_BIT_*`), `pgtable_64_types.h`.
 
 use logic::text::{put_decimal, BufferFull, Print, Sink};
 use logic::units::PAGE_SHIFT;
 
-/// Entries of a table of any level.
+/// Entries of a page table of any level.
 pub const ENTRIES: usize = 512;
 /// Bits of an address that select an entry of one level.
 const BITS_PER_LEVEL: u32 = 9;
-/// The name that the kernel has for a bit of a top-level entry.
+/// Returns the kernel's name for a bit of a top-level entry.
 fn flag_name(bit: u32) -> Option<&'static str> {
     Some(match bit {
         0 => "PRESENT",
@@ -37,22 +37,22 @@ fn flag_name(bit: u32) -> Option<&'static str> {
     })
 }
 
-/// One entry, taken apart.
+/// One entry, split into address and flags.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct TopLevelEntry {
-    /// Physical address of the next table.
+    /// The physical address of the next table.
     pub table: usize,
-    /// All other bits.
+    /// All bits that are not part of the address.
     pub flag_bits: u64,
 }
 
 impl TopLevelEntry {
-    /// True if nothing is there.
+    /// Returns true if the entry is zero.
     pub fn is_empty(self) -> bool {
         self.table == 0 && self.flag_bits == 0
     }
 
-    /// The flags that are set, from the lowest bit up.
+    /// Returns the flags that are set, from the lowest bit to the highest.
     pub fn flags(self) -> impl Iterator<Item = Flag> {
         (0..u64::BITS)
             .filter(move |bit| self.flag_bits >> bit & 1 != 0)
@@ -60,7 +60,7 @@ impl TopLevelEntry {
     }
 }
 
-/// A bit of an entry. Prints as its name, or as `BIT<n>` if it has none.
+/// A flag of an entry. It prints as its name, or as `BIT<n>` if it has none.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Flag(u32);
 
@@ -76,27 +76,27 @@ impl Print for Flag {
     }
 }
 
-/// A used entry, or neighbouring empty ones.
+/// A used entry, or a run of neighbouring empty entries.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Run {
-    /// Entries without a next table.
+pub enum EntryRun {
+    /// Entries that point to no table.
     Empty {
-        /// Index of the first one.
+        /// The index of the first entry.
         first: usize,
-        /// Index of the last one.
+        /// The index of the last entry.
         last: usize,
     },
-    /// An entry with a next table.
+    /// An entry that points to a table.
     Used {
-        /// Its index.
+        /// The index of the entry.
         index: usize,
-        /// What it holds.
+        /// The entry itself.
         entry: TopLevelEntry,
     },
 }
 
-impl Run {
-    /// Index of its first entry.
+impl EntryRun {
+    /// Returns the index of the first entry.
     pub fn first(&self) -> usize {
         match *self {
             Self::Empty { first, .. } => first,
@@ -104,7 +104,7 @@ impl Run {
         }
     }
 
-    /// Index of its last entry.
+    /// Returns the index of the last entry.
     pub fn last(&self) -> usize {
         match *self {
             Self::Empty { last, .. } => last,
@@ -121,43 +121,43 @@ pub struct TopLevel<'a> {
 }
 
 impl<'a> TopLevel<'a> {
-    /// The table with these entries, each of which covers `1 << shift` bytes: 39 with four levels, 48
-    /// with five.
+    /// Returns the table with these entries, each of which maps `1 << shift` bytes: the shift is 39 with four levels of
+    /// tables, 48 with five.
     pub fn new(entries: &'a [TopLevelEntry], shift: u32) -> Self {
         Self { entries, shift }
     }
 
-    /// Levels of the page tables, this one included.
+    /// Returns the number of levels of page tables, this one included.
     pub fn levels(&self) -> u32 {
         1 + self.shift.saturating_sub(PAGE_SHIFT) / BITS_PER_LEVEL
     }
 
-    /// Entries in all.
+    /// Returns the number of entries.
     pub fn entries(&self) -> usize {
         self.entries.len()
     }
 
-    /// Entries that are used.
+    /// Returns the number of entries that are not empty.
     pub fn used(&self) -> usize {
         let used = self.entries.iter().filter(|entry| !entry.is_empty());
         used.count()
     }
 
-    /// The first address that the entry at `index` covers. Those of the upper half continue the
-    /// topmost bit of the index, as the processor requires.
+    /// Returns the first address that the entry at `index` maps. Addresses of the upper half are sign-extended, as the
+    /// processor requires (canonical addresses).
     pub fn first_address(&self, index: usize) -> usize {
         let unused = usize::BITS - self.shift - BITS_PER_LEVEL;
         let shifted = index << self.shift << unused;
         (shifted as isize >> unused) as usize
     }
 
-    /// The last address that the entry at `index` covers.
+    /// Returns the last address that the entry at `index` maps.
     pub fn last_address(&self, index: usize) -> usize {
         self.first_address(index) | ((1 << self.shift) - 1)
     }
 
-    /// All entries in order, the empty ones together.
-    pub fn runs(&self) -> impl Iterator<Item = Run> + 'a {
+    /// Returns all entries in order, neighbouring empty ones as one run.
+    pub fn runs(&self) -> impl Iterator<Item = EntryRun> + 'a {
         let entries = self.entries;
         let mut next = 0;
         core::iter::from_fn(move || {
@@ -165,12 +165,12 @@ impl<'a> TopLevel<'a> {
             let entry = *entries.get(index)?;
             if !entry.is_empty() {
                 next += 1;
-                return Some(Run::Used { index, entry });
+                return Some(EntryRun::Used { index, entry });
             }
             let rest = entries.get(index..).unwrap_or(&[]);
             let empty = rest.iter().take_while(|entry| entry.is_empty()).count();
             next += empty;
-            Some(Run::Empty {
+            Some(EntryRun::Empty {
                 first: index,
                 last: next - 1,
             })

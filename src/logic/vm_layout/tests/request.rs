@@ -3,7 +3,7 @@
 //! What `/proc/vm_layout` takes, by example and against a regular expression.
 
 use logic::command_line::{Malformed, MAX_LEN};
-use logic_vm_layout::request::{pid_of_parameter, Format, Request};
+use logic_vm_layout::request::{pid_of_parameter, Format, ReportRequest};
 use proptest::prelude::*;
 use regex::bytes::Regex;
 
@@ -22,8 +22,8 @@ fn good_requests() {
     ];
     for (written, pid, format) in good {
         assert_eq!(
-            Request::parse(written),
-            Ok(Request { pid, format }),
+            ReportRequest::parse(written),
+            Ok(ReportRequest { pid, format }),
             "{}",
             written.escape_ascii()
         );
@@ -60,7 +60,7 @@ fn bad_requests() {
     ];
     for written in bad {
         assert_eq!(
-            Request::parse(written),
+            ReportRequest::parse(written),
             Err(Malformed),
             "{}",
             written.escape_ascii()
@@ -101,7 +101,7 @@ proptest! {
         let grammar = Regex::new(r"(?s-u)\A([1-9][0-9]*)(?: json=([01]))?\n?\z").expect("a valid expression");
         let expected = grammar.captures(&written).filter(|_| written.len() <= MAX_LEN).map(|found| {
             let digits = std::str::from_utf8(&found[1]).expect("digits");
-            Request {
+            ReportRequest {
                 pid: digits.parse::<u128>().expect("a number").min(u128::from(u32::MAX)) as u32,
                 format: match found.get(2).map(|json| json.as_bytes()) {
                     Some(b"1") => Format::Json,
@@ -109,6 +109,6 @@ proptest! {
                 },
             }
         });
-        prop_assert_eq!(Request::parse(&written).ok(), expected);
+        prop_assert_eq!(ReportRequest::parse(&written).ok(), expected);
     }
 }
