@@ -1,41 +1,41 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! A small snapshot with groups, as the protocol sees the real one: found under RCU, removed one by
-//! one, reclaimed after a grace period.
+//! A small snapshot in the place of the module's: groups that readers find under RCU, that are removed one
+//! by one and reclaimed after a grace period.
 
 use kernel::alloc::flags::GFP_KERNEL;
 use kernel::alloc::{AllocError, KVVec};
-use protocol::combining::RunError;
+use protocol::coalescer::SharedFailure;
 use protocol::database::Groups;
 use protocol::rcu::{Guard, RcuBox, RcuPointer};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Groups in each snapshot.
+/// Number of groups in each snapshot.
 pub const GROUPS: usize = 2;
 
-/// Pids in each group.
+/// Number of pids in each group.
 const PIDS: usize = 2;
 
-/// What one scan found: each pid is the number of the scan, so that a mixture shows.
+/// The result of a scan. Each pid is the number of the scan, so that a mixture of scans is detected.
 pub struct Snapshot {
     order: KVVec<u32>,
     groups: KVVec<RcuPointer<KVVec<u32>>>,
-    /// Not loom's: it orders nothing.
+    /// An atomic of `std`, which does not add orderings to the model.
     is_removing: AtomicBool,
 }
 
 impl Snapshot {
-    /// The result of the scan with this number.
+    /// Returns the result of the scan with this number.
     ///
     /// # Errors
     ///
-    /// Without memory.
+    /// Returns [`AllocError`] if memory is exhausted.
     pub fn scan(number: u32) -> Result<RcuBox<Self>, AllocError> {
         let mut groups = KVVec::with_capacity(GROUPS, GFP_KERNEL)?;
         for _ in 0..GROUPS {
             let pids = KVVec::from_elem(number, PIDS, GFP_KERNEL)?;
             let group = RcuPointer::empty();
-            // Nothing was there to be retired.
+            // The pointer was empty: there is nothing to retire.
             drop(group.replace(Some(RcuBox::new(pids, GFP_KERNEL)?)));
             groups.push(group, GFP_KERNEL)?;
         }
@@ -48,11 +48,11 @@ impl Snapshot {
         RcuBox::new(snapshot, GFP_KERNEL)
     }
 
-    /// The number of the scan that found this group, or `None` if it was removed.
+    /// Returns the number of the scan that found this group, or `None` if the group was removed.
     ///
     /// # Panics
     ///
-    /// If it is not of one scan.
+    /// If parts of several scans are mixed.
     pub fn group(&self, key: usize, guard: &Guard) -> Option<u32> {
         let pids = self.groups[key].read(guard)?;
         let number = self.number();
@@ -60,11 +60,11 @@ impl Snapshot {
         Some(number)
     }
 
-    /// The number of the scan.
+    /// Returns the number of the scan.
     ///
     /// # Panics
     ///
-    /// If it is not of one scan.
+    /// If parts of several scans are mixed.
     pub fn number(&self) -> u32 {
         let number = self.order[0];
         assert_eq!(self.order, [number; GROUPS], "a mixture of scans");
@@ -90,16 +90,16 @@ impl Groups for Snapshot {
     }
 }
 
-/// Why a scan fails.
+/// Why a scan failed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ScanFailure {
-    /// For all who wait for it.
+    /// A failure that the waiting callers share.
     NoMemory,
-    /// For its runner only.
+    /// A failure of the runner only.
     Killed,
 }
 
-impl RunError for ScanFailure {
+impl SharedFailure for ScanFailure {
     fn is_private(self) -> bool {
         self == Self::Killed
     }

@@ -1,34 +1,34 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! A small table and its locks, as the protocol of the store sees the real ones.
+//! A small table and its locks, in the place of the module's hash table and spinlocks.
 
 use kernel::alloc::flags::GFP_KERNEL;
 use kernel::alloc::KVVec;
 use kernel::error::code::ENOMEM;
 use kernel::error::Error;
 use loom::sync::{Mutex, MutexGuard};
-use protocol::change::{Change, Condition, Shown, Table};
 use protocol::rcu::{Guard, RcuBox, RcuPointer, Retired};
+use protocol::store::change::{Change, Condition, EntryTable, Visible};
+use protocol::store::stripes::Lock;
 use protocol::store::{Limits, Store};
-use protocol::stripes::Lock;
 
-/// A store of a model.
+/// The store that the models use.
 pub type ModelStore = Store<Slots, ModelLock>;
 
-/// Numbers in each value.
+/// How often a value repeats its number.
 const NUMBERS: usize = 2;
 
-/// Under one key: the same number, several times, so that a torn value shows.
+/// A value: the same number several times, so that a torn value is detected.
 pub struct Value {
     numbers: KVVec<u32>,
 }
 
 impl Value {
-    /// The number.
+    /// Returns the number of the value.
     ///
     /// # Panics
     ///
-    /// If it is not the same everywhere.
+    /// If the value is torn.
     pub fn number(&self) -> u32 {
         let number = self.numbers[0];
         assert_eq!(self.numbers, [number; NUMBERS], "a torn value");
@@ -36,34 +36,34 @@ impl Value {
     }
 }
 
-/// A value that may be hidden.
+/// An entry: a value that may be hidden.
 pub struct Slot {
     value: Value,
-    shown: Shown,
+    visible: Visible,
 }
 
-/// A slot that holds this number.
+/// Creates an entry with this number, which is visible when it is linked.
 pub fn slot(number: u32) -> RcuBox<Slot> {
     let numbers = KVVec::from_elem(number, NUMBERS, GFP_KERNEL).expect("memory");
     let slot = Slot {
         value: Value { numbers },
-        shown: Shown::yes(),
+        visible: Visible::when_linked(),
     };
     RcuBox::new(slot, GFP_KERNEL).expect("memory")
 }
 
-/// Two keys in one stripe, and one in another.
+/// The keys of all models: two in one stripe, and one in another.
 pub const KEYS: [u32; 3] = [0, 1, 1 << 31];
 
-/// A place for each of [`KEYS`].
+/// The table: a slot for each of [`KEYS`].
 pub struct Slots {
     slots: [RcuPointer<Slot>; 3],
-    /// This key cannot be linked.
+    /// The key for which linking fails.
     refused: Option<u32>,
 }
 
 impl Slots {
-    /// Empty.
+    /// Creates an empty table.
     pub fn empty() -> Self {
         Self {
             slots: std::array::from_fn(|_| RcuPointer::empty()),
@@ -71,7 +71,7 @@ impl Slots {
         }
     }
 
-    /// Empty, and without memory for this key.
+    /// Creates an empty table that cannot link this key, as if memory were exhausted.
     pub fn refusing(key: u32) -> Self {
         Self {
             refused: Some(key),
@@ -85,7 +85,7 @@ impl Slots {
     }
 }
 
-impl Table for Slots {
+impl EntryTable for Slots {
     type Key<'k> = u32;
     type Entry = Value;
     type Unlinked = (u32, RcuBox<Slot>);
@@ -95,13 +95,13 @@ impl Table for Slots {
         key
     }
 
-    fn find<'g>(&'g self, key: u32, guard: &'g Guard) -> Option<(&'g Value, &'g Shown)> {
+    fn find<'g>(&'g self, key: u32, guard: &'g Guard) -> Option<(&'g Value, &'g Visible)> {
         let slot = self.slot(key).read(guard)?.get();
-        Some((&slot.value, &slot.shown))
+        Some((&slot.value, &slot.visible))
     }
 
-    fn unlinked(entry: &Self::Unlinked) -> (&Value, &Shown) {
-        (&entry.1.value, &entry.1.shown)
+    fn unlinked(entry: &Self::Unlinked) -> (&Value, &Visible) {
+        (&entry.1.value, &entry.1.visible)
     }
 
     fn size(entry: &Value) -> usize {
@@ -132,7 +132,7 @@ impl Table for Slots {
     }
 }
 
-/// A lock.
+/// A lock of loom in the place of a spinlock.
 pub struct ModelLock(Mutex<()>);
 
 impl Lock for ModelLock {
@@ -158,13 +158,13 @@ impl Lock for ModelLock {
     }
 }
 
-/// What must be under a key.
+/// A condition on the current value of a key.
 pub enum Must {
-    /// Anything, or nothing.
+    /// Any value, or none.
     BeAnything,
-    /// Something.
+    /// Any value.
     Be,
-    /// This number, or nothing.
+    /// This number; `None` for no value.
     Hold(Option<u32>),
 }
 
@@ -181,12 +181,12 @@ impl Condition<Value> for Must {
     }
 }
 
-/// A change of a key to a number, or to nothing.
+/// Creates a change of a key to a number, or a deletion.
 pub fn change(key: u32, to: Option<u32>, condition: Must) -> Change<'static, Slots, Must> {
     Change::new(key, to.map(|number| (key, slot(number))), condition)
 }
 
-/// An empty store of two stripes, with these limits.
+/// Creates a store of two stripes with this table and these limits.
 pub fn store(table: Slots, entries: u64, backlog: i64) -> ModelStore {
     let limits = Limits {
         entries,

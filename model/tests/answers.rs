@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Answers that are written, read and evicted at once.
+//! Answers that are written, read and evicted at the same time.
 
 use kernel::alloc::flags::GFP_KERNEL;
 use kernel::alloc::KVVec;
@@ -11,7 +11,7 @@ use protocol::answers::{Answers, Lineage, Payload, Prepared, Process};
 use protocol::rcu;
 use std::sync::Arc;
 
-/// Bytes of text in each answer.
+/// Bytes of the text of each answer.
 const BYTES: usize = 2;
 
 struct Answer(KVVec<u8>);
@@ -31,7 +31,7 @@ fn process(tgid: i32) -> Process {
     Process { tgid, start: 1 }
 }
 
-/// A process whose parent is no shell: it has no relatives here.
+/// Returns the lineage of a process without a shell as its parent, so without relatives.
 fn shell(tgid: i32) -> Lineage {
     Lineage::of(process(tgid))
 }
@@ -201,7 +201,7 @@ fn bytes_are_bounded_beside_readers_and_writers() {
         find(&answers, shell(30));
         other.join();
         publish(&answers, shell(40), 40);
-        // One answer fits: the latest, which all others are now shown too.
+        // Only one answer fits: the latest, which all readers get now.
         for reader in [10, 20, 30, 40] {
             assert_eq!(find(&answers, shell(reader)), Some(40));
         }

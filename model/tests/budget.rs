@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Memory that several take at once.
+//! Charges of several threads at the same time.
 
 use kernel::alloc::flags::GFP_KERNEL;
 use kernel::testing::spawn;

@@ -1,27 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Readers, RESET and DEL beside each other.
+//! Readers, RESET and DEL at the same time.
 
 use kernel::alloc::flags::GFP_KERNEL;
 use kernel::sync::atomic::{Acquire, Atomic, Release};
 use kernel::testing::spawn;
 use model::explore;
 use model::snapshot::{ScanFailure, Snapshot, GROUPS};
-use protocol::combining::Refused;
+use protocol::coalescer::RunError;
 use protocol::database::Database;
 use protocol::rcu;
 use std::sync::Arc;
 
 type Db = Database<Snapshot, ScanFailure>;
 
-/// A database with the scan of this number.
+/// Creates a database with the result of the scan with this number.
 fn database(number: u32) -> Arc<Db> {
     let database = Arc::new(Db::new(GFP_KERNEL).expect("memory"));
     reset(&database, number).expect("nobody else is there");
     database
 }
 
-fn reset(database: &Db, number: u32) -> Result<(), Refused<ScanFailure>> {
+fn reset(database: &Db, number: u32) -> Result<(), RunError<ScanFailure>> {
     database.reset(
         || Snapshot::scan(number).map_err(|_| ScanFailure::NoMemory),
         drop,
@@ -196,7 +196,7 @@ fn a_failed_reset_leaves_the_old_set() {
             spawn(move || database.reset(|| Err(ScanFailure::NoMemory), drop))
         };
         assert_eq!(number(&database), 1);
-        assert_eq!(failing.join(), Err(Refused::Failed(ScanFailure::NoMemory)));
+        assert_eq!(failing.join(), Err(RunError::Failed(ScanFailure::NoMemory)));
         assert_eq!(number(&database), 1);
     });
 }
@@ -213,7 +213,7 @@ fn a_reset_without_memory_leaves_the_old_set() {
             })
         };
         assert_eq!(number(&database), 1);
-        assert_eq!(failing.join(), Err(Refused::Failed(ScanFailure::NoMemory)));
+        assert_eq!(failing.join(), Err(RunError::Failed(ScanFailure::NoMemory)));
         assert_eq!(number(&database), 1);
     });
 }
@@ -258,7 +258,7 @@ fn unload_beside_commands() {
                 );
                 assert!(matches!(
                     outcome,
-                    Ok(()) | Err(Refused::Closing) | Err(Refused::Failed(ScanFailure::Killed))
+                    Ok(()) | Err(RunError::Closing) | Err(RunError::Failed(ScanFailure::Killed))
                 ));
             })
         };
@@ -269,8 +269,8 @@ fn unload_beside_commands() {
             })
         };
         database.close();
-        assert_eq!(reset(&database, 3), Err(Refused::Closing));
-        // What removing the file does: it waits for the commands under way.
+        assert_eq!(reset(&database, 3), Err(RunError::Closing));
+        // As removing the file does: it waits for the commands in progress.
         resetting.join();
         deleting.join();
         drop(database);

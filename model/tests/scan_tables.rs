@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The tables that the workers of a scan fill together, without a lock.
+//! The tables that the workers of a scan fill at the same time without a lock.
 
 use kernel::alloc::flags::GFP_KERNEL;
 use kernel::sync::atomic::{Atomic, Relaxed};
 use kernel::testing::spawn;
-use logic::content_table::{ContentTable, Pages};
-use logic::frame_set::{FrameSet, Inserted, Near, Tally, SHARDS};
 use logic::units::Pfn;
 use model::explore;
+use protocol::scan::content_table::{ContentTable, PageAccess};
+use protocol::scan::frame_set::{Cursor, FrameSet, Inserted, Tally, SHARDS};
 use std::sync::Arc;
 
-/// The tables of one set, and what is in which frame.
+/// The tables of one set, and the contents of the frames.
 struct Tables {
     frames: FrameSet,
     contents: ContentTable,
@@ -35,19 +35,19 @@ impl Tables {
         })
     }
 
-    /// What a worker does with a page. All samples agree.
+    /// Enters a page as a worker does. All samples have the same hash.
     fn map(&self, pfn: Pfn) {
-        let mut near = Near::default();
-        if self.frames.see_again(pfn, &mut near) {
+        let mut near = Cursor::default();
+        if self.frames.mark_shared(pfn, &mut near) {
             return;
         }
         let inserted = self.frames.insert(pfn, &mut near).expect("reserved");
-        if let Inserted::New { fills } = inserted {
+        if let Inserted::New { took_new_word } = inserted {
             self.new.fetch_add(1, Relaxed);
-            self.filled.fetch_add(usize::from(fills), Relaxed);
+            self.filled.fetch_add(usize::from(took_new_word), Relaxed);
             let mut filled = 0;
             self.contents
-                .class(pfn, 0, &mut Asked(self), &mut filled)
+                .classify(pfn, 0, &mut Access(self), &mut filled)
                 .expect("reserved");
         }
     }
@@ -57,9 +57,9 @@ impl Tables {
     }
 }
 
-struct Asked<'a>(&'a Tables);
+struct Access<'a>(&'a Tables);
 
-impl Pages for Asked<'_> {
+impl PageAccess for Access<'_> {
     fn is_same(&mut self, a: Pfn, b: Pfn) -> bool {
         assert!(self.0.frames.contains(a) && self.0.frames.contains(b));
         (self.0.content_of)(a) == (self.0.content_of)(b)
@@ -69,13 +69,13 @@ impl Pages for Asked<'_> {
         ((self.0.content_of)(pfn) + 1) << 4
     }
 
-    fn join(&mut self, follower: Pfn, leader: Pfn) {
-        self.0.frames.follow(follower);
-        assert!(self.0.frames.see_again(leader, &mut Near::default()));
+    fn merge_into(&mut self, follower: Pfn, leader: Pfn) {
+        self.0.frames.clear_leader(follower);
+        assert!(self.0.frames.mark_shared(leader, &mut Cursor::default()));
     }
 }
 
-/// Runs two workers over pages of their own.
+/// Runs two workers, each on its own pages.
 fn two_workers(tables: &Arc<Tables>, here: &'static [Pfn], there: &'static [Pfn]) {
     let other = {
         let tables = tables.clone();
@@ -94,7 +94,7 @@ fn a_page_that_two_meet_is_entered_once() {
         assert_eq!(tables.filled.load(Relaxed), 1);
         let shared = Tally {
             classes: 1,
-            lone: 0,
+            singletons: 0,
         };
         assert_eq!(tables.tally(), shared);
     });
@@ -114,13 +114,13 @@ fn neighbours_do_not_lose_each_other() {
         assert_eq!(tables.filled.load(Relaxed), 1, "one word for both");
         let joined = Tally {
             classes: 1,
-            lone: 0,
+            singletons: 0,
         };
         assert_eq!(tables.tally(), joined);
     });
 }
 
-/// Two workers find out at once that a sample is not enough to tell pages by.
+/// Two workers split a sample at the same time.
 #[test]
 fn a_split_keeps_classes_together() {
     explore(|| {
@@ -129,13 +129,13 @@ fn a_split_keeps_classes_together() {
         two_workers(&tables, &[1], &[2]);
         let expected = Tally {
             classes: 2,
-            lone: 1,
+            singletons: 1,
         };
         assert_eq!(tables.tally(), expected);
     });
 }
 
-/// As above; what differs comes from both sides.
+/// Two workers split a sample at the same time, both with a page that differs from the first.
 #[test]
 fn a_split_from_both_sides() {
     explore(|| {
@@ -144,7 +144,7 @@ fn a_split_from_both_sides() {
         two_workers(&tables, &[1], &[3]);
         let expected = Tally {
             classes: 2,
-            lone: 1,
+            singletons: 1,
         };
         assert_eq!(tables.tally(), expected);
     });

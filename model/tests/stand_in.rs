@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The model itself: it finds what it is there to find, and its RCU is as eager as it may be.
+//! The stand-in itself: it detects the mistakes that it is meant to detect, and its RCU reclaims as early
+//! as it may.
 
 use kernel::alloc::flags::{GFP_KERNEL, GFP_NOWAIT};
 use kernel::alloc::{KBox, KVVec};
@@ -25,17 +26,17 @@ fn value(number: u32) -> *mut Value {
 
 /// # Safety
 ///
-/// `value` came from [`value`] and is not used any more.
+/// `value` was returned by [`value`] and is not used any more.
 unsafe fn free(value: *mut Value) {
-    // SAFETY: by this function's own requirement.
+    // SAFETY: By the safety requirements of this function.
     drop(unsafe { KBox::from_raw(value) });
 }
 
 /// # Safety
 ///
-/// The value is not freed meanwhile.
+/// The value is not freed during the call.
 unsafe fn look(pointer: &Atomic<*mut Value>) -> u32 {
-    // SAFETY: by this function's own requirement.
+    // SAFETY: By the safety requirements of this function.
     let value = unsafe { &*pointer.load(Acquire) };
     value[0]
 }
@@ -47,12 +48,12 @@ impl Published {
         Self(Arc::new(Atomic::new(value(1))))
     }
 
-    /// A thread that reads the value twice in one critical section.
+    /// Starts a thread that reads the value in a critical section.
     fn reader(&self) -> kernel::testing::Spawned<()> {
         let pointer = self.0.clone();
         spawn(move || {
             let guard = read_lock();
-            // SAFETY: what is looked for is whether the model finds out where this is not so.
+            // SAFETY: The tests that violate this requirement check that the model detects it.
             let seen = unsafe { look(&pointer) };
             assert!(seen == 1 || seen == 2);
             drop(guard);
@@ -64,7 +65,7 @@ impl Published {
     }
 
     fn free(self) {
-        // SAFETY: nobody else is there any more.
+        // SAFETY: No other thread is left.
         unsafe { free(self.0.load(Acquire)) };
     }
 }
@@ -75,7 +76,7 @@ fn a_grace_period_protects_readers() {
         let published = Published::new();
         let reader = published.reader();
         let old = published.replace();
-        // SAFETY: the value is not published any more, and readers of before have ended.
+        // SAFETY: The value is not published any more, and the earlier readers have ended.
         unsafe {
             synchronize_rcu();
             free(old);
@@ -92,7 +93,7 @@ fn freeing_without_a_grace_period_is_found() {
         let published = Published::new();
         let reader = published.reader();
         let old = published.replace();
-        // SAFETY: none: this is what must be found.
+        // SAFETY: Violated on purpose: the model must detect this.
         unsafe { free(old) };
         reader.join();
         published.free();
@@ -105,7 +106,7 @@ fn a_grace_period_before_unpublishing_is_found() {
     explore(|| {
         let published = Published::new();
         let reader = published.reader();
-        // SAFETY: none: this is what must be found.
+        // SAFETY: Violated on purpose: the model must detect this.
         unsafe {
             synchronize_rcu();
             free(published.replace());
@@ -122,7 +123,7 @@ fn publishing_without_release_is_found() {
         let published = Published::new();
         let reader = published.reader();
         let old = published.0.xchg(value(2), Relaxed);
-        // SAFETY: as in `a_grace_period_protects_readers`.
+        // SAFETY: The value is not published any more, and a grace period has ended the earlier readers.
         unsafe {
             synchronize_rcu();
             free(old);
@@ -141,19 +142,19 @@ fn reading_without_acquire_is_found() {
             let pointer = pointer.clone();
             spawn(move || {
                 let _guard = read_lock();
-                // SAFETY: readers are waited for.
+                // SAFETY: The value is freed after a grace period, which waits for this reader.
                 let value = unsafe { &*pointer.load(Relaxed) };
                 value[0]
             })
         };
         let old = pointer.xchg(value(2), Release);
-        // SAFETY: as in `a_grace_period_protects_readers`.
+        // SAFETY: The value is not published any more, and a grace period has ended the earlier readers.
         unsafe {
             synchronize_rcu();
             free(old);
         }
         reader.join();
-        // SAFETY: nobody else is there any more.
+        // SAFETY: No other thread is left.
         unsafe { free(pointer.load(Acquire)) };
     });
 }
@@ -168,7 +169,7 @@ fn readers_do_not_order_each_other() {
             spawn(move || {
                 drop(read_lock());
                 let value = handed_over.load(Relaxed);
-                // SAFETY: null or a value; what orders its making is what is asked.
+                // SAFETY: The pointer is null or points to a value; the model checks the ordering.
                 unsafe { value.as_ref() }.map(|value| value[0])
             })
         };
@@ -176,7 +177,7 @@ fn readers_do_not_order_each_other() {
         drop(read_lock());
         handed_over.store(value, Relaxed);
         reader.join();
-        // SAFETY: the reader has ended.
+        // SAFETY: The reader has ended.
         unsafe { free(value) };
     });
 }
@@ -194,9 +195,9 @@ fn a_leak_is_found() {
 fn use_after_free_is_found() {
     explore(|| {
         let value = value(1);
-        // SAFETY: the copy is never dropped.
+        // SAFETY: The copy is never dropped.
         let copy = ManuallyDrop::new(unsafe { std::ptr::read(value) });
-        // SAFETY: not used any more, but for what must be found.
+        // SAFETY: The only later use is the one that the model must detect.
         unsafe { free(value) };
         assert_eq!(copy[0], 1);
     });
@@ -207,7 +208,7 @@ fn use_after_free_is_found() {
 fn waiting_for_oneself_is_found() {
     explore(|| {
         let _guard = read_lock();
-        // SAFETY: nothing is required.
+        // SAFETY: The stand-in has no requirements.
         unsafe { synchronize_rcu() };
     });
 }
@@ -240,14 +241,14 @@ fn a_lost_wake_up_is_found() {
                 }
             })
         };
-        // Without the mutex: between the waiter's look and its sleep.
+        // Without the mutex, so possibly between the waiter's check and its sleep.
         ready.store(true, Release);
         condvar.notify_all();
         waiter.join();
     });
 }
 
-/// A value with its callback's head, and what its callback tells.
+/// A value with the head of its callback, and the flag that the callback sets.
 #[repr(C)]
 struct Counted {
     head: callback_head,
@@ -255,7 +256,7 @@ struct Counted {
 }
 
 unsafe extern "C" fn tell(head: *mut callback_head) {
-    // SAFETY: `head` is the first field of a `Counted` that the callback owns.
+    // SAFETY: `head` is the first field of a `Counted`, which the callback owns.
     let counted = unsafe { KBox::from_raw(head.cast::<Counted>()) };
     counted.has_run.store(true, Ordering::Relaxed);
 }
@@ -266,7 +267,7 @@ fn call(has_run: &Arc<AtomicBool>) {
         has_run: has_run.clone(),
     };
     let counted = KBox::into_raw(KBox::new(counted, GFP_NOWAIT).expect("memory"));
-    // SAFETY: the callback owns what `head` is the first field of.
+    // SAFETY: `head` is the first field of a value that the callback owns.
     unsafe { call_rcu(counted.cast(), Some(tell)) };
 }
 
@@ -295,7 +296,7 @@ fn callbacks_run_as_early_as_they_may() {
         drop(guard);
         reader.join();
         assert!(has_run.load(Ordering::Relaxed), "all readers have ended");
-        // SAFETY: nothing is required.
+        // SAFETY: The stand-in has no requirements.
         unsafe { rcu_barrier() };
     });
     assert!(
@@ -314,7 +315,7 @@ fn a_barrier_waits_for_callbacks() {
             drop(guard);
         });
         call(&has_run);
-        // SAFETY: nothing is required.
+        // SAFETY: The stand-in has no requirements.
         unsafe { rcu_barrier() };
         assert!(has_run.load(Ordering::Relaxed));
         reader.join();

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Readers and writers of a store beside each other.
+//! Readers and writers of a store at the same time.
 
 use kernel::alloc::flags::GFP_KERNEL;
 use kernel::testing::spawn;
 use model::explore;
 use model::table::{change, store, ModelStore, Must, Slots, KEYS};
-use protocol::change::Refused;
 use protocol::rcu;
-use protocol::stripes::StripeSet;
+use protocol::store::change::ApplyError;
+use protocol::store::stripes::StripeSet;
 use std::sync::Arc;
 
 const A: u32 = KEYS[0];
 const B: u32 = KEYS[1];
 const C: u32 = KEYS[2];
 
-/// A store that has these numbers.
+/// Creates a store with these numbers.
 fn with(numbers: &[(u32, u32)], entries: u64) -> Arc<ModelStore> {
     let store = Arc::new(store(Slots::empty(), entries, i64::MAX));
     for (key, number) in numbers {
@@ -25,7 +25,7 @@ fn with(numbers: &[(u32, u32)], entries: u64) -> Arc<ModelStore> {
 }
 
 /// Sets keys to numbers, or deletes them.
-fn set(store: &ModelStore, to: &[(u32, Option<u32>)]) -> Result<(), Refused<()>> {
+fn set(store: &ModelStore, to: &[(u32, Option<u32>)]) -> Result<(), ApplyError<()>> {
     let mut changes: Vec<_> = to
         .iter()
         .map(|(key, to)| change(*key, *to, Must::BeAnything))
@@ -36,7 +36,7 @@ fn set(store: &ModelStore, to: &[(u32, Option<u32>)]) -> Result<(), Refused<()>>
 fn compare_and_set(store: &ModelStore, key: u32, from: Option<u32>, to: u32) -> bool {
     let mut change = change(key, Some(to), Must::Hold(from));
     let set = store.apply(std::slice::from_mut(&mut change), GFP_KERNEL, |_| {});
-    assert!(matches!(set, Ok(()) | Err(Refused::Condition(0, ()))));
+    assert!(matches!(set, Ok(()) | Err(ApplyError::Condition(0, ()))));
     set.is_ok()
 }
 
@@ -44,7 +44,7 @@ fn get(store: &ModelStore, key: u32) -> Option<u32> {
     store.get(key, |value| value.map(|value| value.number()))
 }
 
-/// The numbers of several keys, at one moment.
+/// Returns the numbers of several keys at one moment.
 fn get_all<const N: usize>(store: &ModelStore, keys: [u32; N]) -> [Option<u32>; N] {
     let stripes = keys
         .iter()
@@ -54,7 +54,7 @@ fn get_all<const N: usize>(store: &ModelStore, keys: [u32; N]) -> [Option<u32>; 
     store.get_all(stripes, GFP_KERNEL, look).expect("memory")
 }
 
-/// Runs a writer in a thread of its own.
+/// Runs a writer on its own thread.
 macro_rules! beside {
     ($store:ident, $write:expr) => {{
         let $store = $store.clone();
@@ -177,13 +177,17 @@ fn nothing_is_seen_of_a_batch_that_fails() {
         let writer = beside!(store, set(&store, &[(A, Some(1)), (C, Some(1))]));
         assert_eq!(get(&store, A), None, "seen of a batch that fails");
         let failed = writer.join();
-        assert!(matches!(failed, Err(Refused::Table(_))));
+        assert!(matches!(failed, Err(ApplyError::Table(_))));
         assert_eq!(get(&store, A), None, "left of a batch that fails");
-        // Nothing of it counts.
+        // The failed batch does not count towards the limits.
         assert_eq!(set(&store, &[(A, Some(1))]), Ok(()));
         assert_eq!(set(&store, &[(B, Some(1))]), Ok(()));
         let too_many = set(&store, &[(C, Some(1))]);
-        assert_eq!(too_many, Err(Refused::Entries), "entries are miscounted");
+        assert_eq!(
+            too_many,
+            Err(ApplyError::TooManyEntries),
+            "entries are miscounted"
+        );
         rcu::barrier();
     });
 }
@@ -199,7 +203,7 @@ fn nothing_is_done_if_one_condition_does_not_hold() {
             change(C, None, Must::Be),
         ];
         let refused = store.apply(&mut batch, GFP_KERNEL, |_| panic!("not made"));
-        assert!(matches!(refused, Err(Refused::Condition(1 | 2, ()))));
+        assert!(matches!(refused, Err(ApplyError::Condition(1 | 2, ()))));
         assert_eq!(writer.join(), Ok(()));
         assert_eq!(get_all(&store, [A, B, C]), [Some(2), None, None]);
         rcu::barrier();
@@ -228,9 +232,9 @@ fn a_delete_beside_a_set_of_the_same_key() {
         assert_eq!(other.join(), Ok(()));
         let last = get(&store, A);
         assert!([None, Some(2)].contains(&last), "{last:?}");
-        // The one entry that there may be is counted once, if it is there.
+        // The limit is one entry, which counts once if it exists.
         let expected = if last.is_some() {
-            Err(Refused::Entries)
+            Err(ApplyError::TooManyEntries)
         } else {
             Ok(())
         };
@@ -259,7 +263,7 @@ fn there_are_never_more_entries_than_there_may_be() {
 #[test]
 fn what_is_left_is_taken_once() {
     explore(|| {
-        // What is left is with the stripe of A and B.
+        // The remaining credit is with the stripe of A and B.
         let store = with(&[(A, 1)], 2);
         let other = beside!(store, set(&store, &[(C, Some(1))]));
         let here = set(&store, &[(B, Some(1))]);
@@ -277,7 +281,7 @@ fn nobody_is_refused_while_there_is_room() {
         assert_eq!(set(&store, &[(C, Some(1))]), Ok(()), "refused with room");
         assert_eq!(other.join(), Ok(()), "refused with room");
         let third = set(&store, &[(B, Some(1))]);
-        assert_eq!(third, Err(Refused::Entries), "more than may be");
+        assert_eq!(third, Err(ApplyError::TooManyEntries), "more than may be");
         rcu::barrier();
     });
 }
@@ -303,7 +307,11 @@ fn a_flush_comes_before_or_after() {
         assert_eq!(get(&store, A), None);
         let one_more = set(&store, &[(C, Some(3))]);
         assert_eq!(one_more, Ok(()), "entries are miscounted");
-        let expected = if left { Err(Refused::Entries) } else { Ok(()) };
+        let expected = if left {
+            Err(ApplyError::TooManyEntries)
+        } else {
+            Ok(())
+        };
         assert_eq!(
             set(&store, &[(A, Some(3))]),
             expected,
@@ -360,7 +368,7 @@ fn listeners_hear_of_changes_in_their_order() {
 #[test]
 fn a_writer_waits_before_too_much_waits_for_it() {
     explore(|| {
-        // One old value may wait; for the second, its writer does.
+        // One replaced value may wait; the writer of the second waits itself.
         let store = Arc::new(store(Slots::empty(), 10, 200));
         assert_eq!(set(&store, &[(A, Some(0))]), Ok(()));
         let reader = beside!(store, get(&store, A));

@@ -17,11 +17,8 @@
 
 pub mod comm;
 pub mod command_line;
-pub mod content_table;
 pub mod errno;
-pub mod frame_set;
 pub mod hash;
 pub mod interrupted;
 pub mod text;
 pub mod units;
-pub mod word_table;

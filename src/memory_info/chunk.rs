@@ -1,109 +1,115 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! One worker's way through a chunk of an address space, in batches.
+//! Scanning a chunk of an address space, in batches.
 //!
-//! A batch begins with the `mmap_lock` held for reading: page-table entries are counted, and new
-//! read-only pages pinned, until the batch is full or enough entries were looked at. Then, with the
-//! `mmap_lock` let go, the pinned pages are sampled and classed. So a scanned process is stalled for
-//! one batch's walk at most, never for the reading of memory, and nothing is allocated under a lock.
+//! A batch begins with the `mmap_lock` held for reading: the worker counts page-table entries and pins
+//! new read-only pages, until the batch is full or enough entries were read. Then it releases the
+//! `mmap_lock` and samples and classifies the pinned pages. So a scanned process is stalled for the
+//! walk of one batch at most, never while memory is read or allocated.
 //!
-//! Pages stay pinned until their set is done: else a frame could be freed and come back as another
-//! page of the same set.
+//! Pages stay pinned until their set is finished: otherwise a frame could be freed and come back as
+//! another page of the same set.
 
-use crate::desk::{Chunk, Desk, Scanned, Tables};
+use crate::cancel::ScanCancellation;
 use crate::sample::{prefetch_sample, prefetch_start, sample};
-use crate::scan::Scan;
+use crate::set_scan::{Chunk, ChunkCounts};
+use crate::set_tables::{SetTables, Tables};
 use abstractions_mm::mmap_lock::MmapRead;
 use abstractions_pages::mapped_page::MappedPage;
 use abstractions_pages::page::PinnedPage;
 use abstractions_pages::page_walk::{walk, Visitor};
-use abstractions_pages::pinned_frames::{AddedPage, Near, PinnedFrames};
+use abstractions_pages::pinned_frames::{AddedPage, Cursor, PinnedFrames};
 use abstractions_task::current::cond_resched;
 use core::ops::ControlFlow;
+use kernel::alloc::AllocError;
 use kernel::prelude::*;
-use logic::content_table::Pages;
 use logic::units::{PageCopy, Pfn, PAGE_SIZE};
-use logic::word_table::NoRoom;
 use logic_memory_info::failure::Failure;
 use logic_memory_info::page_hash::Sampling;
+use protocol::scan::content_table::PageAccess;
+use protocol::scan::word_table::TableFull;
 
-/// Pages that are pinned before they are read.
+/// Pages of a batch: pinned first, and then read.
 const BATCH_PAGES: usize = 512;
 /// Pages whose samples are fetched from memory at the same time.
 const PREFETCHED_PAGES: usize = 32;
-/// Page-table entries that are looked at before the `mmap_lock` is let go: some 0.1 ms.
+/// Page-table entries that are read before the `mmap_lock` is released: about 0.1 ms.
 const BATCH_ENTRIES: usize = 4096;
-/// What finding an area costs, in entries.
+/// The cost of finding an area, in entries.
 const ENTRIES_PER_VMA: usize = 32;
 
-/// What a worker needs for itself.
-pub(crate) struct Workspace {
+/// A worker's own memory.
+pub(crate) struct Workspace<'a> {
+    worker: usize,
+    cancellation: &'a ScanCancellation<'a>,
+    sampling: &'a Sampling,
     pinned: KVVec<PinnedPage>,
-    /// The hashes of their samples.
+    /// The hashes of the samples of `pinned`.
     hashes: KVVec<u64>,
     /// A page that is in the set but not in a class yet, and the hash of its sample.
-    unclassed: Option<(Pfn, u64)>,
+    unclassified: Option<(Pfn, u64)>,
     copy: KBox<PageCopy>,
 }
 
-impl Workspace {
-    /// Allocates it. May sleep.
+impl<'a> Workspace<'a> {
+    /// Allocates the memory of one worker. May sleep.
     ///
     /// # Errors
     ///
-    /// No memory.
-    pub(crate) fn new() -> Result<Self, Failure> {
-        let no_memory = |_| Failure::NoMemory;
+    /// Returns [`AllocError`] if memory is exhausted.
+    pub(crate) fn new(
+        worker: usize,
+        cancellation: &'a ScanCancellation<'a>,
+        sampling: &'a Sampling,
+    ) -> Result<Self, AllocError> {
         Ok(Self {
-            pinned: KVVec::with_capacity(BATCH_PAGES, GFP_KERNEL).map_err(no_memory)?,
-            hashes: KVVec::with_capacity(BATCH_PAGES, GFP_KERNEL).map_err(no_memory)?,
-            unclassed: None,
-            copy: KBox::new([0; PAGE_SIZE], GFP_KERNEL).map_err(no_memory)?,
+            worker,
+            cancellation,
+            sampling,
+            pinned: KVVec::with_capacity(BATCH_PAGES, GFP_KERNEL)?,
+            hashes: KVVec::with_capacity(BATCH_PAGES, GFP_KERNEL)?,
+            unclassified: None,
+            copy: KBox::new([0; PAGE_SIZE], GFP_KERNEL)?,
         })
     }
 
-    /// Scans a chunk into the tables on `desk`. May sleep.
+    /// Scans a chunk into the tables of its set. May sleep.
     ///
     /// # Errors
     ///
-    /// No memory, a fatal signal, or that the scan was given up.
-    pub(crate) fn scan(
-        &mut self,
-        scan: &Scan<'_>,
-        number: usize,
-        desk: &Desk<'_>,
-        chunk: &Chunk,
-    ) -> Result<Scanned, Failure> {
-        let mut scanned = Scanned::default();
+    /// Memory is exhausted, a fatal signal is pending, or the scan was cancelled.
+    pub(crate) fn scan(&mut self, set: &SetTables, chunk: &Chunk) -> Result<ChunkCounts, Failure> {
+        let mut counts = ChunkCounts::default();
         let mut next = Some(chunk.start);
         while let Some(at) = next {
-            scan.check(number)?;
-            let mut tables = desk.tables(BATCH_PAGES)?;
+            self.cancellation.check(self.worker)?;
+            let mut tables = set.read_with_room(BATCH_PAGES)?;
             let guard = MmapRead::lock_killable(&chunk.mm)?;
             let mut batch = Batch {
                 pages: &tables.pages,
-                near: Near::default(),
+                cursor: Cursor::default(),
                 pinned: &mut self.pinned,
-                scanned: &mut scanned,
+                counts: &mut counts,
                 shareable: false,
             };
             next = batch.collect(&guard, at, chunk.end);
             drop(guard);
-            self.sample(&tables, &scan.sampling);
-            while self.class(&tables, &scan.sampling).is_err() {
+            self.sample(&tables);
+            while self.classify(&tables).is_err() {
                 drop(tables);
-                desk.grow_tables()?;
-                tables = desk.tables(BATCH_PAGES)?;
+                set.grow()?;
+                tables = set.read_with_room(BATCH_PAGES)?;
             }
             drop(tables);
             cond_resched();
         }
-        Ok(scanned)
+        Ok(counts)
     }
 
-    /// Samples the pinned pages. Apart from their classing, whose atomic operations would have each
-    /// fetch from memory wait for the one before.
-    fn sample(&mut self, tables: &Tables, sampling: &Sampling) {
+    /// Samples the pinned pages. This is a separate pass, since the atomic operations of classification
+    /// would serialize its cache misses.
+    fn sample(&mut self, tables: &Tables) {
+        let sampling = self.sampling;
         self.hashes.clear();
         for pages in self.pinned.chunks(PREFETCHED_PAGES) {
             for page in pages {
@@ -111,35 +117,38 @@ impl Workspace {
             }
             for page in pages {
                 let hash = sampling.sample_hash(&sample(page.frame(), sampling));
-                tables.contents.touch(hash);
-                // As large as the batch.
+                tables.contents.prefetch(hash);
+                // It has the capacity of a batch.
                 let _ = self.hashes.push_within_capacity(hash);
             }
         }
-        // They are taken from the end: in the order in which memory is read fastest.
+        // Pages are taken from the end: reversed, in the order in which memory is read fastest.
         self.pinned.reverse();
         self.hashes.reverse();
     }
 
-    /// Classes those of the sampled pages that are new. Once there is room, it can be called again for
-    /// the rest.
-    fn class(&mut self, tables: &Tables, sampling: &Sampling) -> Result<(), NoRoom> {
+    /// Classifies those of the sampled pages that are new to the set.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`TableFull`]; the caller grows the tables and calls this again for the remaining pages.
+    fn classify(&mut self, tables: &Tables) -> Result<(), TableFull> {
         let mut comparison = Comparison {
             pages: &tables.pages,
             copy: &mut self.copy,
-            sampling,
+            sampling: self.sampling,
             has_read: false,
         };
-        let mut near = Near::default();
-        let mut filled = Filled::default();
+        let mut cursor = Cursor::default();
+        let mut added = AddedWords::default();
         let mut result = Ok(());
         while result.is_ok() {
-            if let Some((pfn, hash)) = self.unclassed {
+            if let Some((pfn, hash)) = self.unclassified {
                 result = tables
                     .contents
-                    .class(pfn, hash, &mut comparison, &mut filled.contents);
+                    .classify(pfn, hash, &mut comparison, &mut added.contents);
                 if result.is_ok() {
-                    self.unclassed = None;
+                    self.unclassified = None;
                 }
                 continue;
             }
@@ -148,46 +157,46 @@ impl Workspace {
             };
             if comparison.has_read {
                 comparison.has_read = false;
-                // The next one is likely to be read, too.
+                // The next page is likely to be read, too.
                 if let Some(next) = self.pinned.last() {
                     prefetch_start(next.frame());
                 }
             }
-            match tables.pages.insert(page, &mut near, &mut filled.pages) {
+            match tables.pages.insert(page, &mut cursor, &mut added.pages) {
                 AddedPage::Known => {}
-                AddedPage::New(frame) => self.unclassed = Some((frame.pfn(), hash)),
-                AddedPage::NoRoom(page) => {
+                AddedPage::New(frame) => self.unclassified = Some((frame.pfn(), hash)),
+                AddedPage::TableFull(page) => {
                     let _ = self.pinned.push_within_capacity(page);
                     let _ = self.hashes.push_within_capacity(hash);
-                    result = Err(NoRoom);
+                    result = Err(TableFull);
                 }
             }
         }
-        tables.pages.count_filled(filled.pages);
-        tables.contents.count_filled(filled.contents);
+        tables.pages.add_to_len(added.pages);
+        tables.contents.add_to_len(added.contents);
         result
     }
 }
 
-/// Places in the tables that were filled.
+/// Words that were added to the tables.
 #[derive(Default)]
-struct Filled {
+struct AddedWords {
     pages: usize,
     contents: usize,
 }
 
-/// Counts present pages, and pins those whose content is to be looked at.
+/// Counts present pages, and pins those whose content is to be read.
 struct Batch<'a> {
     pages: &'a PinnedFrames,
-    near: Near<'a>,
+    cursor: Cursor<'a>,
     pinned: &'a mut KVVec<PinnedPage>,
-    scanned: &'a mut Scanned,
-    /// Whether content counts in the area at hand.
+    counts: &'a mut ChunkCounts,
+    /// True if the pages of the current area may be shared.
     shareable: bool,
 }
 
 impl Batch<'_> {
-    /// Walks from `at` on. Returns where to go on, if anywhere before `end`.
+    /// Walks from `at` on. Returns the address at which the next batch begins, if it is below `end`.
     fn collect(&mut self, guard: &MmapRead<'_>, mut at: usize, end: usize) -> Option<usize> {
         let mut entries = 0;
         while entries < BATCH_ENTRIES {
@@ -199,7 +208,7 @@ impl Batch<'_> {
             }
             self.shareable = area.is_read_only() && area.has_readable_pages();
             let progress = walk(area, from..to, BATCH_ENTRIES - entries, self);
-            self.scanned.total += ((progress.reached - from) / PAGE_SIZE) as u64;
+            self.counts.total += ((progress.reached - from) / PAGE_SIZE) as u64;
             at = progress.reached;
             if at < to {
                 break;
@@ -213,8 +222,8 @@ impl Batch<'_> {
 impl Visitor for Batch<'_> {
     fn visit(&mut self, page: MappedPage<'_>) -> ControlFlow<()> {
         if self.shareable {
-            if self.pages.see_again(page.pfn(), &mut self.near) {
-                self.scanned.mappings += 1;
+            if self.pages.mark_shared(page.pfn(), &mut self.cursor) {
+                self.counts.mappings += 1;
             } else {
                 if self.pinned.len() == BATCH_PAGES {
                     return ControlFlow::Break(());
@@ -223,11 +232,11 @@ impl Visitor for Batch<'_> {
                     if self.pinned.push_within_capacity(pinned).is_err() {
                         return ControlFlow::Break(());
                     }
-                    self.scanned.mappings += 1;
+                    self.counts.mappings += 1;
                 }
             }
         }
-        self.scanned.valid += 1;
+        self.counts.valid += 1;
         ControlFlow::Continue(())
     }
 }
@@ -237,11 +246,11 @@ struct Comparison<'a> {
     pages: &'a PinnedFrames,
     copy: &'a mut PageCopy,
     sampling: &'a Sampling,
-    /// A page was read as a whole.
+    /// True once a page was read as a whole.
     has_read: bool,
 }
 
-impl Pages for Comparison<'_> {
+impl PageAccess for Comparison<'_> {
     fn is_same(&mut self, a: Pfn, b: Pfn) -> bool {
         self.has_read = true;
         match (self.pages.frame(a), self.pages.frame(b)) {
@@ -258,7 +267,7 @@ impl Pages for Comparison<'_> {
         self.sampling.page_hash(self.copy)
     }
 
-    fn join(&mut self, follower: Pfn, leader: Pfn) {
-        self.pages.join(follower, leader);
+    fn merge_into(&mut self, follower: Pfn, leader: Pfn) {
+        self.pages.merge_into(follower, leader);
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What the commands of `/proc/memory_info` do.
+//! The commands of `/proc/memory_info`.
 
 use crate::scan::scan;
 use crate::snapshot::Snapshot;
@@ -16,38 +16,39 @@ use logic::text::{BufferFull, Print, Sink};
 use logic_memory_info::command::Command;
 use logic_memory_info::failure::Failure;
 use logic_memory_info::page_hash::Sampling;
-use protocol::combining::{Refused, RunError};
+use protocol::coalescer::{RunError, SharedFailure};
 use protocol::database::Database;
 
-/// Lines that are written under one RCU read-side lock.
+/// Number of lines that are printed in one RCU read-side critical section.
 const LINES_PER_SECTION: usize = 64;
 
-/// Why a scan failed, for those who share it.
+/// A failure of a scan, which callers of RESET may share.
 #[derive(Clone, Copy)]
 pub(crate) struct ScanFailure(Failure);
 
-impl RunError for ScanFailure {
+impl SharedFailure for ScanFailure {
     fn is_private(self) -> bool {
         self.0 == Failure::Interrupted
     }
 }
 
-/// The data, and the commands about it.
+/// The published data and the commands on it.
 pub(crate) struct Commands {
     database: Database<Snapshot, ScanFailure>,
-    /// Frees old data, a grace period after its RESET was answered.
+    /// Frees replaced data a grace period later, so that RESET does not wait for it.
     reclaimer: Reclaimer,
+    /// True if a write fails when no process has the name.
     strict: bool,
-    /// CPUs that a scan may use; 0 for all.
+    /// Number of CPUs that a scan may use; 0 stands for all.
     workers: usize,
 }
 
 impl Commands {
-    /// No data yet. May sleep.
+    /// Creates the commands without data. May sleep.
     ///
     /// # Errors
     ///
-    /// ENOMEM.
+    /// Returns ENOMEM if memory is exhausted.
     pub(crate) fn new(strict: bool, workers: usize) -> Result<Self> {
         Ok(Self {
             database: Database::new(GFP_KERNEL)?,
@@ -57,11 +58,11 @@ impl Commands {
         })
     }
 
-    /// Fills in the data at load. May sleep.
+    /// Runs the first scan, when the module is loaded. May sleep.
     ///
     /// # Errors
     ///
-    /// ENOMEM, EINTR after a fatal signal.
+    /// Returns ENOMEM if memory is exhausted, and EINTR after a fatal signal.
     pub(crate) fn populate(&self) -> Result {
         match self.reset() {
             Ok(_) => Ok(()),
@@ -82,14 +83,14 @@ impl Commands {
         let reclaim = |old| self.reclaimer.drop_later(old);
         match self.database.reset(scan, reclaim) {
             Ok(()) => Ok(Reply::Success),
-            Err(Refused::Signal) => Err(CommandError::Restart),
-            Err(Refused::Closing) => Err(Failure::Closing.into()),
-            Err(Refused::Failed(ScanFailure(failure))) => Err(failure.into()),
+            Err(RunError::Signal) => Err(CommandError::Restart),
+            Err(RunError::Closing) => Err(Failure::Closing.into()),
+            Err(RunError::Failed(ScanFailure(failure))) => Err(failure.into()),
         }
     }
 
-    /// Shows each set that is there for the whole of this command, and none that was deleted before
-    /// it; all of one snapshot.
+    /// Executes ALL. All lines are of one snapshot: those of the sets that exist during the whole command,
+    /// and none of a set that was deleted before it.
     fn all(&self, texts: &TextBudget) -> Result<Reply, Failure> {
         match self.database.snapshot() {
             Some(snapshot) => Ok(texts.reply_within(snapshot.printed_len(), &AllSets(&snapshot))?),
@@ -101,7 +102,7 @@ impl Commands {
         let comm = Comm::new(name).ok_or(Failure::NoSuchProcess)?;
         let mut text = texts.with_room(0)?;
         loop {
-            // Nothing is allocated under RCU: measure, allocate, and look again.
+            // Allocation is not possible in the critical section: measure, allocate, and print again.
             let missing = self.database.read(|snapshot, guard| {
                 let group = snapshot.and_then(|snapshot| snapshot.group(&comm, guard));
                 let set = group.ok_or(Failure::NoSuchProcess)?.as_set(&comm);
@@ -152,7 +153,7 @@ impl CommandHandler for Commands {
     }
 }
 
-/// All sets of a snapshot, a line each.
+/// Prints all sets of a snapshot, one line each.
 struct AllSets<'a>(&'a Snapshot);
 
 impl Print for AllSets<'_> {

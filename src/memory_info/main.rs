@@ -4,9 +4,11 @@
 //! ones.
 //!
 //! - [`commands`]: what RESET, ALL, FILTER and DEL do;
-//! - [`scan`]: RESET's work, from the list of processes to the counts, by several workers: each has a
-//!   set of processes on its [`desk`] and scans it [`chunk`] by chunk;
-//! - [`snapshot`]: what a scan finds, as readers see it.
+//! - [`scan`]: RESET, from the list of processes to the counts, by several workers;
+//!   [`set_scan`]: the progress of one set of processes, [`set_tables`]: its tables,
+//!   [`chunk`]: the scan of a part of an address space, [`sample`]: the sampled bytes of a page,
+//!   [`release`]: releasing the pages of a set, [`cancel`]: when a scan ends early;
+//! - [`snapshot`]: the result of a scan, as readers see it.
 
 use abstractions::rcu::BarrierOnDrop;
 use abstractions_procfs::FileMode;
@@ -15,13 +17,15 @@ use commands::Commands;
 use compat::value_of;
 use kernel::prelude::*;
 
+mod cancel;
 mod chunk;
 mod commands;
-mod desk;
 mod release;
 mod sample;
 mod scan;
 mod seen_mms;
+mod set_scan;
+mod set_tables;
 mod snapshot;
 
 module! {
@@ -33,15 +37,15 @@ module! {
     params: {
         strict: u8 {
             default: 0,
-            description: "1: a command that names no known process fails with ESRCH (default 0: it only answers so)",
+            description: "1: write() fails with ESRCH if no process has the name; 0: only the answer says so (default 0)",
         },
         workers: u32 {
             default: 0,
-            description: "CPUs that a RESET may use at once (default 0: all)",
+            description: "Number of CPUs that a RESET may use (default 0: all that are online)",
         },
         mode: u16 {
             default: 0o600,
-            description: "Permission bits of /proc/memory_info, like 0640 (default 0600)",
+            description: "Permission bits of /proc/memory_info, such as 0640 (default 0600)",
         },
     },
 }

@@ -12,7 +12,7 @@ const LARGE_SET: usize = 4096;
 /// Releases all pages of a set, on several of so many `workers` at once if there are many pages. The set keeps its
 /// memory. May sleep.
 pub(crate) fn release_pages(pages: &mut PinnedFrames, workers: usize) {
-    let is_large = pages.filled() >= LARGE_SET;
+    let is_large = pages.words() >= LARGE_SET;
     let workers = if is_large { workers } else { 1 };
     let drain = pages.drain();
     run_on_workers(workers, WorkClass::Nested, GFP_KERNEL, &|_| {

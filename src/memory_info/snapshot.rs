@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What one scan found.
+//! The result of one scan.
 
 use abstractions::sort::sort_by_key;
 use abstractions_rhashtable::FixedKeyTable;
@@ -12,20 +12,20 @@ use logic_memory_info::counts::Counts;
 use logic_memory_info::report::SetLine;
 use protocol::database::Groups;
 
-/// The processes of one name. Does not change.
+/// The processes of one name. A group does not change.
 pub(crate) struct Group {
     pub(crate) counts: Counts,
-    /// Ascending.
+    /// Ids of the thread groups, ascending.
     pub(crate) pids: KVVec<u32>,
 }
 
 impl Group {
-    /// The lowest of the group's pids.
+    /// Returns the lowest pid of the group.
     pub(crate) fn lowest_pid(&self) -> u32 {
         self.pids.first().copied().unwrap_or(u32::MAX)
     }
 
-    /// The group as one line of output.
+    /// Returns the group as a line of output, which can be printed.
     pub(crate) fn as_set<'a>(&'a self, comm: &'a Comm) -> SetLine<'a> {
         SetLine {
             comm,
@@ -35,21 +35,21 @@ impl Group {
     }
 }
 
-/// All groups of one scan, less those that DEL removed since.
+/// The groups of one scan without those that DEL has removed since.
 pub(crate) struct Snapshot {
     groups: FixedKeyTable<TASK_COMM_LEN, Group>,
-    /// Names of all groups that the scan found, in the order of their lowest pids.
+    /// Names of all groups of the scan, in the order of their lowest pids.
     order: KVVec<Comm>,
-    /// Bytes of the lines of all groups, so that ALL need not print them twice.
+    /// Length in bytes of the lines of all groups, so that ALL need not print them twice.
     printed_len: usize,
 }
 
 impl Snapshot {
-    /// Takes the groups of a scan. May sleep.
+    /// Creates a snapshot of the groups that a scan found. May sleep.
     ///
     /// # Errors
     ///
-    /// ENOMEM, EEXIST if a name comes twice.
+    /// Returns ENOMEM if memory is exhausted, and EEXIST if two groups have the same name.
     pub(crate) fn new(mut found: KVVec<(Comm, Group)>) -> Result<Self> {
         sort_by_key(&mut found, |(_, group)| group.lowest_pid());
         let groups = FixedKeyTable::new(found.len(), GFP_KERNEL)?;
@@ -67,17 +67,17 @@ impl Snapshot {
         })
     }
 
-    /// Names in the order of output. A name may have been deleted since.
+    /// Returns the names in the order of output. A group may have been removed since.
     pub(crate) fn order(&self) -> &[Comm] {
         &self.order
     }
 
-    /// Bytes of the lines of all groups: at least what those are that were not deleted since.
+    /// Returns the length in bytes of the lines of all groups, those that were removed since included.
     pub(crate) fn printed_len(&self) -> usize {
         self.printed_len
     }
 
-    /// The group of this name, if it was found and not deleted.
+    /// Returns the group with this name, unless it was removed or never found.
     pub(crate) fn group<'g>(&'g self, comm: &Comm, guard: &'g Guard) -> Option<&'g Group> {
         self.groups.get(comm.as_field(), guard)
     }

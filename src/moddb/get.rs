@@ -15,7 +15,7 @@ use logic_moddb::entry::{field, Entries, Entry};
 use logic_moddb::numbers::{message, Operation, REPLY_MAX};
 use logic_moddb::refusal::{Refusal, Refused};
 use logic_moddb::size;
-use protocol::stripes::StripeSet;
+use protocol::store::stripes::StripeSet;
 
 /// The operation `noop`, which replies and does nothing else: it measures a round trip.
 pub(crate) struct Noop;

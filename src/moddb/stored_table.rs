@@ -8,16 +8,16 @@ use abstractions_rhashtable::{HashTable, Removed, Unlinked};
 use kernel::alloc::Flags;
 use kernel::prelude::*;
 use kernel::sync::rcu::Guard;
-use protocol::change::{Shown, Table};
+use protocol::store::change::{EntryTable, Visible};
 
 /// The entry table of a store.
-pub(crate) struct StoredTable(HashTable<HashedKeys, Shown>);
+pub(crate) struct StoredTable(HashTable<HashedKeys, Visible>);
 
 /// A block that is not in the table yet.
-pub(crate) type UnlinkedBlock = Unlinked<HashedKeys, Shown>;
+pub(crate) type UnlinkedBlock = Unlinked<HashedKeys, Visible>;
 
 /// A walk over the blocks of a table.
-pub(crate) type StoredWalk = TableWalk<StoredTable, HashedKeys, Shown>;
+pub(crate) type StoredWalk = TableWalk<StoredTable, HashedKeys, Visible>;
 
 impl StoredTable {
     /// Returns an empty table. May sleep.
@@ -30,28 +30,32 @@ impl StoredTable {
     }
 }
 
-impl AsRef<HashTable<HashedKeys, Shown>> for StoredTable {
-    fn as_ref(&self) -> &HashTable<HashedKeys, Shown> {
+impl AsRef<HashTable<HashedKeys, Visible>> for StoredTable {
+    fn as_ref(&self) -> &HashTable<HashedKeys, Visible> {
         &self.0
     }
 }
 
-impl Table for StoredTable {
+impl EntryTable for StoredTable {
     type Key<'k> = HashedKey<'k>;
     type Entry = Block;
     type Unlinked = UnlinkedBlock;
-    type Removed = Removed<HashedKeys, Shown>;
+    type Removed = Removed<HashedKeys, Visible>;
 
     fn hash(key: HashedKey<'_>) -> u32 {
         key.hash()
     }
 
-    fn find<'g>(&'g self, key: HashedKey<'_>, guard: &'g Guard) -> Option<(&'g Block, &'g Shown)> {
+    fn find<'g>(
+        &'g self,
+        key: HashedKey<'_>,
+        guard: &'g Guard,
+    ) -> Option<(&'g Block, &'g Visible)> {
         let found = self.0.find(key, guard)?;
         Some((found.key(), found.value()))
     }
 
-    fn unlinked(entry: &UnlinkedBlock) -> (&Block, &Shown) {
+    fn unlinked(entry: &UnlinkedBlock) -> (&Block, &Visible) {
         (entry.key(), entry.value())
     }
 

@@ -15,8 +15,7 @@ use kernel::prelude::*;
 use logic_moddb::entry::{Entries, Entry};
 use logic_moddb::numbers::{Action, Operation};
 use logic_moddb::refusal::{Refusal, Refused};
-use protocol::change;
-use protocol::change::{Change, Condition, Shown};
+use protocol::store::change::{ApplyError, Change, Condition, Visible};
 
 /// The operation `set`.
 pub(crate) struct Set;
@@ -112,7 +111,7 @@ fn block<'a>(
     let block = Block::new(bytes, key.bytes().len(), key.hash()).ok_or(EINVAL)?;
     Ok(UnlinkedBlock::new(
         block,
-        Shown::yes(),
+        Visible::when_linked(),
         GFP_KERNEL_ACCOUNT,
     )?)
 }
@@ -151,10 +150,10 @@ fn apply<'a>(
         .apply(changes, GFP_KERNEL, on_applied)
         .map_err(|refused| {
             let why = match refused {
-                change::Refused::Condition(_, refused) => return refused,
-                change::Refused::Entries => Refusal::TooManyEntries,
-                change::Refused::Bytes => Refusal::TooManyBytes,
-                change::Refused::Table(_) | change::Refused::NoMemory => Refusal::NoMemory,
+                ApplyError::Condition(_, refused) => return refused,
+                ApplyError::TooManyEntries => Refusal::TooManyEntries,
+                ApplyError::TooManyBytes => Refusal::TooManyBytes,
+                ApplyError::Table(_) | ApplyError::NoMemory => Refusal::NoMemory,
             };
             Refused { why, at: first_at }
         })
@@ -166,7 +165,7 @@ fn as_notification<'a>(change: &PlannedChange<'a>) -> Option<(Action, &'a [u8], 
     let RequestedChange { entry, operation } = &change.condition;
     match operation {
         Operation::Set => Some((Action::Set, entry.key, entry.value.map(|value| value.len()))),
-        _ if change.was_there() => Some((Action::Del, entry.key, None)),
+        _ if change.was_present() => Some((Action::Del, entry.key, None)),
         _ => None,
     }
 }

@@ -1,41 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Who reads whose answer.
-//!
-//! Many shells use one file at once, and each wants the answer to *its* previous command, though the
-//! process that wrote (`/bin/echo`, `sudo tee`) and the one that reads (`cat`) are rarely the same. So
-//! an answer is kept with its writer's lineage, and a reader gets, in this order:
-//!
-//! 1. the answer of its own process, else of the nearest ancestor that wrote one;
-//! 2. else the latest of a relative: a writer that descends from it, else from an ancestor of it, the
-//!    nearest first;
-//! 3. else the latest of all.
-//!
-//! (What comes before all this, the answer written through the same open file, stays with that file.)
-//!
-//! Kept in a fixed number of slots and a bounded number of bytes; the oldest answers go first. Slots
-//! are read and replaced without a lock.
-
-use core::cmp::Reverse;
+//! The answers to commands, and which reader gets which answer.
 
 use crate::rcu::{self, Guard, RcuBox, RcuPointer, Ref};
+use core::cmp::Reverse;
 use kernel::alloc::{AllocError, Flags, KVVec};
 use kernel::sync::atomic::{Atomic, Relaxed};
 use kernel::sync::Arc;
 
-/// A process, told apart from later ones with the same id by its start time.
+/// A process, identified by its id and its start time, since ids are reused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Process {
     /// Thread group id in the initial pid namespace.
     pub tgid: i32,
-    /// Start of the thread group's leader, in ns since boot.
+    /// Start time of the thread group's leader, in ns since boot.
     pub start: u64,
 }
 
-/// How many generations of a process are remembered, itself included.
+/// The number of generations in a [`Lineage`], including the process itself.
 pub const GENERATIONS: usize = 8;
 
-/// The process that leads all others, and so says nothing about kinship.
+/// The init process. As the ancestor of all processes it does not make two of them relatives.
 const INIT_TGID: i32 = 1;
 
 /// A process and its ancestors, itself first.
@@ -46,7 +31,7 @@ pub struct Lineage {
 }
 
 impl Lineage {
-    /// A process without known ancestors.
+    /// Creates the lineage of a process without known ancestors.
     pub fn of(process: Process) -> Self {
         Self {
             processes: [process; GENERATIONS],
@@ -54,7 +39,7 @@ impl Lineage {
         }
     }
 
-    /// Adds the parent of the oldest process so far; ignored beyond [`GENERATIONS`].
+    /// Adds the parent of the oldest process in the lineage. Does nothing if it has [`GENERATIONS`].
     pub fn push_parent(&mut self, parent: Process) {
         if let Some(slot) = self.processes.get_mut(self.len) {
             *slot = parent;
@@ -75,7 +60,7 @@ impl Lineage {
         self.all().get(1..).unwrap_or(&[])
     }
 
-    /// How far a writer is from this reader, for the order in the file's head: smaller is nearer.
+    /// Returns the distance of a writer from this reader, in the order described at [`Answers`].
     fn distance(&self, writer: &Lineage) -> usize {
         let own_line = self
             .all()
@@ -91,35 +76,40 @@ impl Lineage {
     }
 }
 
-/// What is kept of an answer.
+/// The content of an answer.
 pub trait Payload: Send + Sync + 'static {
-    /// Bytes of memory that it takes.
+    /// Returns the bytes of memory that the content takes.
     fn size(&self) -> usize;
 }
 
-struct Kept<A> {
+/// An answer in its slot. It does not change.
+struct StoredAnswer<A> {
     writer: Lineage,
-    /// Place in the order of all answers.
+    /// Position in the order of all answers, from 1.
     number: u64,
     answer: Arc<A>,
 }
 
-/// A slot, and what was found in it.
-type SlotAndContent<'g, A> = (&'g RcuPointer<Kept<A>>, Option<Ref<'g, Kept<A>>>);
+/// A slot and the answer that a reader found in it.
+type SlotAndContent<'g, A> = (
+    &'g RcuPointer<StoredAnswer<A>>,
+    Option<Ref<'g, StoredAnswer<A>>>,
+);
 
-/// A place for one answer, allocated ahead, so that [`Answers::publish`] cannot fail once a command is
-/// done.
-pub struct Prepared<A>(RcuBox<Kept<A>>);
+/// Memory for one answer, allocated before the command is executed, so that [`Answers::publish`] cannot
+/// fail after it.
+pub struct Prepared<A>(RcuBox<StoredAnswer<A>>);
 
 impl<A: Payload> Prepared<A> {
-    /// `answer` stands in for the one that is not known yet. May sleep if `flags` do.
+    /// Allocates the memory. `answer` is a placeholder, which no reader gets. May sleep if `flags` allow
+    /// it.
     ///
     /// # Errors
     ///
-    /// Without memory.
+    /// Returns [`AllocError`] if memory is exhausted.
     pub fn new(answer: Arc<A>, flags: Flags) -> Result<Self, AllocError> {
         let nobody = Process { tgid: 0, start: 0 };
-        let kept = Kept {
+        let kept = StoredAnswer {
             writer: Lineage::of(nobody),
             number: 0,
             answer,
@@ -128,25 +118,75 @@ impl<A: Payload> Prepared<A> {
     }
 }
 
-/// The latest answers.
+/// The latest answers of many writers.
+///
+/// Many shells use one file at the same time, and each expects the answer to *its* previous command,
+/// although the process that writes (`/bin/echo`, `sudo tee`) and the process that reads (`cat`) are
+/// rarely the same. An answer is therefore stored with its writer's [`Lineage`], and a reader gets, in
+/// this order of preference:
+///
+/// 1. the answer of its own process, or of its nearest ancestor that wrote a command;
+/// 2. the latest answer of a relative: of a writer that descends from the reader, or else from an
+///    ancestor of the reader, the nearest ancestor first;
+/// 3. the latest answer of all.
+///
+/// (The answer to a command that was written through the same open file takes precedence over all of
+/// these and is stored in that file.)
+///
+/// There is a fixed number of slots, one for each writer, and a bound on the bytes of all answers; the
+/// oldest answers are evicted first. Readers and writers take no lock: a slot is an [`RcuPointer`], which
+/// a writer replaces by compare-and-exchange.
+///
+/// # Examples
+///
+/// ```
+/// use kernel::alloc::flags::GFP_KERNEL;
+/// use kernel::sync::Arc;
+/// use protocol::answers::{Answers, Lineage, Payload, Prepared, Process};
+///
+/// struct Text(&'static str);
+///
+/// impl Payload for Text {
+///     fn size(&self) -> usize {
+///         self.0.len()
+///     }
+/// }
+///
+/// let process = |tgid| Process { tgid, start: 0 };
+/// let child_of = |shell, tgid| {
+///     let mut lineage = Lineage::of(process(tgid));
+///     lineage.push_parent(process(shell));
+///     lineage
+/// };
+///
+/// let answers = Answers::new(16, 4096, GFP_KERNEL).unwrap();
+/// // Two shells, 100 and 200, run `/bin/echo` and then `cat`.
+/// for (shell, echo, text) in [(100, 101, "one"), (200, 201, "two")] {
+///     let answer = Arc::new(Text(text), GFP_KERNEL).unwrap();
+///     let prepared = Prepared::new(answer.clone(), GFP_KERNEL).unwrap();
+///     answers.publish(prepared, child_of(shell, echo), answer);
+/// }
+/// assert_eq!(answers.find(&child_of(100, 102)).unwrap().0, "one");
+/// assert_eq!(answers.find(&child_of(200, 202)).unwrap().0, "two");
+/// ```
 pub struct Answers<A> {
-    slots: KVVec<RcuPointer<Kept<A>>>,
-    /// Number of the latest answer.
+    slots: KVVec<RcuPointer<StoredAnswer<A>>>,
+    /// The number of the latest answer.
     latest: Atomic<u64>,
-    /// Bytes of the payloads in all slots. What comes is added once it is in its slot, what goes
-    /// subtracted once it is out: too little for a moment (even below 0), since too much would evict
-    /// answers that fit.
+    /// Bytes of the payloads in all slots. An answer's bytes are added after it is stored and subtracted
+    /// after it is removed. So the count may be too small for a moment, even negative; a count that is
+    /// too large would evict answers that fit.
     bytes: Atomic<i64>,
     max_bytes: i64,
 }
 
 impl<A: Payload> Answers<A> {
-    /// Room for `slots` writers and about `max_bytes` of payload: one answer may be larger and is
-    /// kept until the next. May sleep if `flags` do.
+    /// Creates room for `slots` writers and about `max_bytes` of payload: one answer may be larger and is
+    /// kept until the next one. May sleep if `flags` allow it.
     ///
     /// # Errors
     ///
-    /// Without memory.
+    /// Returns [`AllocError`] if memory is exhausted.
     pub fn new(slots: usize, max_bytes: u64, flags: Flags) -> Result<Self, AllocError> {
         let mut empty = KVVec::with_capacity(slots, flags)?;
         for _ in 0..slots {
@@ -160,14 +200,14 @@ impl<A: Payload> Answers<A> {
         })
     }
 
-    /// Keeps `answer` as the latest of `lineage`'s process, instead of its previous one. Takes no
-    /// lock.
+    /// Stores `answer` as the latest answer of the first process of `lineage`, in place of its previous
+    /// one. Takes no lock and does not sleep.
     pub fn publish(&self, prepared: Prepared<A>, lineage: Lineage, answer: Arc<A>) {
         let size = answer.size() as i64;
         let number = self.latest.fetch_add(1, Relaxed) + 1;
         let writer = lineage.own();
         let mut kept = prepared.0;
-        *kept = Kept {
+        *kept = StoredAnswer {
             writer: lineage,
             number,
             answer,
@@ -175,18 +215,21 @@ impl<A: Payload> Answers<A> {
         loop {
             let guard = rcu::read_lock();
             let slot = self.slot_for(writer, &guard).filter(|(_, found)| {
-                // Another thread of the same process may have written a later command.
+                // Another thread of the writer's process may have stored a later answer.
                 !found.is_some_and(|found| found.writer.own() == writer && found.number > number)
             });
             let Some((slot, found)) = slot else { return };
             match slot.compare_replace(found, Some(kept)) {
                 Ok(old) => {
                     drop(guard);
+                    // mutant: uncount-replaced
                     self.forget(old);
+                    // mutant: count-published
                     self.bytes.add(size, Relaxed);
                     break;
                 }
-                // Another writer took the slot first; its answer must not be lost: look again.
+                // Another writer took the slot first, and its answer must not be lost: look again.
+                // mutant: retry-publish
                 Err(Some(back)) => kept = back,
                 Err(None) => return,
             }
@@ -194,7 +237,7 @@ impl<A: Payload> Answers<A> {
         self.shrink(number);
     }
 
-    /// The answer that `reader` should see, if there is any. Takes no lock, does not sleep.
+    /// Returns the answer that `reader` gets, if there is one. Takes no lock and does not sleep.
     pub fn find(&self, reader: &Lineage) -> Option<Arc<A>> {
         let guard = rcu::read_lock();
         self.slots
@@ -204,8 +247,8 @@ impl<A: Payload> Answers<A> {
             .map(|kept| kept.answer.clone())
     }
 
-    /// The slot for a new answer of `writer`: the one of its previous answer, else an empty one, else
-    /// the oldest.
+    /// Returns the slot for a new answer of `writer`: that of its previous answer, or else an empty one,
+    /// or else the one with the oldest answer.
     fn slot_for<'g>(&'g self, writer: Process, guard: &'g Guard) -> Option<SlotAndContent<'g, A>> {
         let mut oldest = None;
         let mut oldest_number = u64::MAX;
@@ -223,11 +266,12 @@ impl<A: Payload> Answers<A> {
         oldest
     }
 
-    /// Drops the oldest answers, but never that of `number`, until the rest fits.
+    /// Removes the oldest answers, but not the one with this number or later ones, until the rest fits.
     fn shrink(&self, number: u64) {
         while self.bytes.load(Relaxed) > self.max_bytes {
             let guard = rcu::read_lock();
-            let kept = |slot: &'_ RcuPointer<Kept<A>>| slot.read(&guard).map(|kept| kept.number);
+            let kept =
+                |slot: &'_ RcuPointer<StoredAnswer<A>>| slot.read(&guard).map(|kept| kept.number);
             let oldest = self
                 .slots
                 .iter()
@@ -235,7 +279,7 @@ impl<A: Payload> Answers<A> {
                 .min_by_key(|(number, _)| *number);
             let Some((_, slot)) = oldest else { return };
             let found = slot.read(&guard);
-            // Another one may have replaced it by a later answer meanwhile: look again.
+            // A writer may have replaced the answer by a later one since: look again.
             if found.is_some_and(|found| found.number < number) {
                 if let Ok(old) = slot.compare_replace(found, None) {
                     drop(guard);
@@ -245,7 +289,7 @@ impl<A: Payload> Answers<A> {
         }
     }
 
-    fn forget(&self, old: Option<rcu::Retired<Kept<A>>>) {
+    fn forget(&self, old: Option<rcu::Retired<StoredAnswer<A>>>) {
         if let Some(old) = old {
             self.bytes.fetch_sub(old.answer.size() as i64, Relaxed);
             old.free_later();

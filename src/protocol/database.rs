@@ -1,55 +1,62 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! A set of groups that readers look at without a lock while writers replace it.
+//! A snapshot of groups that readers look at without a lock while writers replace it.
 //!
-//! | may run beside | read | reset | delete |
+//! | may run concurrently | read | reset | delete |
 //! |---|---|---|---|
-//! | read | yes | yes: sees the old snapshot or the new one | yes: sees the group or not |
-//! | reset | | shares a scan, or waits for one | the scan: yes; the publication: one after the other |
+//! | read | yes | yes: the reader sees the old snapshot or the new one | yes: the reader sees the group or not |
+//! | reset | | shares a scan, or waits for one | scan: yes; publication: one after the other |
 //! | delete | | | one after the other |
 
-use crate::combining::{Combiner, Refused, RunError};
+use crate::coalescer::{Coalescer, RunError, SharedFailure};
 use crate::rcu::{self, Guard, RcuArc, RcuBox, RcuPointer, Retired};
 use kernel::alloc::{AllocError, Flags};
 
-/// What a snapshot must offer: removal of one group beside readers.
+/// A snapshot: groups that can be removed one by one while readers look at them.
 pub trait Groups: Send + Sync + 'static {
-    /// By what a group is found.
+    /// The key by which a group is found.
     type Key: ?Sized;
 
-    /// Unlinks a group, so that readers who begin afterwards do not see it, and has it reclaimed after
-    /// a grace period. False if there is none. Called by one at a time; must not sleep.
+    /// Unlinks a group, so that later readers do not see it, and has it reclaimed after a grace period.
+    /// Returns false if the snapshot has no such group. Calls are serialized. Must not sleep.
     fn remove(&self, key: &Self::Key) -> bool;
 }
 
 /// The published snapshot and its writers.
+///
+/// Readers follow an [`RcuPointer`]: they take no lock and wait for no writer, and a snapshot does not
+/// change under them except that groups disappear. [`Self::reset`] builds a new snapshot aside and
+/// publishes it in one step; a failed reset changes nothing. Resets are coalesced, so many at once share
+/// a scan; [`Self::delete`] runs under the writers' lock, so that it never removes a group from a
+/// snapshot that is being replaced.
 pub struct Database<S, E> {
     published: RcuPointer<S>,
-    writers: Combiner<E>,
+    writers: Coalescer<E>,
 }
 
-impl<S: Groups, E: RunError> Database<S, E> {
-    /// Nothing published yet. May sleep if `flags` do.
+impl<S: Groups, E: SharedFailure> Database<S, E> {
+    /// Creates a database without a snapshot. May sleep if `flags` allow it.
     ///
     /// # Errors
     ///
-    /// Without memory.
+    /// Returns [`AllocError`] if memory is exhausted.
     pub fn new(flags: Flags) -> Result<Self, AllocError> {
         Ok(Self {
             published: RcuPointer::empty(),
-            writers: Combiner::new(flags)?,
+            writers: Coalescer::new(flags)?,
         })
     }
 
-    /// Looks at the snapshot of this moment under the RCU read-side lock. Takes no other lock, waits
-    /// for nobody; `look` must not sleep.
+    /// Calls `look` with the current snapshot under the RCU read-side lock. Takes no other lock and does
+    /// not wait; `look` must not sleep.
     pub fn read<R>(&self, look: impl FnOnce(Option<&S>, &Guard) -> R) -> R {
         let guard = rcu::read_lock();
         let snapshot = self.published.read(&guard);
         look(snapshot.as_ref().map(|snapshot| snapshot.get()), &guard)
     }
 
-    /// The snapshot of this moment, to be looked at for longer than a read-side lock may be held.
+    /// Returns a counted reference to the current snapshot, for readers that take longer than a read-side
+    /// lock may be held. Does not sleep.
     pub fn snapshot(&self) -> Option<RcuArc<S>> {
         let guard = rcu::read_lock();
         self.published
@@ -57,45 +64,48 @@ impl<S: Groups, E: RunError> Database<S, E> {
             .map(|snapshot| snapshot.to_arc())
     }
 
-    /// Replaces the snapshot by one that is scanned after this call began, by this caller or by
-    /// another one who waits with it. `reclaim` gets the old one, which readers may still be looking
-    /// at. May sleep.
+    /// Replaces the snapshot by the result of a scan that begins after this call: the caller's `scan`,
+    /// or that of another caller that waits at the same time. `reclaim` gets the old snapshot, which
+    /// readers may still use. May sleep.
     ///
     /// # Errors
     ///
-    /// [`Refused`]; the old snapshot stays whole.
+    /// Returns [`RunError`] if there was no such scan or it failed; the old snapshot stays published.
     pub fn reset(
         &self,
         scan: impl FnOnce() -> Result<RcuBox<S>, E>,
         reclaim: impl FnOnce(Retired<S>),
-    ) -> Result<(), Refused<E>> {
+    ) -> Result<(), RunError<E>> {
         let replaced = self.writers.run(|| {
+            // mutant: scan-before-publish
             let scanned = scan()?;
             Ok(self
                 .writers
-                .exclusively(|| self.published.replace(Some(scanned))))
+                .with_writer_lock(|| self.published.replace(Some(scanned))))
         })?;
-        // After the turn: nobody else needs to wait for the readers of before.
+        // After the run has ended: no other caller waits for the old snapshot's readers.
         if let Some(old) = replaced.flatten() {
             reclaim(old);
         }
         Ok(())
     }
 
-    /// Removes a group from the snapshot of this moment. False if it has none of this key. May sleep.
+    /// Removes a group from the current snapshot. Returns false if it has no group with this key. May
+    /// sleep.
     pub fn delete(&self, key: &S::Key) -> bool {
-        // Under the mutex no snapshot is published meanwhile, so this one is the current one.
-        self.writers.exclusively(|| {
+        // No snapshot is published while the lock is held, so this one stays the current one.
+        // mutant: exclusive-delete
+        self.writers.with_writer_lock(|| {
             self.read(|snapshot, _| snapshot.is_some_and(|snapshot| snapshot.remove(key)))
         })
     }
 
-    /// Ends waiting and running resets: see [`Combiner::close`].
+    /// Ends waiting and running resets: see [`Coalescer::close`]. May sleep.
     pub fn close(&self) {
         self.writers.close();
     }
 
-    /// True after [`Self::close`]; a scan under way should give up.
+    /// Returns true after [`Self::close`]; a scan in progress should end early.
     pub fn is_closing(&self) -> bool {
         self.writers.is_closing()
     }

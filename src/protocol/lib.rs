@@ -1,31 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The locking protocol: what decides who may see what, and when memory is reclaimed.
+//! The locking protocol: all code whose correctness rests on memory ordering or on which thread waits
+//! for which.
 //!
-//! - [`rcu`]: pointers that readers follow without a lock, and what happens to the value replaced;
-//! - [`database`]: one published snapshot, replaced whole by RESET, thinned out by DEL;
-//! - [`combining`]: RESETs that wait together share a scan;
-//! - [`answers`]: who reads whose answer, in bounded memory;
-//! - [`budget`]: a bound for memory that many hold pieces of;
-//! - [`store`]: keys and values, changed one by one or several at once ([`change`]), under limits
-//!   ([`quota`], [`backlog`]), by writers who lock a part of the keys ([`stripes`]).
+//! - [`rcu`]: pointers that readers follow without a lock, and the reclamation of replaced values;
+//! - [`database`]: one published snapshot, which RESET replaces and from which DEL removes groups;
+//!   [`coalescer`]: writers of the database, of which those that wait at the same time share a run;
+//! - [`answers`]: which reader gets which writer's answer, in bounded memory;
+//! - [`budget`]: a bound on memory that many callers hold parts of;
+//! - [`store`]: keys and values, changed one at a time or in batches, by writers that lock a part of the
+//!   keys;
+//! - [`scan`]: work stealing, and the tables that the workers of a scan fill without a lock.
 //!
-//! Written once against the `kernel` crate's API. The modules compile it against the real one, the
-//! loom model in `model/` against a stand-in, from the same files.
+//! The code is written once, against the `kernel` crate's API. The modules compile it against the real
+//! crate, the loom model in `model/` against a stand-in, from the same files.
 //!
 //! # Lock order
 //!
-//! Of the database, the one lock is the mutex inside [`combining::Combiner`]. No user code runs under it but the
-//! publication of a snapshot and the removal of a group; neither takes another lock of this crate.
-//! Of the store, stripes in ascending order, then one quota's lock. Nothing sleeps under them.
+//! The database has one lock, the mutex in [`coalescer::Coalescer`]. The only foreign code that runs
+//! under it publishes a snapshot or removes a group, and takes no other lock of this crate.
+//!
+//! The store takes stripes in ascending order, then the lock of one quota. Nothing sleeps under them.
+//!
+//! The lock order of a scan is at the head of [`scan::work_stealing`].
 
 pub mod answers;
-pub mod backlog;
 pub mod budget;
-pub mod change;
-pub mod combining;
+pub mod coalescer;
 pub mod database;
-pub mod quota;
 pub mod rcu;
+pub mod scan;
 pub mod store;
-pub mod stripes;

@@ -8,11 +8,11 @@ pub mod kvec;
 pub use kbox::{Box, KBox, KVBox, VBox};
 pub use kvec::{IntoIter, KVVec, KVec, VVec, Vec};
 
-/// There is no memory.
+/// Memory is exhausted.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub struct AllocError;
 
-/// How memory may be got.
+/// How an allocation may obtain memory.
 #[derive(Clone, Copy, PartialEq)]
 pub struct Flags(u32);
 
@@ -72,7 +72,7 @@ pub mod flags {
     pub const GFP_NOWAIT: Flags = Flags(0x2800);
 }
 
-/// Where memory comes from.
+/// An allocator, which provides the memory of boxes and vectors.
 ///
 /// # Safety
 ///

@@ -38,11 +38,11 @@ pub type rcu_callback_t = Option<unsafe extern "C" fn(head: *mut callback_head)>
 /// Without `func`.
 pub unsafe fn call_rcu(head: *mut callback_head, func: rcu_callback_t) {
     let func = func.expect("call_rcu() needs a function");
-    // SAFETY: by this function's own requirement.
+    // SAFETY: By the safety requirements of this function.
     unsafe { grace_period::call(head, func) };
 }
 
-/// Waits until all callbacks of before have run. C header: `include/linux/rcutree.h`.
+/// Waits until all callbacks that were registered before have run. C header: `include/linux/rcutree.h`.
 ///
 /// # Safety
 ///
@@ -51,7 +51,7 @@ pub unsafe fn rcu_barrier() {
     grace_period::barrier();
 }
 
-/// Waits until all readers of before have ended. C header: `include/linux/rcupdate.h`.
+/// Waits until all current readers have ended. C header: `include/linux/rcupdate.h`.
 ///
 /// # Safety
 ///
@@ -60,7 +60,7 @@ pub unsafe fn synchronize_rcu() {
     grace_period::synchronize();
 }
 
-/// The number of the next grace period; here all have the same. C header: `include/linux/rcutree.h`.
+/// Returns the number of the next grace period; the stand-in does not count them. C header: `include/linux/rcutree.h`.
 ///
 /// # Safety
 ///
@@ -69,7 +69,7 @@ pub unsafe fn get_state_synchronize_rcu() -> usize {
     0
 }
 
-/// Whether this grace period is known to be over; here it never is. C header: `include/linux/rcutree.h`.
+/// Tells whether a grace period is known to be over; in the stand-in it never is. C header: `include/linux/rcutree.h`.
 ///
 /// # Safety
 ///

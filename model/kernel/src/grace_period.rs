@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! RCU, as eager as it may be: a grace period ends, and a callback runs, the moment that the last
-//! reader who began before has ended (on that reader's thread, or at once if there is none).
+//! RCU that reclaims as early as it may: a grace period ends, and a callback runs, at the moment when the
+//! last reader that began earlier ends (on that reader's thread, or at once if there is none).
 //!
-//! Who reads is known to this file's bookkeeping, which orders nothing; what is ordered says
-//! [`ReaderEdges`].
+//! This file only records which threads are in a read-side critical section and adds no happens-before
+//! edges. The edges that RCU guarantees are in [`ReaderEdges`].
 
 use crate::bindings::callback_head;
 use crate::runtime::{self, atomic, shared, Event, ReaderEdges};
@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
 
-/// Number of one read-side critical section.
+/// The number of a read-side critical section.
 type Section = u64;
 
 struct Reader {
@@ -25,7 +25,7 @@ struct Callback {
     func: unsafe extern "C" fn(*mut callback_head),
 }
 
-// SAFETY: `call_rcu()` hands the head over, to whichever thread runs the callback.
+// SAFETY: `call_rcu()` hands the head over to RCU, and any thread may run the callback.
 unsafe impl Send for Callback {}
 
 enum Then {
@@ -35,9 +35,9 @@ enum Then {
 
 /// A grace period that has begun.
 struct Waiting {
-    /// The sections that it waits for.
+    /// The sections that the grace period waits for.
     sections: BTreeSet<Section>,
-    /// All threads have been asked.
+    /// True once all threads were asked whether they read.
     is_complete: bool,
     then: Then,
 }
@@ -66,19 +66,19 @@ impl Domain {
 
 shared!(DOMAIN: Domain);
 
-/// Forgets the execution before.
+/// Resets the state of the previous execution.
 #[cfg(feature = "loom")]
 pub(crate) fn start_execution() {
     let fresh = Domain::default();
     DOMAIN.with_borrow_mut(|domain| *domain = fresh);
 }
 
-/// How many callbacks have not returned yet.
+/// Returns the number of callbacks that have not returned yet.
 pub(crate) fn pending() -> usize {
     DOMAIN.with_borrow_mut(|domain| domain.pending.len())
 }
 
-/// True inside a callback.
+/// Tells whether the running thread is in a callback.
 #[cfg(feature = "loom")]
 pub(crate) fn in_callback() -> bool {
     let thread = runtime::current_thread();
@@ -164,8 +164,8 @@ pub(crate) fn read_unlock() {
     }
 }
 
-/// Asks all threads whether they read. Returns the number of the grace period, and whether it is
-/// over already.
+/// Begins a grace period: records the current readers of all threads. Returns the grace period's number,
+/// and whether it is over already.
 fn begin(then: Then) -> (u64, bool) {
     let number = DOMAIN.with_borrow_mut(|domain| {
         let number = domain.number();
@@ -201,7 +201,7 @@ fn begin(then: Then) -> (u64, bool) {
     (number, is_over)
 }
 
-/// Ends a grace period, on the thread of its last reader or on the updater's own.
+/// Ends a grace period, on the thread of its last reader or on that of the updater.
 fn end(number: u64) {
     let waiting = DOMAIN.with_borrow_mut(|domain| domain.waiting.remove(&number));
     match waiting.expect("a grace period ends once").then {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The memory behind the collections: fallible, and watched by [`blocks`].
+//! The heap of the collections: allocations may fail, and [`blocks`] checks all accesses.
 
 use crate::alloc::{AllocError, Flags};
 use crate::runtime::blocks;
@@ -8,7 +8,7 @@ use crate::testing;
 use std::alloc::{alloc, dealloc, Layout};
 use std::ptr::NonNull;
 
-/// To what all blocks are aligned: a cache line. The kernel's allocators align to what is asked for.
+/// The alignment of all blocks: a cache line. The kernel's allocators align as requested.
 const ALIGN: usize = 64;
 
 fn layout(bytes: usize) -> Result<Layout, AllocError> {
@@ -35,14 +35,15 @@ pub(crate) fn allocate(
     Ok(block)
 }
 
-/// Frees what [`allocate`] gave.
+/// Frees a block of [`allocate`].
 ///
 /// # Safety
 ///
-/// `block` came from [`allocate`] with the same size, and is not used afterwards.
+/// `block` was returned by [`allocate`] for the same size and is not used afterwards.
 pub(crate) unsafe fn free(block: NonNull<u8>, bytes: usize) {
     if blocks::freed(block.as_ptr() as usize) {
-        // SAFETY: by this function's own requirement; the layout was valid when it was allocated.
+        // SAFETY: By the safety requirements of this function, the block was allocated with this layout and is
+        // not used any more.
         unsafe {
             dealloc(
                 block.as_ptr(),
@@ -55,8 +56,8 @@ pub(crate) unsafe fn free(block: NonNull<u8>, bytes: usize) {
 /// Ends the quarantine of a freed block.
 #[cfg(feature = "loom")]
 pub(crate) fn give_back(address: usize, bytes: usize) {
-    // SAFETY: the block was allocated with this layout, freed by its owner and kept by `blocks`
-    // alone, which lets go of it here.
+    // SAFETY: The block was allocated with this layout and freed by its owner; only `blocks` still refers to
+    // it, and does not any more after this.
     unsafe {
         dealloc(
             address as *mut u8,

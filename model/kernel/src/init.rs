@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Initializers. The kernel's build a value in its final place; a host's mutex may move until it is
-//! used, so these just return it.
+//! Initializers. Those of the kernel build a value in its final place. A host's mutex may move until it is
+//! used, so these return the value.
 
 use crate::alloc::{AllocError, Flags};
 use crate::error::{Error, Result};
 use std::convert::Infallible;
 
-/// Makes a `T` that is then pinned.
+/// Initializes a `T`, which is then pinned.
 pub trait PinInit<T, E = Infallible>: Sized {
     #[doc(hidden)]
     fn make(self) -> Result<T, E>;
@@ -24,11 +24,11 @@ pub trait InPlaceInit<T>: Sized {
     /// The pinned form of `Self`.
     type PinnedSelf;
 
-    /// Allocates and initializes, with an error that can say that memory ran out.
+    /// Allocates and initializes, with an error type that includes exhausted memory.
     ///
     /// # Errors
     ///
-    /// Without memory, or when the initializer fails.
+    /// Memory is exhausted, or the initializer fails.
     fn try_pin_init<E>(init: impl PinInit<T, E>, flags: Flags) -> Result<Self::PinnedSelf, E>
     where
         E: From<AllocError>;
@@ -37,7 +37,7 @@ pub trait InPlaceInit<T>: Sized {
     ///
     /// # Errors
     ///
-    /// Without memory, or when the initializer fails.
+    /// Memory is exhausted, or the initializer fails.
     fn pin_init<E>(init: impl PinInit<T, E>, flags: Flags) -> Result<Self::PinnedSelf>
     where
         Error: From<E>,

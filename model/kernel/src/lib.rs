@@ -2,14 +2,13 @@
 
 //! A stand-in for the kernel's `kernel` crate.
 //!
-//! It has the paths that `src/logic` and `src/protocol` use, with the names, signatures and meaning
-//! that they have in the kernel's `rust/kernel/`, so that the same sources run on a host: on `std`,
-//! under Miri, and, with the feature `loom`, under loom. [`runtime`] is the one place where the two
-//! differ.
+//! It has the paths that `src/logic` and `src/protocol` use, with the names, signatures and meanings of
+//! the kernel's `rust/kernel/`, so that the same sources run on a host: on `std`, under Miri, and, with
+//! the feature `loom`, under loom. Only [`runtime`] differs between the two.
 //!
-//! Stricter than the kernel where that finds mistakes: sleeping in an RCU read-side critical section
-//! or in a callback panics; so does, under loom, the use of memory that was freed or never handed
-//! over.
+//! It is stricter than the kernel where that finds mistakes: sleeping in an RCU read-side critical
+//! section or in a callback panics. Under loom, so does the use of memory that was freed or that another
+//! thread has not handed over.
 
 pub mod alloc;
 pub mod bindings;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Threads, atomics and blocking, from `std` or from loom. Nothing else asks which.
+//! Threads, atomics and blocking, from `std` or from loom. Only this module makes the choice.
 
 #[cfg(feature = "loom")]
 #[path = "runtime/on_loom.rs"]

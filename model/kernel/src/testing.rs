@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What tests do to a thread that the kernel would do to a task.
+//! Controls for tests: failing allocations, signals, sleeping threads, executions.
 
 use crate::alloc::AllocError;
 use crate::runtime::{self, atomic, shared, Event};
@@ -11,11 +11,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 shared!(ALLOCATIONS_LEFT: BTreeMap<usize, usize>);
 
-/// Lets allocations succeed again when it is dropped.
+/// A guard: allocations of the thread succeed again when it is dropped.
 #[must_use = "allocations fail only while it exists"]
 pub struct FailingAllocations(usize);
 
-/// Lets this thread allocate `count` times; then its allocations fail.
+/// Makes the allocations of the running thread fail after the next `count` of them.
 pub fn fail_allocations_after(count: usize) -> FailingAllocations {
     let thread = runtime::current_thread();
     ALLOCATIONS_LEFT.with_borrow_mut(|left| left.insert(thread, count));
@@ -39,7 +39,7 @@ pub(crate) fn take_allocation() -> Result<(), AllocError> {
     })
 }
 
-/// How many RCU callbacks have not returned yet. A module must not go before it is 0.
+/// Returns the number of RCU callbacks that have not returned. A module must not be unloaded before it is 0.
 pub fn pending_rcu_callbacks() -> usize {
     crate::grace_period::pending()
 }
@@ -52,7 +52,7 @@ struct Sleeping {
 
 shared!(SLEEPING: Sleeping);
 
-/// Waits until this many threads sleep on condition variables and have not been woken.
+/// Waits until this many threads sleep on condition variables and were not woken.
 pub fn wait_for_sleepers(count: usize) {
     let enough = Event::default();
     SLEEPING.with_borrow_mut(|sleeping| {
@@ -80,15 +80,15 @@ pub(crate) fn is_woken() {
     SLEEPING.with_borrow_mut(|sleeping| sleeping.count -= 1);
 }
 
-/// What a thread can be signalled by.
+/// A task, by which a test sends signals to a thread.
 #[derive(Clone, Default)]
 pub struct Task(Arc<TaskState>);
 
 #[derive(Default)]
 struct TaskState {
-    /// 1 once a signal has come.
+    /// 1 once a signal was sent.
     signalled: atomic::AtomicUsize,
-    /// Where the thread sleeps.
+    /// The interruptible sleep of the thread, if it sleeps.
     sleeper: Mutex<Option<Arc<Sleeper>>>,
 }
 
@@ -101,19 +101,19 @@ impl Task {
         TASKS.with_borrow_mut(|tasks| tasks.insert(thread, self.clone()));
     }
 
-    /// The running thread's task, if it entered one.
+    /// Returns the running thread's task, if it entered one.
     pub(crate) fn current() -> Option<Self> {
         let thread = runtime::current_thread();
         TASKS.with_borrow_mut(|tasks| tasks.get(&thread).cloned())
     }
 
-    /// Sends a signal, for good: it stays pending.
+    /// Sends a signal, which stays pending.
     pub fn signal(&self) {
         self.0.signalled.swap(1, Ordering::AcqRel);
         self.wake();
     }
 
-    /// Wakes the thread from an interruptible sleep for no reason, as the kernel may.
+    /// Wakes the thread from an interruptible sleep without a signal, as the kernel may.
     pub fn wake(&self) {
         let sleeper = self.sleeper().take();
         if let Some(sleeper) = sleeper {
@@ -121,13 +121,13 @@ impl Task {
         }
     }
 
-    /// Whether a signal has come.
+    /// Tells whether a signal is pending.
     pub fn signal_pending(&self) -> bool {
-        // As a step in the order of all signals: a mere load may read what was there before.
+        // A read-modify-write reads the latest value; a load might read an earlier one.
         self.0.signalled.fetch_add(0, Ordering::Relaxed) != 0
     }
 
-    /// Lets a signal wake `sleeper`; wakes it at once if one has come.
+    /// Lets a signal wake `sleeper`; wakes it at once if one is pending.
     pub(crate) fn interrupts(&self, sleeper: &Arc<Sleeper>) {
         if self.signal_pending() {
             sleeper.wake();
@@ -147,7 +147,7 @@ impl Task {
 #[cfg(feature = "loom")]
 pub use runtime::{spawn, Spawned};
 
-/// Begins an execution of a loom model: everything of the one before is forgotten.
+/// Begins an execution of a loom model and resets the state of the previous one.
 #[cfg(feature = "loom")]
 pub fn start_execution() {
     runtime::start_execution();
@@ -161,7 +161,7 @@ pub fn start_execution() {
 ///
 /// # Panics
 ///
-/// If memory or an RCU callback is left behind.
+/// If memory was leaked or an RCU callback has not run.
 #[cfg(feature = "loom")]
 pub fn end_execution() {
     assert_eq!(pending_rcu_callbacks(), 0, "RCU callbacks that never ran");

@@ -53,18 +53,9 @@ impl Workspace {
         Self { root, _lock: lock }
     }
 
-    fn path(&self, file: &str) -> PathBuf {
-        self.root.join("src/protocol").join(file)
-    }
-
-    /// The text of one file of the protocol.
-    pub fn source(&self, file: &str) -> String {
-        fs::read_to_string(self.path(file)).expect("a source file")
-    }
-
-    /// Changes one file of the protocol.
-    pub fn write(&self, file: &str, text: &str) {
-        fs::write(self.path(file), text).expect("a changed source file");
+    /// Writes one file of the copy.
+    pub fn write(&self, file: &Path, text: &str) {
+        fs::write(self.root.join(file), text).expect("a source file can be written");
     }
 
     fn cargo(&self, target: &str) -> Command {

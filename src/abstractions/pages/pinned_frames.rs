@@ -8,10 +8,10 @@ use core::iter::repeat;
 use core::mem::take;
 use kernel::alloc::{AllocError, Flags};
 use kernel::sync::atomic::{Atomic, Relaxed};
-use logic::frame_set::{FrameSet, Inserted, Tally, SHARDS};
 use logic::units::Pfn;
+use protocol::scan::frame_set::{FrameSet, Inserted, Tally, SHARDS};
 
-pub use logic::frame_set::Near;
+pub use protocol::scan::frame_set::Cursor;
 
 /// How many frames before a page is released its `struct page` is fetched from memory.
 const FRAMES_AHEAD: usize = 32;
@@ -29,12 +29,12 @@ pub struct PinnedFrames(FrameSet);
 
 /// The result of adding a page.
 pub enum AddedPage<'a> {
-    /// The page is new, and is the leader of its class until [`PinnedFrames::join`].
+    /// The page is new, and is the leader of its class until [`PinnedFrames::merge_into`].
     New(Frame<'a>),
     /// The page was in the set already, and is marked as shared now.
     Known,
     /// The set is full: the caller must make it larger and try again.
-    NoRoom(PinnedPage),
+    TableFull(PinnedPage),
 }
 
 impl PinnedFrames {
@@ -50,8 +50,8 @@ impl PinnedFrames {
     }
 
     /// Returns how many words of the table hold frames.
-    pub fn filled(&self) -> usize {
-        self.0.filled()
+    pub fn words(&self) -> usize {
+        self.0.words()
     }
 
     /// Makes room for `additional` more pages. May sleep if `flags` allow it.
@@ -63,7 +63,7 @@ impl PinnedFrames {
         self.0.reserve(additional, flags)
     }
 
-    /// Makes the set larger, after [`AddedPage::NoRoom`]. May sleep if `flags` allow it.
+    /// Makes the set larger, after [`AddedPage::TableFull`]. May sleep if `flags` allow it.
     ///
     /// # Errors
     ///
@@ -74,23 +74,23 @@ impl PinnedFrames {
 
     /// Marks a page as shared. Returns false, and does nothing, if the page is not in the set.
     #[inline]
-    pub fn see_again<'a>(&'a self, pfn: Pfn, near: &mut Near<'a>) -> bool {
-        self.0.see_again(pfn, near)
+    pub fn mark_shared<'a>(&'a self, pfn: Pfn, cursor: &mut Cursor<'a>) -> bool {
+        self.0.mark_shared(pfn, cursor)
     }
 
     /// Adds a page. A page that is in the set already is released. Adds the table words that it takes to
-    /// `filled`, which the caller passes to [`Self::count_filled`].
+    /// `added`, which the caller passes to [`Self::add_to_len`].
     #[inline]
     pub fn insert<'a>(
         &'a self,
         page: PinnedPage,
-        near: &mut Near<'a>,
-        filled: &mut usize,
+        cursor: &mut Cursor<'a>,
+        added: &mut usize,
     ) -> AddedPage<'a> {
         let pfn = page.pfn();
-        match self.0.insert(pfn, near) {
-            Ok(Inserted::New { fills }) => {
-                *filled += usize::from(fills);
+        match self.0.insert(pfn, cursor) {
+            Ok(Inserted::New { took_new_word }) => {
+                *added += usize::from(took_new_word);
                 // INVARIANT: Only this call has added the frame, so the set owns one reference to it.
                 page.into_pfn();
                 // SAFETY: By the type invariants, the set owns a reference to the page, and it keeps that
@@ -98,13 +98,13 @@ impl PinnedFrames {
                 unsafe { Frame::new(pfn) }.map_or(AddedPage::Known, AddedPage::New)
             }
             Ok(Inserted::Known) => AddedPage::Known,
-            Err(_) => AddedPage::NoRoom(page),
+            Err(_) => AddedPage::TableFull(page),
         }
     }
 
     /// Adds to the number of table words that insertions have taken.
-    pub fn count_filled(&self, words: usize) {
-        self.0.count_filled(words);
+    pub fn add_to_len(&self, words: usize) {
+        self.0.add_to_len(words);
     }
 
     /// Returns the content of the page in this frame, if it is in the set.
@@ -120,9 +120,9 @@ impl PinnedFrames {
 
     /// Records that `follower` has the same content as `leader`, which stands for both from now on.
     #[inline]
-    pub fn join(&self, follower: Pfn, leader: Pfn) {
-        self.0.follow(follower);
-        self.0.see_again(leader, &mut Near::default());
+    pub fn merge_into(&self, follower: Pfn, leader: Pfn) {
+        self.0.clear_leader(follower);
+        self.0.mark_shared(leader, &mut Cursor::default());
     }
 
     /// Counts the classes of identical pages. All insertions must have ended.

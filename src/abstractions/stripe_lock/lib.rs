@@ -19,7 +19,7 @@ use abstractions::bindings::{
 };
 use kernel::bindings::spinlock_t;
 use kernel::types::{NotThreadSafe, Opaque};
-use protocol::stripes::Lock;
+use protocol::store::stripes::Lock;
 
 /// A spinlock of one of two lock classes: that of stripes, or that of locks which are taken last.
 ///

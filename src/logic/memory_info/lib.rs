@@ -6,14 +6,12 @@
 //! - [`failure`]: why a command failed, and what the file then shows;
 //! - [`counts`]: the numbers of one set of processes;
 //! - [`report`]: a set as one line of text;
-//! - [`page_hash`]: hashes of a page and of a sample of it;
-//! - [`index`]: an open-addressing index of records.
+//! - [`page_hash`]: hashes of a page and of a sample of it.
 
 #![forbid(unsafe_code)]
 
 pub mod command;
 pub mod counts;
 pub mod failure;
-pub mod index;
 pub mod page_hash;
 pub mod report;

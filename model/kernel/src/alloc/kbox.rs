@@ -17,7 +17,7 @@ use std::ptr::NonNull;
 ///
 /// # Invariants
 ///
-/// The pointer is to a live heap block with a `T` in it that nobody else refers to.
+/// The pointer is to a live heap block that holds a `T` and that only this box owns.
 pub struct Box<T, A: Allocator>(NonNull<T>, PhantomData<(A, T)>);
 
 /// In `kmalloc()` memory.
@@ -29,7 +29,7 @@ pub type KVBox<T> = Box<T, KVmalloc>;
 
 // SAFETY: a `Box` owns its value.
 unsafe impl<T: Send, A: Allocator> Send for Box<T, A> {}
-// SAFETY: as above.
+// SAFETY: A shared box gives `&T`, for which `T` is `Sync`.
 unsafe impl<T: Sync, A: Allocator> Sync for Box<T, A> {}
 
 impl<T, A: Allocator> Box<T, A> {
@@ -37,7 +37,7 @@ impl<T, A: Allocator> Box<T, A> {
     ///
     /// # Errors
     ///
-    /// Without memory; `x` is dropped.
+    /// Returns [`AllocError`] if memory is exhausted; `x` is dropped.
     pub fn new(x: T, flags: Flags) -> Result<Self, AllocError> {
         if size_of::<T>() > A::MAX_BYTES {
             return Err(AllocError);
@@ -53,7 +53,7 @@ impl<T, A: Allocator> Box<T, A> {
     ///
     /// # Errors
     ///
-    /// Without memory; `x` is dropped.
+    /// Returns [`AllocError`] if memory is exhausted; `x` is dropped.
     pub fn pin(x: T, flags: Flags) -> Result<Pin<Self>, AllocError> {
         Ok(Self::new(x, flags)?.into())
     }
@@ -67,10 +67,10 @@ impl<T, A: Allocator> Box<T, A> {
     ///
     /// # Safety
     ///
-    /// `raw` came from [`Self::into_raw`], and its value is nobody else's.
+    /// `raw` was returned by [`Self::into_raw`], and has not been taken back since.
     pub unsafe fn from_raw(raw: *mut T) -> Self {
-        // SAFETY: by this function's own requirement.
-        // INVARIANT: as above.
+        // SAFETY: By the safety requirements of this function, `raw` is the pointer of a box, so not null.
+        // INVARIANT: By the same requirements, the box that gave it up was its only owner.
         Self(unsafe { NonNull::new_unchecked(raw) }, PhantomData)
     }
 
@@ -78,7 +78,7 @@ impl<T, A: Allocator> Box<T, A> {
     pub fn into_inner(b: Self) -> T {
         blocks::read(b.0.as_ptr() as usize);
         let block = mem::ManuallyDrop::new(b).0;
-        // SAFETY: by the type's invariants; the block is not used afterwards.
+        // SAFETY: By the type invariants, the block holds a `T`; it is not used after it was freed.
         unsafe {
             let value = block.read();
             heap::free(block.cast(), size_of::<T>());
@@ -110,7 +110,7 @@ impl<T, A: Allocator> Deref for Box<T, A> {
 
     fn deref(&self) -> &T {
         blocks::read(self.0.as_ptr() as usize);
-        // SAFETY: by the type's invariants.
+        // SAFETY: By the type invariants, the block holds a `T`, which is borrowed with the box.
         unsafe { self.0.as_ref() }
     }
 }
@@ -118,7 +118,7 @@ impl<T, A: Allocator> Deref for Box<T, A> {
 impl<T, A: Allocator> DerefMut for Box<T, A> {
     fn deref_mut(&mut self) -> &mut T {
         blocks::written(self.0.as_ptr() as usize);
-        // SAFETY: by the type's invariants.
+        // SAFETY: By the type invariants, the block holds a `T` and has no other owner.
         unsafe { self.0.as_mut() }
     }
 }
@@ -126,7 +126,7 @@ impl<T, A: Allocator> DerefMut for Box<T, A> {
 impl<T, A: Allocator> Drop for Box<T, A> {
     fn drop(&mut self) {
         blocks::written(self.0.as_ptr() as usize);
-        // SAFETY: by the type's invariants; nothing is used afterwards.
+        // SAFETY: By the type invariants, the block holds a `T`; neither is used after this.
         unsafe {
             self.0.drop_in_place();
             heap::free(self.0.cast(), size_of::<T>());

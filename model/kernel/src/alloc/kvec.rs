@@ -42,7 +42,7 @@ pub type KVVec<T> = Vec<T, KVmalloc>;
 
 // SAFETY: a `Vec` owns its elements.
 unsafe impl<T: Send, A: Allocator> Send for Vec<T, A> {}
-// SAFETY: as above.
+// SAFETY: A shared vector gives `&T`, for which `T` is `Sync`.
 unsafe impl<T: Sync, A: Allocator> Sync for Vec<T, A> {}
 
 impl<T, A: Allocator> Vec<T, A> {
@@ -61,7 +61,7 @@ impl<T, A: Allocator> Vec<T, A> {
     ///
     /// # Errors
     ///
-    /// Without memory.
+    /// Returns [`AllocError`] if memory is exhausted.
     pub fn with_capacity(capacity: usize, flags: Flags) -> Result<Self, AllocError> {
         let mut v = Self::new();
         v.reserve(capacity, flags)?;
@@ -111,7 +111,7 @@ impl<T, A: Allocator> Vec<T, A> {
     ///
     /// # Errors
     ///
-    /// Without memory; nothing has changed then.
+    /// Returns [`AllocError`] if memory is exhausted; the vector is unchanged.
     pub fn reserve(&mut self, additional: usize, flags: Flags) -> Result<(), AllocError> {
         if self.capacity() - self.len >= additional {
             return Ok(());
@@ -140,7 +140,7 @@ impl<T, A: Allocator> Vec<T, A> {
     ///
     /// # Errors
     ///
-    /// Without memory; the element is dropped.
+    /// Returns [`AllocError`] if memory is exhausted; the element is dropped.
     pub fn push(&mut self, v: T, flags: Flags) -> Result<(), AllocError> {
         self.reserve(1, flags)?;
         self.push_within_capacity(v).map_err(|_| AllocError)
@@ -244,7 +244,7 @@ impl<T, A: Allocator> Vec<T, A> {
 
     fn free_block(&mut self) {
         if self.has_block() {
-            // SAFETY: by the type's invariants; the caller replaces or forgets the block.
+            // SAFETY: By the type invariants, the block has this size; the caller replaces or forgets it.
             unsafe { heap::free(self.ptr.cast(), self.capacity * size_of::<T>()) };
         }
     }
@@ -255,7 +255,7 @@ impl<T: Clone, A: Allocator> Vec<T, A> {
     ///
     /// # Errors
     ///
-    /// Without memory.
+    /// Returns [`AllocError`] if memory is exhausted.
     pub fn from_elem(value: T, n: usize, flags: Flags) -> Result<Self, AllocError> {
         let mut v = Self::with_capacity(n, flags)?;
         v.extend_with(n, value, flags)?;
@@ -266,7 +266,7 @@ impl<T: Clone, A: Allocator> Vec<T, A> {
     ///
     /// # Errors
     ///
-    /// Without memory; nothing has changed then.
+    /// Returns [`AllocError`] if memory is exhausted; the vector is unchanged.
     pub fn extend_with(&mut self, n: usize, value: T, flags: Flags) -> Result<(), AllocError> {
         self.reserve(n, flags)?;
         for _ in 0..n {
@@ -279,7 +279,7 @@ impl<T: Clone, A: Allocator> Vec<T, A> {
     ///
     /// # Errors
     ///
-    /// Without memory; nothing has changed then.
+    /// Returns [`AllocError`] if memory is exhausted; the vector is unchanged.
     pub fn extend_from_slice(&mut self, other: &[T], flags: Flags) -> Result<(), AllocError> {
         self.reserve(other.len(), flags)?;
         for item in other {
@@ -292,7 +292,7 @@ impl<T: Clone, A: Allocator> Vec<T, A> {
     ///
     /// # Errors
     ///
-    /// Without memory; nothing has changed then.
+    /// Returns [`AllocError`] if memory is exhausted; the vector is unchanged.
     pub fn resize(&mut self, new_len: usize, value: T, flags: Flags) -> Result<(), AllocError> {
         match new_len.checked_sub(self.len) {
             Some(n) => self.extend_with(n, value, flags),
@@ -328,7 +328,7 @@ impl<T, A: Allocator> Deref for Vec<T, A> {
 
     fn deref(&self) -> &[T] {
         self.about_to_read();
-        // SAFETY: by the type's invariants.
+        // SAFETY: By the type invariants, the first `len` elements are valid.
         unsafe { slice::from_raw_parts(self.ptr.as_ptr(), self.len) }
     }
 }
@@ -336,7 +336,7 @@ impl<T, A: Allocator> Deref for Vec<T, A> {
 impl<T, A: Allocator> DerefMut for Vec<T, A> {
     fn deref_mut(&mut self) -> &mut [T] {
         self.about_to_write();
-        // SAFETY: by the type's invariants.
+        // SAFETY: By the type invariants, the first `len` elements are valid, and the vector owns them.
         unsafe { slice::from_raw_parts_mut(self.ptr.as_ptr(), self.len) }
     }
 }

@@ -2,9 +2,9 @@
 
 //! Loom's threads.
 //!
-//! Loom runs all threads of an execution by turns on one real thread and switches only at operations
-//! on its own objects. So the bookkeeping in a [`shared`] is one step with the operation before it,
-//! and adds no happens-before edge that could hide a missing one in the code under test.
+//! Loom runs the threads of an execution in turn on one real thread and switches between them only at
+//! operations on its own objects. So the bookkeeping in a [`shared`] is atomic with the operation before
+//! it, and does not add a happens-before edge that could hide a missing one in the code under test.
 
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::sync::{Mutex, MutexGuard};
@@ -26,7 +26,7 @@ pub(crate) use shared;
 
 shared!(THREADS: Vec<loom::thread::ThreadId>);
 
-/// A small number that tells the running thread from all others of this execution.
+/// Returns a small number that identifies the running thread in this execution.
 pub(crate) fn current_thread() -> usize {
     let id = thread::current().id();
     THREADS.with_borrow_mut(|threads| {
@@ -42,8 +42,8 @@ pub(crate) fn current_thread() -> usize {
 
 shared!(FAILURE: Option<Box<dyn Any + Send>>);
 
-/// Runs a check. In an RCU callback, which is a C function and must not unwind, a failed check is
-/// kept for [`resume_failure`].
+/// Runs a check. An RCU callback is a C function and must not unwind, so the panic of a failed check in it
+/// is kept for [`resume_failure`].
 fn check<R: Default>(check: impl FnOnce() -> R) -> R {
     if !crate::grace_period::in_callback() {
         return check();
@@ -56,7 +56,7 @@ fn check<R: Default>(check: impl FnOnce() -> R) -> R {
     })
 }
 
-/// Panics if a check failed in a callback.
+/// Resumes the panic of a check that failed in a callback.
 pub(crate) fn resume_failure() {
     let failure = FAILURE.with_borrow_mut(Option::take);
     if let Some(failure) = failure {
@@ -64,7 +64,7 @@ pub(crate) fn resume_failure() {
     }
 }
 
-/// Forgets the execution before.
+/// Resets the state of the previous execution.
 pub(crate) fn start_execution() {
     THREADS.with_borrow_mut(Vec::clear);
     blocks::start_execution();
@@ -98,11 +98,11 @@ pub fn spawn<T: 'static>(f: impl FnOnce() -> T + 'static) -> Spawned<T> {
 }
 
 impl<T> Spawned<T> {
-    /// Waits for the thread's end.
+    /// Waits for the end of the thread and returns its result.
     ///
     /// # Panics
     ///
-    /// If the thread did.
+    /// If the thread panicked.
     pub fn join(self) -> T {
         self.ended.wait();
         self.happened.fetch_add(0, Ordering::Acquire);
@@ -115,7 +115,7 @@ impl<T> Spawned<T> {
     }
 }
 
-/// Mutual exclusion.
+/// A lock without data.
 #[derive(Default)]
 pub(crate) struct RawMutex(Mutex<()>);
 
@@ -131,8 +131,8 @@ impl RawMutex {
     }
 }
 
-/// Something that happens once, and that one thread waits for. What came before it happens before
-/// what the waiting thread does next.
+/// An event that happens once and that one thread waits for. Everything before [`Event::set`] happens
+/// before what follows [`Event::wait`].
 #[derive(Clone, Default)]
 pub(crate) struct Event(Arc<StdMutex<EventState>>);
 
@@ -169,12 +169,13 @@ impl Event {
     }
 }
 
-/// The orderings that RCU gives, and no others: what an updater did before it asked happens before
-/// a reader that begins after that; what a reader did happens before what an updater does once it
-/// knows that the reader has ended. A reader gives no edge at its begin and takes none at its end.
+/// The happens-before edges that RCU guarantees, and no others: from what an updater did before it asked
+/// the reader's thread to a reader that begins after that, and from what a reader did to what the updater
+/// does after it has learned that the reader ended. A reader releases nothing at its begin and acquires
+/// nothing at its end.
 ///
-/// (One edge is in excess: two updaters that ask about the same thread are ordered. The protocol's
-/// updaters are ordered by more than that.)
+/// (One edge is in excess: two updaters that ask the same thread are ordered. The updaters of the protocol
+/// are ordered by stronger means.)
 #[derive(Clone)]
 pub(crate) struct ReaderEdges(Arc<Vec<AtomicUsize>>);
 
@@ -188,7 +189,7 @@ impl Default for ReaderEdges {
 }
 
 impl ReaderEdges {
-    /// Threads whose readers must be asked one by one.
+    /// Returns the threads that must be asked one by one.
     pub(crate) fn threads(&self) -> std::ops::Range<usize> {
         0..self.0.len()
     }
@@ -214,14 +215,14 @@ impl ReaderEdges {
     }
 }
 
-/// What a heap block is checked for: every access must be ordered after what it depends on, and no
-/// block is used after it was freed or left behind.
+/// Checks of heap blocks: each access is ordered after the accesses that it depends on, no block is used
+/// after it was freed, and none is leaked.
 pub(crate) mod blocks {
     use super::check;
     use loom::cell::UnsafeCell;
     use std::collections::HashMap;
 
-    /// What freed memory is filled with (the kernel's `POISON_FREE`).
+    /// The value that freed memory is filled with (the kernel's `POISON_FREE`).
     const POISON: u8 = 0x6b;
 
     struct Block {
@@ -235,7 +236,7 @@ pub(crate) mod blocks {
     pub(super) fn start_execution() {
         BLOCKS.with_borrow_mut(|blocks| {
             for (address, block) in blocks.drain() {
-                // A block that an execution leaked may still be referred to: it stays.
+                // A block that an execution leaked may still be referenced, so it is kept.
                 if !block.live {
                     crate::heap::give_back(address, block.bytes);
                 }
@@ -278,7 +279,7 @@ pub(crate) mod blocks {
         check(|| with_live(address, |block| block.accesses.with_mut(|_| ())));
     }
 
-    /// True if the memory may be given back now: never before the execution's end, so that a stale
+    /// Tells whether the memory may be freed now: never before the end of the execution, so that a stale
     /// pointer finds poison and not another block.
     pub(crate) fn freed(address: usize) -> bool {
         let bytes = check(|| {
@@ -288,7 +289,7 @@ pub(crate) mod blocks {
                 block.bytes
             })
         });
-        // SAFETY: the block is `bytes` long and was live until now; its owner gives it up.
+        // SAFETY: The block is `bytes` long and was live until now, and its owner gives it up.
         unsafe { std::ptr::write_bytes(address as *mut u8, POISON, bytes) };
         false
     }

@@ -29,14 +29,14 @@ macro_rules! shared {
 }
 pub(crate) use shared;
 
-/// A small number that tells the running thread from all others.
+/// Returns a small number that identifies the running thread.
 pub(crate) fn current_thread() -> usize {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     thread_local!(static THREAD: usize = NEXT.fetch_add(1, Ordering::Relaxed));
     THREAD.with(|thread| *thread)
 }
 
-/// Mutual exclusion.
+/// A lock without data.
 #[derive(Default)]
 pub(crate) struct RawMutex(Mutex<()>);
 
@@ -52,7 +52,7 @@ impl RawMutex {
     }
 }
 
-/// Something that happens once, and that one thread waits for.
+/// An event that happens once and that one thread waits for.
 #[derive(Clone, Default)]
 pub(crate) struct Event(Arc<(Mutex<bool>, Condvar)>);
 
@@ -70,12 +70,12 @@ impl Event {
     }
 }
 
-/// The orderings that RCU gives. The lock of [`Shared`] gives more.
+/// The happens-before edges that RCU guarantees. The lock of [`Shared`] adds stronger ones.
 #[derive(Clone, Default)]
 pub(crate) struct ReaderEdges;
 
 impl ReaderEdges {
-    /// Threads whose readers must be asked one by one: the lock makes that one step.
+    /// Returns the threads that must be asked one by one: one step, under the lock.
     pub(crate) fn threads(&self) -> std::ops::Range<usize> {
         0..1
     }
@@ -93,10 +93,10 @@ impl ReaderEdges {
     pub(crate) fn has_ended(&self, _thread: usize) {}
 }
 
-/// Panics if a check failed in a callback: there are none.
+/// Does nothing: there are no checks in callbacks.
 pub(crate) fn resume_failure() {}
 
-/// What a heap block is checked for: nothing here, see Miri and the sanitizers.
+/// Checks of heap blocks: none, since Miri and the sanitizers check them.
 pub(crate) mod blocks {
     pub(crate) fn created(_address: usize, _bytes: usize) {}
 
@@ -104,7 +104,7 @@ pub(crate) mod blocks {
 
     pub(crate) fn written(_address: usize) {}
 
-    /// True if the memory may be given back now.
+    /// Tells whether the memory may be freed now.
     pub(crate) fn freed(_address: usize) -> bool {
         true
     }

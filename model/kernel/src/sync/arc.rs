@@ -21,7 +21,8 @@ impl<T> ArcInner<T> {
     ///
     /// `data` is a live `ArcInner`'s.
     unsafe fn container_of(data: *const T) -> NonNull<Self> {
-        // SAFETY: by this function's own requirement, within the same block.
+        // SAFETY: By the safety requirements of this function, `data` is a field of an `ArcInner`, so the result
+        // is in bounds of the same block.
         unsafe {
             let inner = data.byte_sub(offset_of!(Self, data)).cast::<Self>();
             NonNull::new_unchecked(inner.cast_mut())
@@ -41,7 +42,7 @@ pub struct Arc<T> {
 
 // SAFETY: sharing an `Arc` shares `&T`, and the last one drops `T`.
 unsafe impl<T: Sync + Send> Send for Arc<T> {}
-// SAFETY: as above.
+// SAFETY: A shared reference can be cloned on another thread, so the reasons for `Send` apply.
 unsafe impl<T: Sync + Send> Sync for Arc<T> {}
 
 impl<T> Arc<T> {
@@ -49,7 +50,7 @@ impl<T> Arc<T> {
     ///
     /// # Errors
     ///
-    /// Without memory; `contents` is dropped.
+    /// Returns [`AllocError`] if memory is exhausted; `contents` is dropped.
     pub fn new(contents: T, flags: Flags) -> Result<Self, AllocError> {
         let inner = KBox::new(
             ArcInner {
@@ -67,7 +68,7 @@ impl<T> Arc<T> {
     ///
     /// One of the count moves here.
     unsafe fn from_inner(ptr: NonNull<ArcInner<T>>) -> Self {
-        // INVARIANT: by this function's own requirement.
+        // INVARIANT: By the safety requirements of this function, one of the count moves here.
         Self {
             ptr,
             _owns: PhantomData,
@@ -81,17 +82,18 @@ impl<T> Arc<T> {
 
     /// The value's place.
     pub fn as_ptr(this: &Self) -> *const T {
-        // SAFETY: the block is live by the type's invariants.
+        // SAFETY: By the type invariants, the block is live.
         unsafe { &raw const (*this.ptr.as_ptr()).data }
     }
 
-    /// Takes one of the count over.
+    /// Takes over one of the count.
     ///
     /// # Safety
     ///
     /// `ptr` came from [`Self::into_raw`], whose count moves here.
     pub unsafe fn from_raw(ptr: *const T) -> Self {
-        // SAFETY: by this function's own requirement.
+        // SAFETY: By the safety requirements of this function, `ptr` is the value of an `ArcInner`, and one of
+        // its count moves here.
         unsafe { Self::from_inner(ArcInner::container_of(ptr)) }
     }
 
@@ -110,7 +112,7 @@ impl<T> Arc<T> {
 
     fn inner(&self) -> &ArcInner<T> {
         blocks::read(self.ptr.as_ptr() as usize);
-        // SAFETY: the block is live by the type's invariants.
+        // SAFETY: By the type invariants, the block is live.
         unsafe { self.ptr.as_ref() }
     }
 }
@@ -144,7 +146,7 @@ impl<T> Drop for Arc<T> {
         // `refcount_dec_and_test()` releases, and acquires if it gets to 0.
         if self.inner().refcount.fetch_sub(1, Ordering::Release) == 1 {
             atomic::fence(Ordering::Acquire);
-            // SAFETY: the count is 0: the block is nobody's but ours, and was a box's.
+            // SAFETY: The count is 0, so no other reference is left; the block was that of a box.
             drop(unsafe { KBox::from_raw(self.ptr.as_ptr()) });
         }
     }
@@ -162,7 +164,7 @@ pub struct ArcBorrow<'a, T> {
 
 // SAFETY: as for `Arc`: a borrow can become one.
 unsafe impl<T: Sync + Send> Send for ArcBorrow<'_, T> {}
-// SAFETY: as above.
+// SAFETY: A shared borrow can become an `Arc` on another thread, so the reasons for `Send` apply.
 unsafe impl<T: Sync + Send> Sync for ArcBorrow<'_, T> {}
 
 impl<T> ArcBorrow<'_, T> {
@@ -172,9 +174,9 @@ impl<T> ArcBorrow<'_, T> {
     ///
     /// The count stays above 0 for the lifetime that the caller chooses.
     pub unsafe fn from_raw(ptr: *const T) -> Self {
-        // INVARIANT: by this function's own requirement.
+        // INVARIANT: By the safety requirements of this function, the count stays above 0 for `'a`.
         Self {
-            // SAFETY: as above.
+            // SAFETY: By the safety requirements of this function, `ptr` is the value of an `ArcInner`.
             inner: unsafe { ArcInner::container_of(ptr) },
             _borrows: PhantomData,
         }
@@ -191,7 +193,7 @@ impl<T> Copy for ArcBorrow<'_, T> {}
 
 impl<T> From<ArcBorrow<'_, T>> for Arc<T> {
     fn from(b: ArcBorrow<'_, T>) -> Self {
-        // SAFETY: the count is not 0 by the type's invariants, and the temporary takes none.
+        // SAFETY: By the type invariants, the count is not 0; the temporary is not dropped, so it gives none up.
         Arc::clone(&ManuallyDrop::new(unsafe { Arc::from_inner(b.inner) }))
     }
 }
@@ -201,7 +203,7 @@ impl<T> Deref for ArcBorrow<'_, T> {
 
     fn deref(&self) -> &T {
         blocks::read(self.inner.as_ptr() as usize);
-        // SAFETY: the block is live by the type's invariants.
+        // SAFETY: By the type invariants, the block is live.
         unsafe { &self.inner.as_ref().data }
     }
 }

@@ -176,7 +176,7 @@ pub struct Atomic<T: AtomicType>(T::Cell);
 // SAFETY: all accesses are atomic; a pointer is given to other threads as a mere value, as in the
 // kernel.
 unsafe impl<T: AtomicType> Send for Atomic<T> {}
-// SAFETY: as above.
+// SAFETY: All accesses are atomic, so values may be exchanged between threads by a shared reference.
 unsafe impl<T: AtomicType> Sync for Atomic<T> {}
 
 impl<T: AtomicType> Atomic<T> {

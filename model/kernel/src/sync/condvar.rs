@@ -18,7 +18,7 @@ macro_rules! new_condvar {
     };
 }
 
-/// One thread that sleeps, or that is about to.
+/// A thread that sleeps or is about to sleep.
 #[derive(Default)]
 pub(crate) struct Sleeper {
     is_awake: Mutex<bool>,
@@ -26,8 +26,8 @@ pub(crate) struct Sleeper {
 }
 
 impl Sleeper {
-    /// Wakes the thread. False if it was awake already: as `try_to_wake_up()` does, so that a
-    /// wake-up is not lost on a thread that a signal woke before.
+    /// Wakes the thread. Returns false if it was awake already, as `try_to_wake_up()` does, so that a
+    /// wake-up is not spent on a thread that a signal has woken.
     pub(crate) fn wake(&self) -> bool {
         let mut is_awake = self.is_awake.lock().unwrap_or_else(PoisonError::into_inner);
         let was_awake = std::mem::replace(&mut *is_awake, true);
@@ -42,7 +42,7 @@ impl Sleeper {
 
 /// A wait queue.
 ///
-/// `queue_lock` stands for the wait queue's spinlock: it orders those who sleep and those who wake.
+/// `queue_lock` stands for the wait queue's spinlock: it orders the sleeping and the waking threads.
 pub struct CondVar {
     queue_lock: atomic::AtomicUsize,
     queue: Mutex<Vec<Arc<Sleeper>>>,
@@ -62,7 +62,7 @@ impl CondVar {
         self.sleep(guard, None);
     }
 
-    /// As [`Self::wait`], but also returns when a signal comes. True if one is pending.
+    /// As [`Self::wait`], but also returns when a signal comes. Returns true if one is pending.
     #[must_use = "wait_interruptible returns if a signal is pending, so the caller must check the return value"]
     pub fn wait_interruptible<T, B: Backend>(&self, guard: &mut Guard<'_, T, B>) -> bool {
         let task = Task::current();
@@ -70,18 +70,18 @@ impl CondVar {
         task.is_some_and(|task| task.signal_pending())
     }
 
-    /// Wakes one thread that waits, if any does.
+    /// Wakes one waiting thread, if there is one.
     pub fn notify_one(&self) {
         let mut queue = self.locked_queue();
         while !queue.is_empty() {
-            // A thread that a signal has woken leaves the queue by itself.
+            // A thread that a signal has woken removes itself from the queue.
             if queue.remove(0).wake() {
                 return;
             }
         }
     }
 
-    /// Wakes all threads that wait.
+    /// Wakes all waiting threads.
     pub fn notify_all(&self) {
         for sleeper in self.locked_queue().drain(..) {
             sleeper.wake();

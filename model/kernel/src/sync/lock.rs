@@ -45,7 +45,7 @@ pub type MutexGuard<'a, T> = Guard<'a, T, MutexBackend>;
 
 // SAFETY: the lock hands `&mut T` from thread to thread.
 unsafe impl<T: Send, B: Backend> Send for Lock<T, B> {}
-// SAFETY: as above, to one thread at a time.
+// SAFETY: The lock gives `&mut T` to one thread at a time, so `T: Send` suffices.
 unsafe impl<T: Send, B: Backend> Sync for Lock<T, B> {}
 
 impl<T, B: Backend> Lock<T, B> {
@@ -75,7 +75,7 @@ impl<T, B: Backend> Lock<T, B> {
         }
     }
 
-    /// Takes the lock if nobody holds it.
+    /// Takes the lock if it is free. Does not sleep.
     pub fn try_lock(&self) -> Option<Guard<'_, T, B>> {
         let state = self.state.try_lock()?;
         Some(Guard {
@@ -85,7 +85,7 @@ impl<T, B: Backend> Lock<T, B> {
     }
 }
 
-/// Evidence that a lock is held.
+/// A guard: evidence that a lock is held.
 ///
 /// # Invariants
 ///
@@ -116,14 +116,14 @@ impl<T, B: Backend> Deref for Guard<'_, T, B> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        // SAFETY: the lock is held by the type's invariants.
+        // SAFETY: By the type invariants, the lock is held.
         unsafe { &*self.lock.data.get() }
     }
 }
 
 impl<T: Unpin, B: Backend> DerefMut for Guard<'_, T, B> {
     fn deref_mut(&mut self) -> &mut T {
-        // SAFETY: the lock is held by the type's invariants.
+        // SAFETY: By the type invariants, the lock is held.
         unsafe { &mut *self.lock.data.get() }
     }
 }

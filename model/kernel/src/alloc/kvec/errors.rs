@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What can go wrong without memory being short, as in the kernel's `rust/kernel/alloc/kvec/errors.rs`.
+//! Errors other than exhausted memory, as in the kernel's `rust/kernel/alloc/kvec/errors.rs`.
 
 use crate::error::{code::EINVAL, Error};
 use std::fmt;
@@ -20,7 +20,7 @@ impl<T> From<PushError<T>> for Error {
     }
 }
 
-/// There is no such element.
+/// The index is not below the length of the vector.
 #[derive(Debug)]
 pub struct RemoveError;
 

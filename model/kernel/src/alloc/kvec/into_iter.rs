@@ -40,7 +40,7 @@ impl<T, A: Allocator> Iterator for IntoIter<T, A> {
             return None;
         }
         self.vec.about_to_read();
-        // SAFETY: by the type's invariants the element is valid; it is given out once.
+        // SAFETY: By the type invariants, the element is valid; `next` moves on, so it is read only once.
         let value = unsafe { self.vec.ptr.add(self.next).read() };
         self.next += 1;
         Some(value)

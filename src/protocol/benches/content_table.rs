@@ -4,11 +4,10 @@
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput};
 use kernel::alloc::flags::GFP_KERNEL;
-use logic::content_table::{ContentTable, Pages};
-use logic::frame_set::{FrameSet, Inserted, Near};
 use logic::hash::hash_number;
-use logic::units::{PageCopy, Pfn, PAGE_SIZE};
-use logic_memory_info::page_hash::{Sample, Sampling, SAMPLE_PART, SAMPLE_PARTS};
+use logic::units::Pfn;
+use protocol::scan::content_table::{ContentTable, PageAccess};
+use protocol::scan::frame_set::{Cursor, FrameSet, Inserted};
 use std::hint::black_box;
 
 const SIZES: [usize; 3] = [1000, 10_000, 100_000];
@@ -57,7 +56,7 @@ struct Set {
     frames: FrameSet,
 }
 
-impl Pages for &Set {
+impl PageAccess for &Set {
     fn is_same(&mut self, a: Pfn, b: Pfn) -> bool {
         (self.world.content)(a) == (self.world.content)(b)
     }
@@ -66,9 +65,9 @@ impl Pages for &Set {
         spread((self.world.content)(pfn))
     }
 
-    fn join(&mut self, follower: Pfn, leader: Pfn) {
-        self.frames.follow(follower);
-        self.frames.see_again(leader, &mut Near::default());
+    fn merge_into(&mut self, follower: Pfn, leader: Pfn) {
+        self.frames.clear_leader(follower);
+        self.frames.mark_shared(leader, &mut Cursor::default());
     }
 }
 
@@ -86,24 +85,24 @@ impl Set {
     }
 
     fn enter(&self, table: &ContentTable, pages: usize) {
-        let mut near = Near::default();
+        let mut cursor = Cursor::default();
         for pfn in 0..pages {
-            let inserted = self.frames.insert(pfn, &mut near).expect("reserved room");
-            if let Inserted::New { fills } = inserted {
-                self.frames.count_filled(usize::from(fills));
+            let inserted = self.frames.insert(pfn, &mut cursor).expect("reserved room");
+            if let Inserted::New { took_new_word } = inserted {
+                self.frames.add_to_len(usize::from(took_new_word));
                 let sample = spread((self.world.sample)((self.world.content)(pfn)));
-                let mut filled = 0;
+                let mut added = 0;
                 table
-                    .class(pfn, sample, &mut &*self, &mut filled)
+                    .classify(pfn, sample, &mut &*self, &mut added)
                     .expect("reserved room");
-                table.count_filled(filled);
+                table.add_to_len(added);
             }
         }
     }
 }
 
-fn class(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("content_table class");
+fn classify(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("content_table classify");
     for pages in SIZES {
         group.throughput(Throughput::Elements(pages as u64));
         for (name, world) in WORLDS {
@@ -122,8 +121,8 @@ fn class(criterion: &mut Criterion) {
     group.finish();
 }
 
-fn see_again(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("frame_set see_again");
+fn mark_shared(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("frame_set mark_shared");
     let (_, world) = WORLDS[1];
     for pages in SIZES {
         let (set, table) = Set::with_room(world, pages);
@@ -131,32 +130,17 @@ fn see_again(criterion: &mut Criterion) {
         group.throughput(Throughput::Elements(pages as u64));
         group.bench_function(BenchmarkId::from_parameter(pages), |bencher| {
             bencher.iter(|| {
-                let mut near = Near::default();
-                (0..pages).all(|pfn| set.frames.see_again(black_box(pfn), &mut near))
+                let mut cursor = Cursor::default();
+                (0..pages).all(|pfn| set.frames.mark_shared(black_box(pfn), &mut cursor))
             });
         });
     }
     group.finish();
 }
 
-fn hash(criterion: &mut Criterion) {
-    let sampling = Sampling::new(1);
-    let page: PageCopy = [0x5a; PAGE_SIZE];
-    let sample: Sample = [0x5a; SAMPLE_PART * SAMPLE_PARTS];
-    let mut group = criterion.benchmark_group("page_hash");
-    group.bench_function("a page", |bencher| {
-        bencher.iter(|| sampling.page_hash(black_box(&page)));
-    });
-    group.bench_function("a sample", |bencher| {
-        bencher.iter(|| sampling.sample_hash(black_box(&sample)));
-    });
-    group.finish();
-}
-
 fn main() {
     let mut criterion = Criterion::default().configure_from_args();
-    class(&mut criterion);
-    see_again(&mut criterion);
-    hash(&mut criterion);
+    classify(&mut criterion);
+    mark_shared(&mut criterion);
     criterion.final_summary();
 }

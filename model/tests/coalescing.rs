@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Writers that wait for each other.
+//! Callers that wait for each other's runs.
 //!
-//! What a test notes down about runs ([`Runs`]) is ordinary memory that loom does not know: it adds
-//! neither orderings nor executions.
+//! A test's record of the runs ([`Runs`]) is ordinary memory that loom does not know: it adds neither
+//! orderings nor executions.
 
 use kernel::alloc::flags::GFP_KERNEL;
 use kernel::testing::{spawn, wait_for_sleepers, Task};
 use model::explore;
 use model::snapshot::ScanFailure;
-use protocol::combining::{Combiner, Refused};
+use protocol::coalescer::{Coalescer, RunError};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-/// What is known of all runs.
+/// The record of all runs.
 #[derive(Default)]
 struct Ghost {
     begun: usize,
@@ -29,7 +29,7 @@ impl Runs {
         self.0.lock().expect("no panic before")
     }
 
-    /// One run, which lets others go on in its middle.
+    /// Executes a run during which other threads may run.
     fn run(&self, outcome: Result<(), ScanFailure>) -> Result<(), ScanFailure> {
         let number = self.begin();
         loom::thread::yield_now();
@@ -41,7 +41,7 @@ impl Runs {
         outcome
     }
 
-    /// One run that succeeds before anyone else goes on.
+    /// Executes a run that succeeds without a switch to another thread.
     fn run_at_once(&self) -> Result<(), ScanFailure> {
         self.begin();
         self.ghost().running = false;
@@ -58,22 +58,22 @@ impl Runs {
 }
 
 struct Shared {
-    combiner: Combiner<ScanFailure>,
+    coalescer: Coalescer<ScanFailure>,
     runs: Runs,
 }
 
 impl Shared {
     fn new() -> Arc<Self> {
         Arc::new(Self {
-            combiner: Combiner::new(GFP_KERNEL).expect("memory"),
+            coalescer: Coalescer::new(GFP_KERNEL).expect("memory"),
             runs: Runs::default(),
         })
     }
 
-    /// One caller, who checks its answer.
-    fn ask(&self, outcome: Result<(), ScanFailure>) -> Result<(), Refused<ScanFailure>> {
+    /// Runs as one caller and checks its answer.
+    fn ask(&self, outcome: Result<(), ScanFailure>) -> Result<(), RunError<ScanFailure>> {
         let begun_before = self.runs.ghost().begun;
-        let answer = self.combiner.run(|| self.runs.run(outcome));
+        let answer = self.coalescer.run(|| self.runs.run(outcome));
         if answer.is_ok() {
             let ghost = self.runs.ghost();
             assert!(
@@ -108,12 +108,12 @@ fn all_who_wait_share_one_run() {
         let ask = || {
             let shared = shared.clone();
             spawn(move || {
-                let answer = shared.combiner.run(|| shared.runs.run_at_once());
+                let answer = shared.coalescer.run(|| shared.runs.run_at_once());
                 assert!(answer.is_ok());
             })
         };
         let mut waiting = None;
-        let first = shared.combiner.run(|| {
+        let first = shared.coalescer.run(|| {
             waiting = Some([ask(), ask(), ask()]);
             wait_for_sleepers(3);
             shared.runs.run_at_once()
@@ -135,7 +135,7 @@ fn a_failure_is_shared_by_those_who_waited_for_it() {
     explore(|| {
         let shared = Shared::new();
         let mut waiting = None;
-        let first = shared.combiner.run(|| {
+        let first = shared.coalescer.run(|| {
             waiting = Some([Err(ScanFailure::NoMemory), Ok(())].map(|outcome| {
                 let shared = shared.clone();
                 spawn(move || shared.ask(outcome))
@@ -145,8 +145,8 @@ fn a_failure_is_shared_by_those_who_waited_for_it() {
         });
         assert_eq!(first, Ok(Some(())));
         let answers = waiting.map(|waiting| waiting.map(|caller| caller.join()));
-        let failed = Err(Refused::Failed(ScanFailure::NoMemory));
-        // Whichever of the two ran.
+        let failed = Err(RunError::Failed(ScanFailure::NoMemory));
+        // Either of the two callers may have been the runner.
         assert!(
             answers == Some([Ok(()), Ok(())]) || answers == Some([failed, failed]),
             "not shared: {answers:?}"
@@ -166,7 +166,7 @@ fn a_private_failure_does_not_fail_those_who_waited() {
         let killed = shared.ask(Err(ScanFailure::Killed));
         assert!(matches!(
             killed,
-            Ok(()) | Err(Refused::Failed(ScanFailure::Killed))
+            Ok(()) | Err(RunError::Failed(ScanFailure::Killed))
         ));
         for other in others {
             assert_eq!(other.join(), Ok(()));
@@ -192,7 +192,7 @@ fn a_signal_ends_a_wait_and_loses_nobody_elses_wake_up() {
         };
         task.signal();
         assert_eq!(shared.ask(Ok(())), Ok(()));
-        assert!(matches!(interrupted.join(), Ok(()) | Err(Refused::Signal)));
+        assert!(matches!(interrupted.join(), Ok(()) | Err(RunError::Signal)));
         assert_eq!(waiting.join(), Ok(()));
     });
 }
@@ -203,7 +203,7 @@ fn a_wake_up_for_no_reason_answers_nobody() {
         let shared = Shared::new();
         let task = Task::default();
         let mut waiting = None;
-        let first = shared.combiner.run(|| {
+        let first = shared.coalescer.run(|| {
             waiting = Some({
                 let (shared, task) = (shared.clone(), task.clone());
                 spawn(move || {
@@ -230,11 +230,11 @@ fn closing_wakes_all_who_wait() {
             let shared = shared.clone();
             spawn(move || shared.ask(Ok(())))
         });
-        shared.combiner.close();
+        shared.coalescer.close();
         let begun = shared.runs.ghost().begun;
-        assert_eq!(shared.ask(Ok(())), Err(Refused::Closing), "closed before");
+        assert_eq!(shared.ask(Ok(())), Err(RunError::Closing), "closed before");
         for caller in callers {
-            assert!(matches!(caller.join(), Ok(()) | Err(Refused::Closing)));
+            assert!(matches!(caller.join(), Ok(()) | Err(RunError::Closing)));
         }
         assert!(
             shared.runs.ghost().begun <= begun + 1,
@@ -249,7 +249,7 @@ fn a_signal_ends_a_wait() {
         let shared = Shared::new();
         let task = Task::default();
         let mut interrupted = None;
-        let first = shared.combiner.run(|| {
+        let first = shared.coalescer.run(|| {
             interrupted = Some({
                 let (shared, task) = (shared.clone(), task.clone());
                 spawn(move || {
@@ -258,9 +258,9 @@ fn a_signal_ends_a_wait() {
                 })
             });
             task.signal();
-            // It ends before this run does, or it would not have waited for it.
+            // The caller returns during this run, so it does not wait for the run's end.
             let outcome = interrupted.take().map(|interrupted| interrupted.join());
-            assert_eq!(outcome, Some(Err(Refused::Signal)));
+            assert_eq!(outcome, Some(Err(RunError::Signal)));
             shared.runs.run(Ok(()))
         });
         assert_eq!(first, Ok(Some(())));
@@ -271,16 +271,16 @@ fn a_signal_ends_a_wait() {
 fn closing_wakes_those_who_wait_for_a_run_that_goes_on() {
     explore(|| {
         let shared = Shared::new();
-        let first = shared.combiner.run(|| {
+        let first = shared.coalescer.run(|| {
             let waiting = {
                 let shared = shared.clone();
                 spawn(move || shared.ask(Ok(())))
             };
             let closing = {
                 let shared = shared.clone();
-                spawn(move || shared.combiner.close())
+                spawn(move || shared.coalescer.close())
             };
-            assert_eq!(waiting.join(), Err(Refused::Closing));
+            assert_eq!(waiting.join(), Err(RunError::Closing));
             closing.join();
             shared.runs.run(Ok(()))
         });
@@ -296,7 +296,7 @@ fn exclusive_steps_do_not_interleave() {
         let step = {
             let (shared, inside) = (shared.clone(), inside.clone());
             move || {
-                shared.combiner.exclusively(|| {
+                shared.coalescer.with_writer_lock(|| {
                     let is_second = inside.swap(true, Ordering::Relaxed);
                     assert!(!is_second, "two steps at once");
                     loom::thread::yield_now();

@@ -1,23 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! A bound for memory that waits for a grace period.
+//! A bound on memory that waits for a grace period.
 //!
-//! A writer that replaces a large value all the time would be faster than RCU, which frees the old ones:
-//! they would fill the memory, or the writer's memory cgroup, to which they stay charged. So who comes to
-//! the bound waits for the grace period that began when the bytes were counted from 0. The bound is soft:
-//! what was retired during that grace period, as much again at most, goes with the next.
+//! A writer that keeps replacing a large value is faster than RCU, which frees the replaced values: they
+//! would fill the memory, or the writer's memory cgroup, to which they stay charged. A writer that
+//! reaches the bound therefore waits for a full grace period counted from the first of these bytes. The
+//! bound is soft: values retired after that grace period began are freed by the next one, so up to twice
+//! the bound may be outstanding.
 
 use crate::rcu::GracePeriod;
 use kernel::sync::atomic::{Atomic, Relaxed};
 
-/// Bytes that wait.
+/// The bytes of replaced values that wait for a grace period.
 pub struct Backlog {
     bytes: Atomic<i64>,
+    /// The grace period that frees the first of them.
     since: Atomic<usize>,
 }
 
 impl Backlog {
-    /// None.
+    /// Creates a backlog of 0 bytes.
     pub fn empty() -> Self {
         Self {
             bytes: Atomic::new(0),
@@ -25,8 +27,8 @@ impl Backlog {
         }
     }
 
-    /// So many bytes will wait, too. With more than `max` of them, the result is what the caller has to
-    /// wait for when it may sleep. One at a time calls this. Does not sleep.
+    /// Adds `bytes` that will wait. If there are more than `max` in all, returns the grace period that
+    /// the caller has to wait for once it may sleep. The caller serializes the calls. Does not sleep.
     pub fn add(&self, bytes: i64, max: i64) -> Option<GracePeriod> {
         if bytes <= 0 {
             return None;

@@ -1,163 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Frames and their classes against standard maps: colliding samples and hashes, pages seen again, full
-//! tables, no memory.
+//! Frames and their classes against standard maps: colliding samples and hashes, pages that are met again,
+//! full tables, exhausted memory.
 
+mod checked;
+
+use checked::{spread, Checked, World, DISTINCT};
 use kernel::alloc::flags::GFP_KERNEL;
 use kernel::testing::fail_allocations_after;
-use logic::content_table::{ContentTable, Pages};
-use logic::frame_set::{FrameSet, Inserted, Near, SHARDS};
 use logic::units::{Pfn, MAX_PFN};
-use logic::word_table::NoRoom;
 use proptest::prelude::*;
-use std::collections::{BTreeSet, HashMap};
-
-/// What is in which frame, and how it hashes.
-#[derive(Clone, Copy)]
-struct World {
-    content: fn(u64) -> u64,
-    sample_hash: fn(u64) -> u64,
-    content_hash: fn(u64) -> u64,
-}
-
-impl World {
-    fn content_of(&self, pfn: Pfn) -> u64 {
-        (self.content)(pfn as u64)
-    }
-}
-
-/// The tables, and what a plain reading of the definition says that they hold.
-struct Checked {
-    world: World,
-    frames: FrameSet,
-    table: ContentTable,
-    mapped: u64,
-    known: BTreeSet<Pfn>,
-    mappings: HashMap<u64, u64>,
-    comparisons: usize,
-}
-
-struct Asked<'a> {
-    world: World,
-    frames: &'a FrameSet,
-    comparisons: &'a mut usize,
-}
-
-impl Pages for Asked<'_> {
-    fn is_same(&mut self, a: Pfn, b: Pfn) -> bool {
-        assert_ne!(a, b, "a page is not compared with itself");
-        *self.comparisons += 1;
-        self.world.content_of(a) == self.world.content_of(b)
-    }
-
-    fn content_hash(&mut self, pfn: Pfn) -> u64 {
-        (self.world.content_hash)(self.world.content_of(pfn))
-    }
-
-    fn join(&mut self, follower: Pfn, leader: Pfn) {
-        self.frames.follow(follower);
-        assert!(
-            self.frames.see_again(leader, &mut Near::default()),
-            "leaders were entered"
-        );
-    }
-}
-
-impl Checked {
-    fn new(world: World) -> Self {
-        Self {
-            world,
-            frames: FrameSet::new(),
-            table: ContentTable::new(),
-            mapped: 0,
-            known: BTreeSet::new(),
-            mappings: HashMap::new(),
-            comparisons: 0,
-        }
-    }
-
-    /// Enters one mapping of a page, growing where there is no room.
-    fn map(&mut self, pfn: Pfn) {
-        let inserted = loop {
-            match self.frames.insert(pfn, &mut Near::default()) {
-                Ok(inserted) => break inserted,
-                Err(NoRoom) => self.frames.grow(GFP_KERNEL).expect("memory"),
-            }
-        };
-        self.mapped += 1;
-        *self.mappings.entry(self.world.content_of(pfn)).or_default() += 1;
-        assert_eq!(
-            inserted == Inserted::Known,
-            !self.known.insert(pfn),
-            "frame {pfn:#x}"
-        );
-        if let Inserted::New { fills } = inserted {
-            self.frames.count_filled(usize::from(fills));
-            self.class(pfn);
-        }
-    }
-
-    fn class(&mut self, pfn: Pfn) {
-        let hash = (self.world.sample_hash)(self.world.content_of(pfn));
-        let mut filled = 0;
-        loop {
-            let mut asked = Asked {
-                world: self.world,
-                frames: &self.frames,
-                comparisons: &mut self.comparisons,
-            };
-            match self.table.class(pfn, hash, &mut asked, &mut filled) {
-                Ok(()) => break,
-                Err(NoRoom) => self.table.grow(GFP_KERNEL).expect("memory"),
-            }
-        }
-        self.table.count_filled(filled);
-    }
-
-    fn clear(&mut self) {
-        self.frames.clear();
-        self.table.clear();
-        self.mapped = 0;
-        self.known.clear();
-        self.mappings.clear();
-    }
-
-    fn check(&self) {
-        let shared = self.mappings.values().filter(|pages| **pages >= 2);
-        let tally = self.frames.tally();
-        assert_eq!(self.mapped - tally.lone, shared.clone().sum::<u64>());
-        assert_eq!(tally.classes - tally.lone, shared.count() as u64);
-        let frames: BTreeSet<Pfn> = (0..SHARDS)
-            .flat_map(|shard| self.frames.frames_of_shard(shard))
-            .collect();
-        assert_eq!(frames, self.known);
-    }
-
-    /// Every page that was entered is still found.
-    fn check_known(&mut self) {
-        for pfn in self.known.clone() {
-            assert!(self.frames.contains(pfn));
-            assert!(
-                self.frames.see_again(pfn, &mut Near::default()),
-                "frame {pfn:#x} is known"
-            );
-            self.mapped += 1;
-            *self.mappings.entry(self.world.content_of(pfn)).or_default() += 1;
-        }
-        self.check();
-    }
-}
-
-fn spread(content: u64) -> u64 {
-    content.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ content << 7
-}
-
-/// Each page its own content.
-const DISTINCT: World = World {
-    content: |pfn| pfn,
-    sample_hash: spread,
-    content_hash: |content| spread(!content),
-};
+use protocol::scan::content_table::ContentTable;
+use protocol::scan::frame_set::{Cursor, FrameSet};
+use protocol::scan::word_table::TableFull;
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -212,17 +67,6 @@ fn config() -> ProptestConfig {
     }
 }
 
-impl std::fmt::Debug for World {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let values = |function: fn(u64) -> u64| [0, 1, 2, 9].map(function);
-        f.debug_struct("World")
-            .field("content", &values(self.content))
-            .field("sample_hash", &values(self.sample_hash))
-            .field("content_hash", &values(self.content_hash))
-            .finish()
-    }
-}
-
 proptest! {
     #![proptest_config(config())]
 
@@ -234,7 +78,7 @@ proptest! {
                 Step::Map(pfn) => checked.map(pfn),
                 Step::See(pfn) => {
                     let known = checked.known.contains(&pfn);
-                    prop_assert_eq!(checked.frames.see_again(pfn, &mut Near::default()), known);
+                    prop_assert_eq!(checked.frames.mark_shared(pfn, &mut Cursor::default()), known);
                     if known {
                         checked.mapped += 1;
                         *checked.mappings.entry(world.content_of(pfn)).or_default() += 1;
@@ -266,12 +110,12 @@ fn a_page_mapped_twice_is_its_own_partner() {
     let mut checked = Checked::new(DISTINCT);
     checked.map(1);
     checked.map(2);
-    assert_eq!(checked.frames.tally().lone, 2);
+    assert_eq!(checked.frames.tally().singletons, 2);
     checked.map(1);
     checked.check();
-    assert_eq!(checked.frames.tally().lone, 1);
+    assert_eq!(checked.frames.tally().singletons, 1);
     assert!(
-        !checked.frames.see_again(3, &mut Near::default()),
+        !checked.frames.mark_shared(3, &mut Cursor::default()),
         "not entered yet"
     );
 }
@@ -302,7 +146,7 @@ fn equal_hashes_are_no_proof() {
     assert_eq!(checked.frames.tally().classes, 60);
 }
 
-/// Pages that share their sample and nothing else cost one comparison more, however many there are.
+/// PageAccess that share their sample and nothing else cost one comparison more, however many there are.
 #[test]
 fn crafted_samples_are_not_quadratic() {
     let mut checked = Checked::new(World {
@@ -358,8 +202,8 @@ fn identical_pages_make_one_class() {
 fn empty_tables_have_no_room() {
     let frames = FrameSet::new();
     assert_eq!(frames.room(), 0);
-    assert_eq!(frames.insert(1, &mut Near::default()), Err(NoRoom));
-    assert!(!frames.see_again(1, &mut Near::default()));
+    assert_eq!(frames.insert(1, &mut Cursor::default()), Err(TableFull));
+    assert!(!frames.mark_shared(1, &mut Cursor::default()));
     let table = ContentTable::new();
     assert_eq!(table.room(), 0);
 }

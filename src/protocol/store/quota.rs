@@ -2,29 +2,30 @@
 
 //! A limit that many writers share without sharing a cache line.
 //!
-//! What is left lies in a pool and, in portions, with the stripes: a writer takes from its stripe's
-//! credit. Without enough there, it refills it from the pool, and from the others' credits when the pool
-//! is empty, so nobody is refused as long as there is enough in all.
+//! The remaining amount is divided between a pool and the credits of the stripes. A writer takes from the
+//! credit of its stripe. If that is too little, it refills the credit from the pool and, if the pool is
+//! empty, collects the credits of the other stripes. So a writer is refused only if the whole remaining
+//! amount is too small.
 //!
 //! # Lock order
 //!
 //! The stripes' locks, then a quota's.
 
-use crate::stripes::Lock;
+use crate::store::stripes::Lock;
 use kernel::sync::atomic::{Atomic, Relaxed};
 
-/// How much there may be of something.
+/// A limit, and the part of the remaining amount that is in the pool.
 pub struct Quota<L> {
     limit: i64,
-    /// How much a stripe gets at a time, beyond what it needs.
+    /// The amount that a stripe gets from the pool beyond what it needs.
     portion: i64,
-    /// For whoever moves credit from one place to another.
+    /// Held while credit moves between the pool and the stripes.
     moving: L,
     pool: Atomic<i64>,
 }
 
 impl<L: Lock> Quota<L> {
-    /// `limit`, all of it left.
+    /// Creates a quota of which nothing was taken. `portion` is the amount that a stripe gets at a time.
     pub fn new(limit: u64, portion: i64) -> Self {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         Self {
@@ -35,8 +36,8 @@ impl<L: Lock> Quota<L> {
         }
     }
 
-    /// Takes `amount` if there is as much, in `own` credit or elsewhere. Who calls it has locked the
-    /// stripe of `own`. Does not sleep.
+    /// Takes `amount` if that much is left, in the credit `own` or in the pool and `all` credits. Returns
+    /// whether it did. The caller holds the lock of the stripe of `own`. Does not sleep.
     pub fn take<'c, I: Iterator<Item = &'c Atomic<i64>>>(
         &self,
         amount: i64,
@@ -46,37 +47,43 @@ impl<L: Lock> Quota<L> {
         amount <= 0 || subtract(own, amount) || self.refill(amount, own, all())
     }
 
-    /// As [`Self::take`], with the lock under which credit moves: what is nowhere meanwhile, only its
-    /// holder has.
+    /// Slow path of [`Self::take`]. Holds `moving`, the lock for moving credit between the pool and the
+    /// stripes: credit that is in neither place is in the holder's `collected`.
     fn refill<'c>(
         &self,
         amount: i64,
         own: &Atomic<i64>,
         all: impl Iterator<Item = &'c Atomic<i64>>,
     ) -> bool {
+        // mutant: move-credit
         let _moving = self.moving.lock();
-        let mut hand = own.xchg(0, Relaxed);
-        if hand < amount {
-            // Nobody else takes from the pool.
-            let wanted = amount.saturating_sub(hand).saturating_add(self.portion);
+        let mut collected = own.xchg(0, Relaxed);
+        if collected < amount {
+            // Only the holder of `moving` takes from the pool.
+            let wanted = amount
+                .saturating_sub(collected)
+                .saturating_add(self.portion);
             let moved = self.pool.load(Relaxed).min(wanted);
             self.pool.fetch_sub(moved, Relaxed);
-            hand = hand.saturating_add(moved);
+            collected = collected.saturating_add(moved);
         }
-        if hand < amount {
+        if collected < amount {
             for credit in all {
-                hand = hand.saturating_add(credit.xchg(0, Relaxed));
+                // mutant: collect-credit
+                collected = collected.saturating_add(credit.xchg(0, Relaxed));
             }
         }
-        let is_enough = hand >= amount;
+        // mutant: quota-limit
+        let is_enough = collected >= amount;
         if is_enough {
-            hand = hand.saturating_sub(amount);
+            collected = collected.saturating_sub(amount);
         }
-        own.add(hand, Relaxed);
+        own.add(collected, Relaxed);
         is_enough
     }
 
-    /// Gives back what was taken, to `own` credit or, where that has plenty, to the pool.
+    /// Gives back `amount`, to the credit `own` or, if that has plenty, to the pool. The caller holds the
+    /// lock of the stripe of `own`. Does not sleep.
     pub fn give(&self, amount: i64, own: &Atomic<i64>) {
         if amount <= 0 {
             return;
@@ -89,7 +96,7 @@ impl<L: Lock> Quota<L> {
         }
     }
 
-    /// Gives back all that ever was taken. Who calls it has locked all stripes.
+    /// Gives back everything that was taken. The caller holds the locks of all stripes. Does not sleep.
     pub fn give_all<'c>(&self, all: impl Iterator<Item = &'c Atomic<i64>>) {
         let _moving = self.moving.lock();
         for credit in all {
@@ -99,10 +106,11 @@ impl<L: Lock> Quota<L> {
     }
 }
 
-/// Subtracts if there is as much.
+/// Subtracts `amount` if the credit is at least that large. Returns whether it did.
 fn subtract(credit: &Atomic<i64>, amount: i64) -> bool {
     let mut found = credit.load(Relaxed);
     while found >= amount {
+        // mutant: take-own-credit
         match credit.cmpxchg(found, found - amount, Relaxed) {
             Ok(_) => return true,
             Err(other) => found = other,

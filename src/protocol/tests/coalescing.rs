@@ -4,7 +4,7 @@
 
 use kernel::alloc::flags::GFP_KERNEL;
 use kernel::testing::{fail_allocations_after, wait_for_sleepers, Task};
-use protocol::combining::{Combiner, Refused, RunError};
+use protocol::coalescer::{Coalescer, RunError, SharedFailure};
 use protocol::database::{Database, Groups};
 use protocol::rcu::RcuBox;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -16,7 +16,7 @@ static SLEEPERS: Mutex<()> = Mutex::new(());
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Failure;
 
-impl RunError for Failure {
+impl SharedFailure for Failure {
     fn is_private(self) -> bool {
         false
     }
@@ -39,8 +39,8 @@ fn scan() -> Result<RcuBox<Snapshot>, Failure> {
     RcuBox::new(Snapshot { has_group }, GFP_KERNEL).map_err(|_| Failure)
 }
 
-fn combiner() -> Combiner<Failure> {
-    Combiner::new(GFP_KERNEL).expect("memory")
+fn coalescer() -> Coalescer<Failure> {
+    Coalescer::new(GFP_KERNEL).expect("memory")
 }
 
 fn database() -> Database<Snapshot, Failure> {
@@ -49,47 +49,51 @@ fn database() -> Database<Snapshot, Failure> {
 
 #[test]
 fn a_caller_alone_gets_what_its_own_run_returns() {
-    let combiner = combiner();
+    let coalescer = coalescer();
     for number in 0..3 {
-        assert_eq!(combiner.run(|| Ok(number)), Ok(Some(number)));
+        assert_eq!(coalescer.run(|| Ok(number)), Ok(Some(number)));
     }
 }
 
 #[test]
 fn a_failure_is_not_the_next_callers() {
-    let combiner = combiner();
+    let coalescer = coalescer();
     assert_eq!(
-        combiner.run(|| Err::<(), _>(Failure)),
-        Err(Refused::Failed(Failure))
+        coalescer.run(|| Err::<(), _>(Failure)),
+        Err(RunError::Failed(Failure))
     );
-    assert_eq!(combiner.run(|| Ok(())), Ok(Some(())));
+    assert_eq!(coalescer.run(|| Ok(())), Ok(Some(())));
 }
 
 #[test]
-fn a_closed_combiner_runs_nothing() {
-    let combiner = combiner();
-    assert!(!combiner.is_closing());
-    combiner.close();
-    assert!(combiner.is_closing());
-    let refused = combiner.run(|| -> Result<(), Failure> { panic!("must not run") });
-    assert_eq!(refused, Err(Refused::Closing));
-    assert_eq!(combiner.exclusively(|| 1), 1, "single steps still work");
+fn a_closed_coalescer_runs_nothing() {
+    let coalescer = coalescer();
+    assert!(!coalescer.is_closing());
+    coalescer.close();
+    assert!(coalescer.is_closing());
+    let refused = coalescer.run(|| -> Result<(), Failure> { panic!("must not run") });
+    assert_eq!(refused, Err(RunError::Closing));
+    assert_eq!(
+        coalescer.with_writer_lock(|| 1),
+        1,
+        "single steps still work"
+    );
 }
 
 #[test]
 fn a_signal_ends_the_wait_for_a_turn() {
     let _alone = SLEEPERS.lock().unwrap_or_else(PoisonError::into_inner);
-    let combiner = combiner();
+    let coalescer = coalescer();
     let task = Task::default();
     std::thread::scope(|threads| {
-        let first = combiner.run(|| {
+        let first = coalescer.run(|| {
             let waiting = threads.spawn(|| {
                 task.enter();
-                combiner.run(|| Ok(()))
+                coalescer.run(|| Ok(()))
             });
             wait_for_sleepers(1);
             task.signal();
-            assert_eq!(waiting.join().expect("no panic"), Err(Refused::Signal));
+            assert_eq!(waiting.join().expect("no panic"), Err(RunError::Signal));
             Ok(())
         });
         assert_eq!(first, Ok(Some(())));
@@ -100,13 +104,13 @@ fn a_signal_ends_the_wait_for_a_turn() {
 fn many_callers_at_once_cost_two_runs() {
     const WAITING: usize = 8;
     let _alone = SLEEPERS.lock().unwrap_or_else(PoisonError::into_inner);
-    let combiner = combiner();
+    let coalescer = coalescer();
     let runs = AtomicUsize::new(0);
     std::thread::scope(|threads| {
-        let first = combiner.run(|| {
+        let first = coalescer.run(|| {
             for _ in 0..WAITING {
                 threads.spawn(|| {
-                    let answer = combiner.run(|| {
+                    let answer = coalescer.run(|| {
                         runs.fetch_add(1, Ordering::SeqCst);
                         Ok(())
                     });
@@ -146,7 +150,7 @@ fn a_reset_that_fails_changes_nothing() {
     assert_eq!(database.reset(scan, drop), Ok(()));
     assert!(database.delete("group"));
     let failing = fail_allocations_after(0);
-    assert_eq!(database.reset(scan, drop), Err(Refused::Failed(Failure)));
+    assert_eq!(database.reset(scan, drop), Err(RunError::Failed(Failure)));
     drop(failing);
     assert!(!database.delete("group"), "still the old snapshot");
 }
@@ -157,7 +161,7 @@ fn a_closed_database_is_read_but_not_reset() {
     assert_eq!(database.reset(scan, drop), Ok(()));
     database.close();
     assert!(database.is_closing());
-    assert_eq!(database.reset(scan, drop), Err(Refused::Closing));
+    assert_eq!(database.reset(scan, drop), Err(RunError::Closing));
     assert!(database.snapshot().is_some());
 }
 
@@ -166,9 +170,9 @@ fn without_memory_nothing_is_made() {
     // A mutex and a condition variable.
     for allocations in 0..2 {
         let _failing = fail_allocations_after(allocations);
-        assert!(Combiner::<Failure>::new(GFP_KERNEL).is_err());
+        assert!(Coalescer::<Failure>::new(GFP_KERNEL).is_err());
         assert!(Database::<Snapshot, Failure>::new(GFP_KERNEL).is_err());
     }
     let _failing = fail_allocations_after(2);
-    assert!(Combiner::<Failure>::new(GFP_KERNEL).is_ok());
+    assert!(Coalescer::<Failure>::new(GFP_KERNEL).is_ok());
 }

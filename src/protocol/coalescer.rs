@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Serializing writers, and coalescing those that wait for the same work.
+
+use core::pin::Pin;
+use kernel::alloc::{AllocError, Flags, KBox};
+use kernel::init::InPlaceInit;
+use kernel::sync::atomic::{Atomic, Relaxed};
+use kernel::sync::{new_condvar, new_mutex, CondVar, Mutex};
+
+/// Why [`Coalescer::run`] failed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RunError<E> {
+    /// A signal came while the caller waited. Nothing was done for it: the command may be restarted.
+    Signal,
+    /// [`Coalescer::close`] was called before a run for the caller began.
+    Closing,
+    /// The run that would have answered the caller failed.
+    Failed(E),
+}
+
+/// A failure of a run, which may also be the answer to the callers that waited for this run.
+pub trait SharedFailure: Copy + Send + Unpin {
+    /// Tells whether the failure concerns the runner only, because it was killed. The next waiting
+    /// caller then begins a run of its own.
+    fn is_private(self) -> bool;
+}
+
+struct RunState<E> {
+    /// Number of runs that have begun, which is the number of the latest run.
+    begun: u64,
+    /// True while a run is in progress.
+    running: bool,
+    /// Number of the latest run that succeeded; 0 for none.
+    succeeded: u64,
+    /// Number of the latest run whose failure is shared, and the failure.
+    failed: Option<(u64, E)>,
+}
+
+/// Coalesces runs of the same work ("single flight").
+///
+/// A *run* is one execution of the work, such as a scan of all processes. [`Self::run`] answers a caller
+/// by the first run that *begins* after the call, so never by a run that may have missed a change that
+/// came before the call. Callers that arrive during a run all wait for the next one: one of them runs,
+/// and the others share its result. So any number of simultaneous callers cost at most two runs.
+///
+/// At most one run is in progress, and it runs without the mutex. A step that must not interleave with
+/// those of other writers, such as publishing the result, takes the mutex for a moment by
+/// [`Self::with_writer_lock`].
+///
+/// # Examples
+///
+/// ```
+/// use kernel::alloc::flags::GFP_KERNEL;
+/// use protocol::coalescer::{Coalescer, RunError, SharedFailure};
+///
+/// #[derive(Clone, Copy, Debug, PartialEq)]
+/// struct OutOfMemory;
+///
+/// impl SharedFailure for OutOfMemory {
+///     fn is_private(self) -> bool {
+///         false
+///     }
+/// }
+///
+/// let coalescer = Coalescer::new(GFP_KERNEL).unwrap();
+/// // No other caller is there: the result is that of the caller's own run.
+/// assert_eq!(coalescer.run(|| Ok::<_, OutOfMemory>(42)), Ok(Some(42)));
+/// let failed = coalescer.run(|| Err::<(), _>(OutOfMemory));
+/// assert_eq!(failed, Err(RunError::Failed(OutOfMemory)));
+/// coalescer.close();
+/// assert_eq!(coalescer.run(|| Ok(43)), Err(RunError::Closing));
+/// ```
+pub struct Coalescer<E> {
+    state: Pin<KBox<Mutex<RunState<E>>>>,
+    run_ended: Pin<KBox<CondVar>>,
+    closing: Atomic<i32>,
+}
+
+impl<E: SharedFailure> Coalescer<E> {
+    /// Creates a coalescer without runs. May sleep if `flags` allow it.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`AllocError`] if memory is exhausted.
+    pub fn new(flags: Flags) -> Result<Self, AllocError> {
+        let state = RunState {
+            begun: 0,
+            running: false,
+            succeeded: 0,
+            failed: None,
+        };
+        Ok(Self {
+            state: KBox::pin_init(new_mutex!(state, "Coalescer::state"), flags)
+                .map_err(|_| AllocError)?,
+            run_ended: KBox::pin_init(new_condvar!("Coalescer::run_ended"), flags)
+                .map_err(|_| AllocError)?,
+            closing: Atomic::new(0),
+        })
+    }
+
+    /// Returns when a run that began after this call has succeeded. Returns the value of `run` if it was
+    /// the caller's own, and `None` if it was another caller's. May sleep, for as long as two runs.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`RunError`] if a signal came, the coalescer was closed, or the run failed.
+    pub fn run<R>(&self, run: impl FnOnce() -> Result<R, E>) -> Result<Option<R>, RunError<E>> {
+        let mut state = self.state.lock();
+        // mutant: wanted-run
+        let wanted = state.begun + 1;
+        loop {
+            // mutant: refuse-when-closing
+            if self.is_closing() {
+                return Err(RunError::Closing);
+            }
+            if state.succeeded >= wanted {
+                return Ok(None);
+            }
+            if let Some((_, error)) = state.failed.filter(|(number, _)| *number >= wanted) {
+                return Err(RunError::Failed(error));
+            }
+            // mutant: one-runner
+            if !state.running {
+                break;
+            }
+            // mutant: wait-for-turn
+            if self.run_ended.wait_interruptible(&mut state) {
+                // mutant: signal
+                return Err(RunError::Signal);
+            }
+        }
+        state.begun += 1;
+        state.running = true;
+        let number = state.begun;
+        drop(state);
+
+        let outcome = run();
+
+        let mut state = self.state.lock();
+        state.running = false;
+        match &outcome {
+            // mutant: share-success
+            Ok(_) => state.succeeded = number,
+            // mutant: private-failure
+            Err(error) if error.is_private() => {}
+            // mutant: share-failure
+            Err(error) => state.failed = Some((number, *error)),
+        }
+        drop(state);
+        // mutant: wake-waiters
+        self.run_ended.notify_all();
+        outcome.map(Some).map_err(RunError::Failed)
+    }
+
+    /// Executes a step that does not interleave with the steps of other writers. The step runs under the
+    /// mutex and should be short. May sleep.
+    pub fn with_writer_lock<R>(&self, step: impl FnOnce() -> R) -> R {
+        // mutant: exclusive-step
+        let _state = self.state.lock();
+        step()
+    }
+
+    /// Refuses further runs and wakes the waiting callers, which return [`RunError::Closing`]. A run in
+    /// progress should end early: see [`Self::is_closing`]. May sleep.
+    pub fn close(&self) {
+        let state = self.state.lock();
+        self.closing.store(1, Relaxed);
+        drop(state);
+        // mutant: wake-when-closing
+        self.run_ended.notify_all();
+    }
+
+    /// Returns true after [`Self::close`]. A run should check this from time to time and end early. Does
+    /// not sleep.
+    pub fn is_closing(&self) -> bool {
+        // Runs use this as a hint; waiting callers read it under the mutex that `close` takes.
+        self.closing.load(Relaxed) != 0
+    }
+}

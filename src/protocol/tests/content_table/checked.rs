@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The tables beside what they should hold.
+
+use kernel::alloc::flags::GFP_KERNEL;
+use logic::units::Pfn;
+use protocol::scan::content_table::{ContentTable, PageAccess};
+use protocol::scan::frame_set::{Cursor, FrameSet, Inserted, SHARDS};
+use protocol::scan::word_table::TableFull;
+use std::collections::{BTreeSet, HashMap};
+
+/// What is in which frame, and how it hashes.
+#[derive(Clone, Copy)]
+pub struct World {
+    pub content: fn(u64) -> u64,
+    pub sample_hash: fn(u64) -> u64,
+    pub content_hash: fn(u64) -> u64,
+}
+
+impl World {
+    pub fn content_of(&self, pfn: Pfn) -> u64 {
+        (self.content)(pfn as u64)
+    }
+}
+
+/// The tables, and what a plain reading of the definition says that they hold.
+pub struct Checked {
+    pub world: World,
+    pub frames: FrameSet,
+    pub table: ContentTable,
+    pub mapped: u64,
+    pub known: BTreeSet<Pfn>,
+    pub mappings: HashMap<u64, u64>,
+    pub comparisons: usize,
+}
+
+pub struct Access<'a> {
+    pub world: World,
+    pub frames: &'a FrameSet,
+    pub comparisons: &'a mut usize,
+}
+
+impl PageAccess for Access<'_> {
+    fn is_same(&mut self, a: Pfn, b: Pfn) -> bool {
+        assert_ne!(a, b, "a page is not compared with itself");
+        *self.comparisons += 1;
+        self.world.content_of(a) == self.world.content_of(b)
+    }
+
+    fn content_hash(&mut self, pfn: Pfn) -> u64 {
+        (self.world.content_hash)(self.world.content_of(pfn))
+    }
+
+    fn merge_into(&mut self, follower: Pfn, leader: Pfn) {
+        self.frames.clear_leader(follower);
+        assert!(
+            self.frames.mark_shared(leader, &mut Cursor::default()),
+            "leaders were entered"
+        );
+    }
+}
+
+impl Checked {
+    pub fn new(world: World) -> Self {
+        Self {
+            world,
+            frames: FrameSet::new(),
+            table: ContentTable::new(),
+            mapped: 0,
+            known: BTreeSet::new(),
+            mappings: HashMap::new(),
+            comparisons: 0,
+        }
+    }
+
+    /// Enters one mapping of a page, growing where there is no room.
+    pub fn map(&mut self, pfn: Pfn) {
+        let inserted = loop {
+            match self.frames.insert(pfn, &mut Cursor::default()) {
+                Ok(inserted) => break inserted,
+                Err(TableFull) => self.frames.grow(GFP_KERNEL).expect("memory"),
+            }
+        };
+        self.mapped += 1;
+        *self.mappings.entry(self.world.content_of(pfn)).or_default() += 1;
+        assert_eq!(
+            inserted == Inserted::Known,
+            !self.known.insert(pfn),
+            "frame {pfn:#x}"
+        );
+        if let Inserted::New { took_new_word } = inserted {
+            self.frames.add_to_len(usize::from(took_new_word));
+            self.classify(pfn);
+        }
+    }
+
+    pub fn classify(&mut self, pfn: Pfn) {
+        let hash = (self.world.sample_hash)(self.world.content_of(pfn));
+        let mut added = 0;
+        loop {
+            let mut access = Access {
+                world: self.world,
+                frames: &self.frames,
+                comparisons: &mut self.comparisons,
+            };
+            match self.table.classify(pfn, hash, &mut access, &mut added) {
+                Ok(()) => break,
+                Err(TableFull) => self.table.grow(GFP_KERNEL).expect("memory"),
+            }
+        }
+        self.table.add_to_len(added);
+    }
+
+    pub fn clear(&mut self) {
+        self.frames.clear();
+        self.table.clear();
+        self.mapped = 0;
+        self.known.clear();
+        self.mappings.clear();
+    }
+
+    pub fn check(&self) {
+        let shared = self.mappings.values().filter(|pages| **pages >= 2);
+        let tally = self.frames.tally();
+        assert_eq!(self.mapped - tally.singletons, shared.clone().sum::<u64>());
+        assert_eq!(tally.classes - tally.singletons, shared.count() as u64);
+        let frames: BTreeSet<Pfn> = (0..SHARDS)
+            .flat_map(|shard| self.frames.frames_of_shard(shard))
+            .collect();
+        assert_eq!(frames, self.known);
+    }
+
+    /// Every page that was entered is still found.
+    pub fn check_known(&mut self) {
+        for pfn in self.known.clone() {
+            assert!(self.frames.contains(pfn));
+            assert!(
+                self.frames.mark_shared(pfn, &mut Cursor::default()),
+                "frame {pfn:#x} is known"
+            );
+            self.mapped += 1;
+            *self.mappings.entry(self.world.content_of(pfn)).or_default() += 1;
+        }
+        self.check();
+    }
+}
+
+pub fn spread(content: u64) -> u64 {
+    content.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ content << 7
+}
+
+/// Each page its own content.
+pub const DISTINCT: World = World {
+    content: |pfn| pfn,
+    sample_hash: spread,
+    content_hash: |content| spread(!content),
+};
+
+impl std::fmt::Debug for World {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let values = |function: fn(u64) -> u64| [0, 1, 2, 9].map(function);
+        f.debug_struct("World")
+            .field("content", &values(self.content))
+            .field("sample_hash", &values(self.sample_hash))
+            .field("content_hash", &values(self.content_hash))
+            .finish()
+    }
+}
