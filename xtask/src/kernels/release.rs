@@ -76,12 +76,8 @@ impl Wanted {
     }
 }
 
-/// Chooses the release for `wanted` among those that the root's package lists offer.
-///
-/// # Errors
-///
-/// Returns [`NotOffered`] if there is none, and an error if the release is older than all supported ones.
-pub fn choose(step: &Step, root: &Root, supported: &Supported, wanted: &Wanted) -> Result<Release> {
+/// Returns the releases that the root's package lists offer completely, in ascending order.
+pub fn offered(step: &Step, root: &Root) -> Result<Vec<Release>> {
     let chroot = root.chroot();
     let names = step.output(
         chroot
@@ -97,12 +93,11 @@ pub fn choose(step: &Step, root: &Root, supported: &Supported, wanted: &Wanted) 
             packages.insert(format!("linux-source-{}", series(name)));
         }
     }
-    let offered = if packages.is_empty() {
-        String::new()
-    } else {
-        step.output(chroot.command("apt-cache").arg("madison").args(&packages))?
-    };
-    pick(&complete(&offered), supported, wanted)
+    if packages.is_empty() {
+        return Ok(Vec::new());
+    }
+    let offered = step.output(chroot.command("apt-cache").arg("madison").args(&packages))?;
+    Ok(complete(&offered))
 }
 
 /// Returns what a person should know of the choice of `release` for `wanted`, if anything.
@@ -158,7 +153,11 @@ fn complete(offered: &str) -> Vec<Release> {
 }
 
 /// Picks the release for `wanted` among those offered, which are in ascending order.
-fn pick(offered: &[Release], supported: &Supported, wanted: &Wanted) -> Result<Release> {
+///
+/// # Errors
+///
+/// Returns [`NotOffered`] if there is none, and an error if the release is older than all supported ones.
+pub fn pick(offered: &[Release], supported: &Supported, wanted: &Wanted) -> Result<Release> {
     let newest = |fits: &dyn Fn(&Release) -> bool| offered.iter().rev().find(|one| fits(one));
     let of_row =
         |row: &Row| newest(&|one| one.series() == row.series && flavour(&one.name) == row.flavour);

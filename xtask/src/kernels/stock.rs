@@ -112,13 +112,14 @@ pub fn choose(workspace: &Workspace, supported: &Supported, wanted: &Wanted) -> 
         _ => {
             // Two at once would get into each other's way in apt, which does not wait.
             let _one_at_a_time = cache.lock("choice", "the choice of a kernel")?;
-            step("kernel: choice", cache.log("kernel-choice"), |step| {
+            let offered = step("kernel: choice", cache.log("kernel-choice"), |step| {
                 root.update_lists(step)?;
-                let release = release::choose(step, root, supported, wanted)?;
-                let line = format!("{} {}\n", release.name, release.version);
-                cache::replace_file(&chosen, &line)?;
-                Ok(release)
-            })
+                release::offered(step, root)
+            })?;
+            let release = release::pick(&offered, supported, wanted)?;
+            let line = format!("{} {}\n", release.name, release.version);
+            cache::replace_file(&chosen, &line)?;
+            Ok(release)
         }
     }
 }
