@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Who may hold how much.
+//! The limits of a budget.
 
 use kernel::alloc::flags::GFP_KERNEL;
 use protocol::budget::Budget;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Who owns a value, from its allocation to its end.
+//! The ownership of a value from its allocation until it is dropped.
 
 use kernel::alloc::flags::{GFP_ATOMIC, GFP_KERNEL};
 use kernel::testing::{fail_allocations_after, pending_rcu_callbacks};
@@ -8,7 +8,7 @@ use protocol::rcu::{barrier, read_lock, synchronize, RcuBox, RcuPointer, Retired
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
 
-/// A value whose end is counted.
+/// A value whose drops are counted.
 struct Counted {
     number: u32,
     dropped: Arc<AtomicUsize>,
@@ -181,11 +181,11 @@ fn compare_replace_replaces_what_was_found() {
 fn values_go_to_the_kernels_structures_and_come_back() {
     let drops = Drops::default();
     let value = drops.value(1).into_published();
-    // SAFETY: just given up, seen by nobody.
+    // SAFETY: The value was just given up, and no reader has seen it.
     let value = unsafe { RcuBox::from_published(value) };
     assert_eq!((value.number, drops.count()), (1, 0));
     let value = value.into_published();
-    // SAFETY: just given up, reached by nobody.
+    // SAFETY: The value was just given up, and no reader can reach it.
     let retired = unsafe { Retired::from_published(value) };
     assert_eq!((retired.number, drops.count()), (1, 0));
     retired.free_later();

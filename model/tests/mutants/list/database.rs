@@ -5,7 +5,7 @@
 use super::Mutant;
 use crate::marker::Edit::{After, Before, Part, Statement};
 
-/// The mutants.
+/// The mutants of the files rcu, database, coalescer, answers and budget.
 pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a snapshot is published without release",

@@ -5,7 +5,7 @@
 use super::Mutant;
 use crate::marker::Edit::{After, Before, Part, Statement};
 
-/// The mutants.
+/// The mutants of the store and of the files in store/.
 pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a writer of one key does not hold its lock",
