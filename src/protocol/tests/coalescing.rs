@@ -48,7 +48,7 @@ fn database() -> Database<Snapshot, Failure> {
 }
 
 #[test]
-fn a_caller_alone_gets_what_its_own_run_returns() {
+fn a_single_caller_gets_the_result_of_its_own_run() {
     let coalescer = coalescer();
     for number in 0..3 {
         assert_eq!(coalescer.run(|| Ok(number)), Ok(Some(number)));

@@ -82,7 +82,7 @@ fn a_pointer_owns_what_it_publishes() {
 }
 
 #[test]
-fn what_was_replaced_is_dropped_after_a_grace_period() {
+fn a_replaced_value_is_dropped_after_a_grace_period() {
     let drops = Drops::default();
     let pointer = RcuPointer::empty();
     drop(pointer.replace(Some(drops.value(1))));
@@ -98,7 +98,7 @@ fn what_was_replaced_is_dropped_after_a_grace_period() {
 }
 
 #[test]
-fn what_is_freed_later_waits_for_readers() {
+fn a_value_that_is_freed_later_waits_for_readers() {
     let drops = Drops::default();
     let pointer = RcuPointer::empty();
     drop(pointer.replace(Some(drops.value(1))));
@@ -145,7 +145,7 @@ fn a_counted_reference_outlives_all() {
 }
 
 #[test]
-fn compare_replace_replaces_what_was_found() {
+fn compare_replace_replaces_the_value_that_was_found() {
     let drops = Drops::default();
     let pointer = RcuPointer::empty();
     let guard = read_lock();

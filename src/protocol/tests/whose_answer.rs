@@ -164,7 +164,7 @@ fn a_newcomer_reads_the_latest_of_all() {
 }
 
 #[test]
-fn init_makes_nobody_a_relative() {
+fn children_of_init_are_not_relatives() {
     let answers = answers();
     write(&answers, &[30, INIT], "a daemon's");
     write(&answers, &[40, 41, 42], "the latest");

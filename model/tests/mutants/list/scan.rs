@@ -22,7 +22,10 @@ pub(super) const MUTANTS: &[Mutant] = &[
             "known-frame",
             Statement("return Ok(Inserted::New { took_new_word });"),
         )],
-        test: ("scan_tables", "a_page_that_two_meet_is_entered_once"),
+        test: (
+            "scan_tables",
+            "a_page_that_two_workers_meet_is_entered_once",
+        ),
         finds: "panicked",
     },
     Mutant {
