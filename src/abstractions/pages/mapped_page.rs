@@ -95,9 +95,9 @@ impl PteEntry {
             Ok(page) => page,
             Err(_) => {
                 // SAFETY: By the type invariants, `pmd` points to a last-level table of `mm`.
-                // INVARIANT: The lock is taken here.
-                let _lock =
-                    PageTableLock(unsafe { bindings::abstractions_pte_lock(self.mm, self.pmd) });
+                let lock = unsafe { bindings::abstractions_pte_lock(self.mm, self.pmd) };
+                // INVARIANT: The lock was just taken.
+                let _lock = PageTableLock(lock);
                 if !self.is_unchanged() {
                     return None;
                 }
