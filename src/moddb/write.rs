@@ -110,11 +110,7 @@ fn block<'a>(
         bytes.extend_from_slice(part, GFP_KERNEL_ACCOUNT)?;
     }
     let block = Block::new(bytes, key.bytes().len(), key.hash()).ok_or(EINVAL)?;
-    Ok(UnlinkedBlock::new(
-        block,
-        Shown::yes(),
-        GFP_KERNEL_ACCOUNT,
-    )?)
+    Ok(UnlinkedBlock::new(block, Shown::yes(), GFP_KERNEL_ACCOUNT)?)
 }
 
 /// Checks that no key occurs twice.
