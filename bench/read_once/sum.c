@@ -3,7 +3,7 @@
 #include <linux/mm.h>
 #include <linux/prefetch.h>
 
-/* What a processor fetches by itself ends with the page. */
+/* Lines that are fetched ahead: the processor's own prefetching ends with the page. */
 #define LINES_AHEAD 8
 
 u64 read_once_sum(unsigned long pfn, unsigned long next);
@@ -14,7 +14,7 @@ u64 read_once_sum(unsigned long pfn, unsigned long next)
 	u64 a = 0, b = 0, c = 0, d = 0;
 	unsigned int line;
 
-	/* Of mixed areas, a frame may have no memory behind it. */
+	/* In VM_MIXEDMAP areas, a frame may have no memory. */
 	if (!pfn_valid(pfn))
 		return 0;
 	if (pfn_valid(next))

@@ -9,7 +9,7 @@ use protocol::budget::Budget;
 use std::sync::Arc;
 
 #[test]
-fn no_more_is_held_than_there_may_be() {
+fn the_budget_is_never_exceeded() {
     const MAX: usize = 3;
     explore(|| {
         let budget = Arc::new(Budget::new(MAX as u64, GFP_KERNEL).expect("memory"));

@@ -102,7 +102,7 @@ fn no_answer_from_a_run_that_began_before_the_command() {
 }
 
 #[test]
-fn all_who_wait_share_one_run() {
+fn waiting_callers_share_one_run() {
     explore(|| {
         let shared = Shared::new();
         let ask = || {
@@ -131,7 +131,7 @@ fn all_who_wait_share_one_run() {
 }
 
 #[test]
-fn a_failure_is_shared_by_those_who_waited_for_it() {
+fn a_failure_is_shared_by_the_waiting_callers() {
     explore(|| {
         let shared = Shared::new();
         let mut waiting = None;
@@ -156,7 +156,7 @@ fn a_failure_is_shared_by_those_who_waited_for_it() {
 }
 
 #[test]
-fn a_private_failure_does_not_fail_those_who_waited() {
+fn a_private_failure_does_not_fail_the_waiting_callers() {
     explore(|| {
         let shared = Shared::new();
         let others = [(), ()].map(|()| {
@@ -175,7 +175,7 @@ fn a_private_failure_does_not_fail_those_who_waited() {
 }
 
 #[test]
-fn a_signal_ends_a_wait_and_loses_nobody_elses_wake_up() {
+fn a_signal_ends_a_wait_without_losing_a_wake_up() {
     explore(|| {
         let shared = Shared::new();
         let task = Task::default();
@@ -198,7 +198,7 @@ fn a_signal_ends_a_wait_and_loses_nobody_elses_wake_up() {
 }
 
 #[test]
-fn a_wake_up_for_no_reason_answers_nobody() {
+fn a_spurious_wake_up_is_not_an_answer() {
     explore(|| {
         let shared = Shared::new();
         let task = Task::default();
@@ -223,7 +223,7 @@ fn a_wake_up_for_no_reason_answers_nobody() {
 }
 
 #[test]
-fn closing_wakes_all_who_wait() {
+fn closing_wakes_all_waiting_callers() {
     explore(|| {
         let shared = Shared::new();
         let callers = [(), ()].map(|()| {
@@ -268,7 +268,7 @@ fn a_signal_ends_a_wait() {
 }
 
 #[test]
-fn closing_wakes_those_who_wait_for_a_run_that_goes_on() {
+fn closing_wakes_callers_that_wait_for_a_run_in_progress() {
     explore(|| {
         let shared = Shared::new();
         let first = shared.coalescer.run(|| {

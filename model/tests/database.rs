@@ -219,7 +219,7 @@ fn a_reset_without_memory_leaves_the_old_set() {
 }
 
 #[test]
-fn unload_waits_for_what_was_deleted() {
+fn unload_waits_for_deleted_groups() {
     explore(|| {
         let database = database(1);
         let reader = spawn(|| {

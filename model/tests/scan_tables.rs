@@ -86,7 +86,7 @@ fn two_workers(tables: &Arc<Tables>, here: &'static [Pfn], there: &'static [Pfn]
 }
 
 #[test]
-fn a_page_that_two_meet_is_entered_once() {
+fn a_page_that_two_workers_meet_is_entered_once() {
     explore(|| {
         let tables = Tables::new(|pfn| pfn as u64);
         two_workers(&tables, &[3], &[3]);

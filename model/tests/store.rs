@@ -116,7 +116,7 @@ fn no_update_is_lost() {
 }
 
 #[test]
-fn of_two_who_set_an_absent_key_one_does() {
+fn of_two_writers_that_set_an_absent_key_one_succeeds() {
     explore(|| {
         let store = with(&[], 10);
         let other = beside!(store, compare_and_set(&store, A, None, 1));
@@ -171,7 +171,7 @@ fn a_reader_of_several_keys_sees_two_writers_in_their_order() {
 }
 
 #[test]
-fn nothing_is_seen_of_a_batch_that_fails() {
+fn a_failed_batch_is_never_visible() {
     explore(|| {
         let store = Arc::new(store(Slots::refusing(C), 2, i64::MAX));
         let writer = beside!(store, set(&store, &[(A, Some(1)), (C, Some(1))]));
@@ -248,7 +248,7 @@ fn a_delete_beside_a_set_of_the_same_key() {
 }
 
 #[test]
-fn there_are_never_more_entries_than_there_may_be() {
+fn the_limit_of_entries_is_never_exceeded() {
     explore(|| {
         let store = with(&[], 1);
         let other = beside!(store, set(&store, &[(A, Some(1))]));
@@ -261,7 +261,7 @@ fn there_are_never_more_entries_than_there_may_be() {
 }
 
 #[test]
-fn what_is_left_is_taken_once() {
+fn remaining_credit_is_taken_once() {
     explore(|| {
         // The remaining credit is with the stripe of A and B.
         let store = with(&[(A, 1)], 2);
@@ -274,7 +274,7 @@ fn what_is_left_is_taken_once() {
 }
 
 #[test]
-fn nobody_is_refused_while_there_is_room() {
+fn no_writer_is_refused_while_there_is_room() {
     explore(|| {
         let store = with(&[], 2);
         let other = beside!(store, set(&store, &[(A, Some(1))]));
@@ -339,7 +339,7 @@ fn a_list_that_is_unchanged_is_of_one_moment() {
 }
 
 #[test]
-fn listeners_hear_of_changes_in_their_order() {
+fn listeners_are_notified_of_changes_in_order() {
     explore(|| {
         let store = with(&[], 10);
         let heard = Arc::new(loom::sync::Mutex::new(Vec::new()));
@@ -366,7 +366,7 @@ fn listeners_hear_of_changes_in_their_order() {
 }
 
 #[test]
-fn a_writer_waits_before_too_much_waits_for_it() {
+fn a_writer_waits_when_its_backlog_is_full() {
     explore(|| {
         // One replaced value may wait; the writer of the second waits itself.
         let store = Arc::new(store(Slots::empty(), 10, 200));
@@ -383,7 +383,7 @@ fn a_writer_waits_before_too_much_waits_for_it() {
 }
 
 #[test]
-fn nothing_is_left_for_after_the_unload() {
+fn nothing_is_left_to_be_freed_after_the_unload() {
     explore(|| {
         let store = with(&[(A, 1)], 10);
         let reader = beside!(store, get(&store, A));

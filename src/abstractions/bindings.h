@@ -124,8 +124,8 @@ int abstractions_rhashtable_replace(struct rhashtable *ht, struct rhash_head *ol
 				    struct rhash_head *new);
 
 /*
- * Keys of any length, hashed by the caller: what is looked for, and, behind its rhash_head, what each
- * object of such a table begins with.
+ * Keys of any length, which the caller hashes: the key that is looked up, and the beginning of each object of
+ * such a table.
  */
 struct abstractions_hashed_key {
 	const u8 *bytes;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Process names as the scheduler keeps them.
+//! Process names, as the scheduler keeps them.
 //!
 //! C header: `include/linux/sched.h` (`TASK_COMM_LEN`).
 
@@ -8,13 +8,23 @@
 pub const TASK_COMM_LEN: usize = 16;
 
 /// A process name: at most 15 bytes, none of them NUL, padded with NULs.
+///
+/// # Examples
+///
+/// ```
+/// use logic::comm::Comm;
+///
+/// assert_eq!(Comm::new(b"sshd").unwrap().as_bytes(), b"sshd");
+/// // No process has a name of 16 bytes.
+/// assert_eq!(Comm::new(b"0123456789abcdef"), None);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 #[repr(transparent)]
 pub struct Comm([u8; TASK_COMM_LEN]);
 
 impl Comm {
-    /// The name with exactly these bytes, or `None` if no process can bear it: empty, longer than
-    /// 15 bytes, or with a NUL.
+    /// Returns the name with exactly these bytes, or `None` if no process can have it: if it is empty, has more than
+    /// 15 bytes, or has a NUL.
     pub fn new(name: &[u8]) -> Option<Self> {
         if name.is_empty() || name.contains(&0) {
             return None;
@@ -26,8 +36,8 @@ impl Comm {
         Some(Self(comm))
     }
 
-    /// The name in a `comm` field as the kernel keeps it. What follows the first NUL is dropped, so
-    /// that two equal names are the same bytes.
+    /// Returns the name in a `comm` field of the kernel. The bytes after the first NUL are cleared, so that equal names
+    /// are equal fields.
     pub fn from_field(field: [u8; TASK_COMM_LEN]) -> Self {
         let mut comm = [0; TASK_COMM_LEN];
         let named = field
@@ -40,7 +50,7 @@ impl Comm {
         Self(comm)
     }
 
-    /// The bytes of the name, without padding.
+    /// Returns the bytes of the name, without padding.
     pub fn as_bytes(&self) -> &[u8] {
         let len = self
             .0
@@ -50,13 +60,13 @@ impl Comm {
         self.0.get(..len).unwrap_or(&self.0)
     }
 
-    /// The whole field, padding included: a key of fixed size.
+    /// Returns the whole field, its padding included: a key of fixed size.
     pub fn as_field(&self) -> &[u8; TASK_COMM_LEN] {
         &self.0
     }
 }
 
-/// True for the bytes of a name that are printed as they are; the others become `\ooo`.
+/// Returns true for the bytes of a name that are printed as they are. The others become `\ooo`.
 pub(crate) fn is_printed_raw(byte: u8) -> bool {
     !byte.is_ascii_control() && byte != b'\\'
 }

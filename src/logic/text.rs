@@ -72,7 +72,7 @@ pub trait Print {
     /// Returns [`BufferFull`] if the text does not fit; `out` is unchanged.
     fn append_to(&self, out: &mut KVVec<u8>) -> Result<(), BufferFull> {
         let before = out.len();
-        let printed = self.print(&mut Text(out));
+        let printed = self.print(&mut VecSink(out));
         if printed.is_err() {
             out.truncate(before);
         }
@@ -80,9 +80,10 @@ pub trait Print {
     }
 }
 
-struct Text<'a>(&'a mut KVVec<u8>);
+/// A sink that fills the capacity of a vector.
+struct VecSink<'a>(&'a mut KVVec<u8>);
 
-impl Sink for Text<'_> {
+impl Sink for VecSink<'_> {
     fn put(&mut self, bytes: &[u8]) -> Result<(), BufferFull> {
         if self.0.capacity() - self.0.len() < bytes.len() {
             return Err(BufferFull);
@@ -94,6 +95,7 @@ impl Sink for Text<'_> {
     }
 }
 
+/// A sink that counts bytes.
 struct Length(usize);
 
 impl Sink for Length {

@@ -12,7 +12,7 @@ use crate::cancel::{ScanCancellation, CALLER};
 use crate::chunk::Workspace;
 use crate::set_scan::{Chunk, ChunkCounts, SetScan};
 use crate::set_tables::SetTables;
-use crate::snapshot::{Group, Snapshot};
+use crate::snapshot::{NamedGroups, Snapshot};
 use abstractions::sort::sort_by_key;
 use abstractions_task::thread_group::{thread_groups, ThreadGroup};
 use abstractions_workqueue::workers::{num_online_cpus, run_on_workers, WorkClass};
@@ -21,7 +21,6 @@ use core::pin::Pin;
 use kernel::alloc::AllocError;
 use kernel::prelude::*;
 use kernel::sync::{new_mutex, Mutex};
-use logic::comm::Comm;
 use logic_memory_info::failure::Failure;
 use logic_memory_info::page_hash::Sampling;
 use protocol::rcu::RcuBox;
@@ -77,12 +76,12 @@ struct Scan<'a> {
 struct Owner {
     tables: Pin<KBox<SetTables>>,
     /// The groups of the sets that it has finished.
-    found: Pin<KBox<Mutex<KVVec<(Comm, Group)>>>>,
+    found: Pin<KBox<Mutex<NamedGroups>>>,
 }
 
 impl Owner {
     fn new() -> Result<Self> {
-        let found = new_mutex!(KVVec::new(), "Owner::found");
+        let found = new_mutex!(NamedGroups::new(), "Owner::found");
         Ok(Self {
             tables: KBox::pin_init(SetTables::new(), GFP_KERNEL)?,
             found: KBox::pin_init(found, GFP_KERNEL)?,
@@ -108,8 +107,8 @@ impl<'a> Scan<'a> {
     }
 
     /// Takes the groups of all sets.
-    fn found(&self) -> Result<KVVec<(Comm, Group)>, AllocError> {
-        let mut all = KVVec::new();
+    fn found(&self) -> Result<NamedGroups, AllocError> {
+        let mut all = NamedGroups::new();
         for owner in &self.owners {
             for group in take(&mut *owner.found.lock()) {
                 all.push(group, GFP_KERNEL)?;

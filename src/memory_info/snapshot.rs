@@ -35,6 +35,9 @@ impl Group {
     }
 }
 
+/// Groups with their names, in any order.
+pub(crate) type NamedGroups = KVVec<(Comm, Group)>;
+
 /// The groups of one scan without those that DEL has removed since.
 pub(crate) struct Snapshot {
     groups: FixedKeyTable<TASK_COMM_LEN, Group>,
@@ -50,7 +53,7 @@ impl Snapshot {
     /// # Errors
     ///
     /// Returns ENOMEM if memory is exhausted, and EEXIST if two groups have the same name.
-    pub(crate) fn new(mut found: KVVec<(Comm, Group)>) -> Result<Self> {
+    pub(crate) fn new(mut found: NamedGroups) -> Result<Self> {
         sort_by_key(&mut found, |(_, group)| group.lowest_pid());
         let groups = FixedKeyTable::new(found.len(), GFP_KERNEL)?;
         let mut order = KVVec::with_capacity(found.len(), GFP_KERNEL)?;

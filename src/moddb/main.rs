@@ -11,7 +11,7 @@
 
 use abstractions::rcu::BarrierOnDrop;
 use abstractions_genetlink::family::{Family, FamilySpec, MulticastGroup};
-use abstractions_genetlink::operation::{Operation, Policy};
+use abstractions_genetlink::operation::{GenlOperation, Policy};
 use compat::value_of;
 use kernel::prelude::*;
 use logic_moddb::numbers::command;
@@ -57,13 +57,13 @@ static ENTRIES: [Policy; 2] = [Policy::NONE, Policy::NESTED];
 /// The attributes of a list request, by their numbers.
 static LIST: [Policy; 3] = [Policy::NONE, Policy::NONE, Policy::FLAG];
 
-static OPERATIONS: [Operation<Namespace>; 6] = [
-    Operation::doit::<get::Noop>(command::NOOP, &[]),
-    Operation::doit::<get::Get>(command::GET, &ENTRIES),
-    Operation::doit::<write::Set>(command::SET, &ENTRIES),
-    Operation::doit::<write::Del>(command::DEL, &ENTRIES),
-    Operation::dump::<list::List>(command::LIST, &LIST),
-    Operation::doit::<flush::Flush>(command::FLUSH, &[]),
+static OPERATIONS: [GenlOperation<Namespace>; 6] = [
+    GenlOperation::doit::<get::Noop>(command::NOOP, &[]),
+    GenlOperation::doit::<get::Get>(command::GET, &ENTRIES),
+    GenlOperation::doit::<write::Set>(command::SET, &ENTRIES),
+    GenlOperation::doit::<write::Del>(command::DEL, &ENTRIES),
+    GenlOperation::dump::<list::List>(command::LIST, &LIST),
+    GenlOperation::doit::<flush::Flush>(command::FLUSH, &[]),
 ];
 
 static FOR_EVERYONE: [MulticastGroup; 1] = [MulticastGroup::new(c"changes")];

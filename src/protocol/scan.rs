@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 //! What the workers of a scan share.
+//!
+//! - [`work_stealing`]: the distribution of chunks over the workers, and their waiting for each other;
+//! - [`cancellation`]: the first failure, which ends the work of all;
+//! - [`word_table`]: a lock-free hash table; on it, [`frame_set`]: the pages of a set, and
+//!   [`content_table`]: their classes by content.
 
 pub mod cancellation;
 pub mod content_table;

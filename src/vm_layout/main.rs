@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Where the memory of a process lies: its areas, its segments, the frames it uses, its top-level page
-//! table; in the kernel log for the process that is named at load, and through `/proc/vm_layout`.
+//! `vm_layout`: reports the layout of a process's memory: areas, segments, usage, top-level page table. The report is
+//! written to the kernel log for the process that is named when the module is loaded, and can be read from
+//! `/proc/vm_layout` for any process.
 //!
-//! - [`survey`]: looks at a process;
+//! - [`survey`]: takes the data of a process;
 //! - [`area_names`]: the names of its areas;
-//! - [`commands`]: what is written to the file;
+//! - [`commands`]: requests that are written to the file;
 //! - [`report_log`]: the report in the kernel log.
 
 use abstractions::errno::error_of;
@@ -35,7 +36,7 @@ module! {
         pid: i64 {
             // NOT_GIVEN
             default: -9223372036854775808,
-            description: "The process to report about in the kernel log (default: none)",
+            description: "Id of a process whose layout is written to the kernel log (default: none)",
         },
         mode: u16 {
             default: 0o600,
@@ -44,10 +45,10 @@ module! {
     },
 }
 
-/// What `pid` is if the user gave none.
+/// The value of `pid` if the user gave none.
 const NOT_GIVEN: i64 = i64::MIN;
 
-/// The loaded module. Fields are dropped in this order.
+/// The loaded module. Its fields are dropped in this order.
 struct VmLayout {
     _file: CommandEntry<ReportCommand>,
     _callbacks: BarrierOnDrop,

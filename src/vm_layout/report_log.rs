@@ -2,10 +2,10 @@
 
 //! The report in the kernel log, at KERN_INFO.
 //!
-//! The log is a ring: who reads it slower than it is written loses lines. A report of many areas is
-//! larger than the ring (128 KiB, as distributions set it up), so it is paced: after each
-//! [`BURST`] bytes there is a pause of [`PAUSE_MS`], in which a daemon that follows `/dev/kmsg` takes
-//! them away. What comes last says how many lines there were, so that a loss does not go unseen.
+//! The log is a ring: a reader that is slower than the writer loses lines. A report of many areas is larger than the
+//! ring (128 KiB on distributions), so it is paced: after each [`BURST`] bytes there is a pause of [`PAUSE_MS`], during
+//! which a daemon that follows `/dev/kmsg` can catch up. The last line says how many lines there were, so that a loss
+//! is noticed.
 
 use abstractions::log;
 use abstractions_task::current::{cond_resched, fatal_signal_pending};
@@ -18,16 +18,16 @@ use logic_vm_layout::layout::Layout;
 use logic_vm_layout::log_lines::LogLines;
 use logic_vm_layout::text_report::TextReport;
 
-/// Bytes that are printed without a pause.
+/// Bytes that are printed between two pauses.
 const BURST: usize = 16 << 10;
 /// Length of a pause, in milliseconds.
 const PAUSE_MS: i64 = 20;
 
-/// Prints the report, and as its last line `end of the report: <n> lines`. May sleep.
+/// Prints the report, and `end of the report: <n> lines` as its last line. May sleep.
 ///
 /// # Errors
 ///
-/// A fatal signal.
+/// Returns [`Interrupted`] after a fatal signal; the rest is not printed.
 pub(crate) fn print(layout: &Layout<'_>) -> Result<(), Interrupted> {
     let mut lines = 0;
     let mut burst = 0;

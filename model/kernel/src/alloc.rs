@@ -58,17 +58,17 @@ impl std::ops::Not for Flags {
 pub mod flags {
     use super::Flags;
 
-    /// Zeroed memory.
+    /// The memory is zeroed.
     pub const __GFP_ZERO: Flags = Flags(0x100);
-    /// No report when it fails.
+    /// A failure is not reported in the kernel log.
     pub const __GFP_NOWARN: Flags = Flags(0x2000);
-    /// Must not sleep, may use reserves.
+    /// The allocation does not sleep and may use reserves.
     pub const GFP_ATOMIC: Flags = Flags(0x820);
-    /// May sleep.
+    /// The allocation may sleep.
     pub const GFP_KERNEL: Flags = Flags(0xcc0);
-    /// May sleep; charged to the memory cgroup.
+    /// The allocation may sleep and is charged to the memory cgroup.
     pub const GFP_KERNEL_ACCOUNT: Flags = Flags(0x40_0cc0);
-    /// Must not sleep.
+    /// The allocation does not sleep.
     pub const GFP_NOWAIT: Flags = Flags(0x2800);
 }
 

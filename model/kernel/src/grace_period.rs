@@ -247,7 +247,7 @@ fn run(number: u64, callback: Callback) {
 ///
 /// # Safety
 ///
-/// As there.
+/// `head` stays valid and is not used for anything else until `func` runs.
 pub(crate) unsafe fn call(
     head: *mut callback_head,
     func: unsafe extern "C" fn(*mut callback_head),

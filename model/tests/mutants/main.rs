@@ -13,9 +13,12 @@ mod workspace;
 use list::{mutants, Mutant};
 use sources::Sources;
 use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
 use workspace::Workspace;
 
-/// Every marker in the sources occurs once and has a mutant, and every mutant finds its statements.
+/// Every marker in the sources occurs once and has a mutant, and every mutant finds its statements and
+/// its test.
 #[test]
 fn markers_and_mutants_agree() {
     let sources = Sources::read();
@@ -34,6 +37,15 @@ fn markers_and_mutants_agree() {
     assert!(unused.is_empty(), "markers without a mutant: {unused:?}");
     for mutant in mutants() {
         assert!(!sources.mutated(mutant).is_empty(), "{}", mutant.name);
+        let (target, test) = mutant.test;
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/{target}.rs"));
+        let tests = fs::read_to_string(&file).expect("a file of tests can be read");
+        assert!(
+            tests.contains(&format!("fn {test}()")),
+            "mutant \"{}\": there is no test {test} in {}",
+            mutant.name,
+            file.display()
+        );
     }
 }
 

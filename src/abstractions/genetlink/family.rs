@@ -5,7 +5,7 @@
 //! C header: `include/net/genetlink.h` (`struct genl_family`).
 
 use crate::net_namespace::{PerNet, Registration};
-use crate::operation::Operation;
+use crate::operation::GenlOperation;
 use abstractions::bindings::{
     genl_family, genl_multicast_group, genl_register_family, genl_unregister_family,
 };
@@ -61,7 +61,7 @@ pub struct FamilySpec<D: 'static> {
     /// The version of the interface.
     pub version: u32,
     /// The operations that users may request.
-    pub operations: &'static [Operation<D>],
+    pub operations: &'static [GenlOperation<D>],
     /// The multicast groups that users may join.
     pub groups: &'static [MulticastGroup],
 }

@@ -48,13 +48,13 @@ pub trait DoIt<D>: 'static {
 
 /// An operation of a family that keeps a `D` for each network namespace.
 #[repr(transparent)]
-pub struct Operation<D>(genl_ops, PhantomData<fn(D)>);
+pub struct GenlOperation<D>(genl_ops, PhantomData<fn(D)>);
 
 // SAFETY: An operation is only read once it was constructed: the kernel does not write through its pointers, which
 // point to static policies and functions.
-unsafe impl<D> Sync for Operation<D> {}
+unsafe impl<D> Sync for GenlOperation<D> {}
 
-impl<D: PerNet> Operation<D> {
+impl<D: PerNet> GenlOperation<D> {
     /// `attributes[n]` is the policy of attribute number `n`; netlink reserves number 0, so `attributes[0]` is
     /// [`Policy::NONE`]. With an empty slice, the kernel refuses every attribute.
     const fn of_command(command: u8, attributes: &'static [Policy]) -> genl_ops {

@@ -80,7 +80,7 @@ unsigned int abstractions_pgdir_shift(void)
 	return PGDIR_SHIFT;
 }
 
-/* Depends on the machine's memory encryption. */
+/* Not a constant: it depends on the machine's memory encryption. */
 unsigned long abstractions_pte_pfn_mask(void)
 {
 	return PTE_PFN_MASK;

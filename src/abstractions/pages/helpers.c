@@ -14,7 +14,7 @@ void abstractions_get_page(struct page *page)
 	get_page(page);
 }
 
-/* False if nobody else has a reference, or the folio is being taken apart. */
+/* Returns false if the page has no reference, or if its folio is being split. */
 bool abstractions_try_get_page(struct page *page)
 {
 	struct folio *folio = page_folio(page);
@@ -47,7 +47,7 @@ unsigned long abstractions_page_to_pfn(const struct page *page)
 	return page_to_pfn(page);
 }
 
-/* hugetlb marks the whole folio by its head until it is dissolved. */
+/* hugetlb marks a poisoned folio at its head page until the folio is dissolved. */
 bool abstractions_page_is_poisoned(const struct page *page)
 {
 	const struct folio *folio = page_folio(page);
@@ -81,7 +81,7 @@ void abstractions_kunmap_local(const void *mapped)
 	kunmap_local(mapped);
 }
 
-/* Nothing where the page is not in the kernel's own mapping at all times. */
+/* Does nothing on kernels where a page may be outside the direct map. */
 void abstractions_prefetch_page(struct page *page, size_t offset)
 {
 	if (!IS_ENABLED(CONFIG_HIGHMEM))
@@ -90,7 +90,7 @@ void abstractions_prefetch_page(struct page *page, size_t offset)
 
 /* Page tables */
 
-/* Depends on whether the machine has five levels. */
+/* Not a constant: it depends on whether the machine has five levels of page tables. */
 unsigned long abstractions_pgdir_size(void)
 {
 	return PGDIR_SIZE;
@@ -204,7 +204,7 @@ spinlock_t *abstractions_pte_lock(struct mm_struct *mm, pmd_t pmd)
 	return lock;
 }
 
-/* All that a walk asks of an entry in one call, since there are millions: 0 if it maps no page. */
+/* Returns all that a walk needs of an entry, in one call, since there are millions; 0 if it maps no page. */
 unsigned long abstractions_present_pte(pte_t *ptep)
 {
 	pte_t pte = ptep_get(ptep);

@@ -96,7 +96,7 @@ impl PteEntry {
             Err(_) => {
                 // SAFETY: By the type invariants, `pmd` points to a last-level table of `mm`.
                 let lock = unsafe { bindings::abstractions_pte_lock(self.mm, self.pmd) };
-                // INVARIANT: The lock was taken above.
+                // INVARIANT: The lock was just taken.
                 let _lock = PageTableLock(lock);
                 if !self.is_unchanged() {
                     return None;

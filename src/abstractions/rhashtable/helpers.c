@@ -54,7 +54,7 @@ static int hashed_compare(struct rhashtable_compare_arg *arg, const void *data)
 	       memcmp(wanted->bytes, object->key.bytes, wanted->len);
 }
 
-/* Known when the fast paths are compiled, which then call nothing through a pointer. */
+/* A constant, so that the fast paths are compiled without calls through pointers. */
 static const struct rhashtable_params hashed_params = {
 	.key_len = sizeof(struct abstractions_hashed_key),
 	.key_offset = offsetof(struct abstractions_hashed_object, key),

@@ -1,32 +1,40 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The commands that `/proc/memory_info` takes.
+//! The commands that are written to `/proc/memory_info`.
 //!
-//! Grammar (statement, section 3; design: "Grammar"): exactly `RESET`, `ALL`, `FILTER|<name>` or
-//! `DEL|<name>`, case-sensitive, with at most one newline at the end. All that follows the first `|`
-//! is the name.
+//! Grammar: exactly `RESET`, `ALL`, `FILTER|<name>` or `DEL|<name>`, case-sensitive, with at most one newline at the end.
+//! The name is everything after the first `|`.
 
 use logic::command_line::{strip_newline, Malformed};
 
-/// One command, its name borrowed from what was written.
+/// One command. Its name is borrowed from the written bytes.
+///
+/// # Examples
+///
+/// ```
+/// use logic_memory_info::command::Command;
+///
+/// assert_eq!(Command::parse(b"FILTER|sshd\n"), Ok(Command::Filter(b"sshd")));
+/// assert!(Command::parse(b"filter|sshd").is_err());
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Command<'a> {
-    /// Scan all processes and replace the data.
+    /// Scans all processes and replaces the data.
     Reset,
-    /// Show every set.
+    /// Shows every set.
     All,
-    /// Show the set of this name.
+    /// Shows the set of this name.
     Filter(&'a [u8]),
-    /// Remove the set of this name.
+    /// Removes the set of this name.
     Del(&'a [u8]),
 }
 
 impl<'a> Command<'a> {
-    /// Reads one command.
+    /// Parses one command.
     ///
     /// # Errors
     ///
-    /// [`Malformed`] for an unknown word, an empty name, several lines, an embedded NUL, or more
+    /// Returns [`Malformed`] for an unknown word, an empty name, several lines, an embedded NUL, or more
     /// than [`MAX_LEN`](logic::command_line::MAX_LEN) bytes.
     pub fn parse(written: &'a [u8]) -> Result<Self, Malformed> {
         let line = strip_newline(written)?;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What is counted for one set of processes.
+//! The numbers of one set of processes.
 
 /// Numbers of 4 KiB pages, and of classes of identical ones, in one set.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -16,7 +16,7 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// Pages in VMAs that are not present.
+    /// Returns the number of pages in VMAs that are not present.
     pub fn invalid(&self) -> u64 {
         self.total.saturating_sub(self.valid)
     }

@@ -1,19 +1,39 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The lines that ALL and FILTER show (statement, Listing 1; design: "Output").
+//! The lines that ALL and FILTER show.
 
 use crate::counts::Counts;
 use logic::comm::Comm;
 use logic::text::{put_comm, put_decimal, BufferFull, Print, Sink};
 
-/// One set of processes, which prints as one line, newline included.
+/// One set of processes. It prints as one line, its newline included.
+///
+/// # Examples
+///
+/// ```
+/// use kernel::alloc::{flags::GFP_KERNEL, KVVec};
+/// use logic::comm::Comm;
+/// use logic::text::Print;
+/// use logic_memory_info::counts::Counts;
+/// use logic_memory_info::report::SetLine;
+///
+/// let counts = Counts { total: 8, valid: 5, may_be_shared: 3, nb_group: 1 };
+/// let comm = Comm::new(b"sshd").unwrap();
+/// let line = SetLine { comm: &comm, counts: &counts, pids: &[116, 118] };
+/// let mut text = KVVec::with_capacity(line.printed_len(), GFP_KERNEL).unwrap();
+/// line.append_to(&mut text).unwrap();
+/// assert_eq!(
+///     &text[..],
+///     b"sshd, total: 8, valid: 5, invalid: 3, may_be_shared: 3, nb_group: 1, pid(2): 116; 118\n",
+/// );
+/// ```
 #[derive(Clone, Copy)]
 pub struct SetLine<'a> {
-    /// The name that the processes share.
+    /// The name of all processes of the set.
     pub comm: &'a Comm,
-    /// The set's pages.
+    /// The numbers of the set's pages.
     pub counts: &'a Counts,
-    /// The processes' ids, ascending.
+    /// The ids of the processes, ascending.
     pub pids: &'a [u32],
 }
 

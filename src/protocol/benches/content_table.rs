@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Frames and their classes: time for each page of a set, by what the pages hold.
+//! The time to enter and classify a page, by the contents of the pages.
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput};
 use kernel::alloc::flags::GFP_KERNEL;
@@ -12,7 +12,7 @@ use std::hint::black_box;
 
 const SIZES: [usize; 3] = [1000, 10_000, 100_000];
 
-/// What pages hold, by their numbers, and how it hashes: as evenly spread as by a hash.
+/// The contents of the pages, by their frame numbers, and the numbers that their samples are hashed from.
 #[derive(Clone, Copy)]
 struct World {
     content: fn(Pfn) -> usize,
@@ -50,7 +50,7 @@ const WORLDS: [(&str, World); 4] = [
     ),
 ];
 
-/// A set's pages, without memory to be read: what is measured is the table's own work.
+/// The pages of a set, without memory that is read: only the work of the tables is measured.
 struct Set {
     world: World,
     frames: FrameSet,

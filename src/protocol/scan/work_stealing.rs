@@ -102,7 +102,11 @@ pub trait Work: Sync {
     fn fail(&self, error: Self::Error);
 }
 
-/// What [`Scheduler::work`] shares between workers.
+/// A work-stealing scheduler for one run of a [`Work`]: a queue for the set of each worker, and the idle
+/// workers. The head of this file says how it works and what it guarantees.
+///
+/// Each worker calls [`Self::work`] once, with its own number. The call returns when the worker has
+/// nothing left to do, so the work is complete when all calls have returned.
 pub struct Scheduler<S> {
     next_set: Atomic<usize>,
     /// One for each worker.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Runs and their outcomes, one caller at a time; and without memory.
+//! Runs and their outcomes with one caller at a time, and with exhausted memory.
 
 use kernel::alloc::flags::GFP_KERNEL;
 use kernel::testing::{fail_allocations_after, wait_for_sleepers, Task};
@@ -10,7 +10,7 @@ use protocol::rcu::RcuBox;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-/// Held by tests that count who sleeps: the count is of all threads.
+/// Held by tests that wait for sleeping threads, since all threads of the process are counted.
 static SLEEPERS: Mutex<()> = Mutex::new(());
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -48,7 +48,7 @@ fn database() -> Database<Snapshot, Failure> {
 }
 
 #[test]
-fn a_caller_alone_gets_what_its_own_run_returns() {
+fn a_single_caller_gets_the_result_of_its_own_run() {
     let coalescer = coalescer();
     for number in 0..3 {
         assert_eq!(coalescer.run(|| Ok(number)), Ok(Some(number)));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Who owns a value, from its allocation to its end.
+//! The ownership of a value from its allocation until it is dropped.
 
 use kernel::alloc::flags::{GFP_ATOMIC, GFP_KERNEL};
 use kernel::testing::{fail_allocations_after, pending_rcu_callbacks};
@@ -8,7 +8,7 @@ use protocol::rcu::{barrier, read_lock, synchronize, RcuBox, RcuPointer, Retired
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
 
-/// A value whose end is counted.
+/// A value whose drops are counted.
 struct Counted {
     number: u32,
     dropped: Arc<AtomicUsize>,
@@ -82,7 +82,7 @@ fn a_pointer_owns_what_it_publishes() {
 }
 
 #[test]
-fn what_was_replaced_is_dropped_after_a_grace_period() {
+fn a_replaced_value_is_dropped_after_a_grace_period() {
     let drops = Drops::default();
     let pointer = RcuPointer::empty();
     drop(pointer.replace(Some(drops.value(1))));
@@ -98,7 +98,7 @@ fn what_was_replaced_is_dropped_after_a_grace_period() {
 }
 
 #[test]
-fn what_is_freed_later_waits_for_readers() {
+fn a_value_that_is_freed_later_waits_for_readers() {
     let drops = Drops::default();
     let pointer = RcuPointer::empty();
     drop(pointer.replace(Some(drops.value(1))));
@@ -145,7 +145,7 @@ fn a_counted_reference_outlives_all() {
 }
 
 #[test]
-fn compare_replace_replaces_what_was_found() {
+fn compare_replace_replaces_the_value_that_was_found() {
     let drops = Drops::default();
     let pointer = RcuPointer::empty();
     let guard = read_lock();
@@ -181,11 +181,11 @@ fn compare_replace_replaces_what_was_found() {
 fn values_go_to_the_kernels_structures_and_come_back() {
     let drops = Drops::default();
     let value = drops.value(1).into_published();
-    // SAFETY: just given up, seen by nobody.
+    // SAFETY: The value was just given up, and no reader has seen it.
     let value = unsafe { RcuBox::from_published(value) };
     assert_eq!((value.number, drops.count()), (1, 0));
     let value = value.into_published();
-    // SAFETY: just given up, reached by nobody.
+    // SAFETY: The value was just given up, and no reader can reach it.
     let retired = unsafe { Retired::from_published(value) };
     assert_eq!((retired.number, drops.count()), (1, 0));
     retired.free_later();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Who reads whose answer, in the shapes that shells and programs have.
+//! Which reader gets which answer, for process trees of shells and programs.
 
 use kernel::alloc::flags::GFP_KERNEL;
 use kernel::sync::Arc;
@@ -25,7 +25,7 @@ fn answers() -> Answers<Answer> {
     Answers::new(SLOTS, MAX_BYTES, GFP_KERNEL).expect("memory")
 }
 
-/// A process and its ancestors, by id.
+/// Returns the lineage of a process, given its id and those of its ancestors.
 fn line(tgids: &[i32]) -> Lineage {
     let process = |tgid: &i32| Process {
         tgid: *tgid,
@@ -164,7 +164,7 @@ fn a_newcomer_reads_the_latest_of_all() {
 }
 
 #[test]
-fn init_makes_nobody_a_relative() {
+fn children_of_init_are_not_relatives() {
     let answers = answers();
     write(&answers, &[30, INIT], "a daemon's");
     write(&answers, &[40, 41, 42], "the latest");

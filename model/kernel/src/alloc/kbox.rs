@@ -13,21 +13,21 @@ use std::ops::{Deref, DerefMut};
 use std::pin::Pin;
 use std::ptr::NonNull;
 
-/// A value that has one owner.
+/// A value on the heap that has one owner.
 ///
 /// # Invariants
 ///
 /// The pointer is to a live heap block that holds a `T` and that only this box owns.
 pub struct Box<T, A: Allocator>(NonNull<T>, PhantomData<(A, T)>);
 
-/// In `kmalloc()` memory.
+/// A box in `kmalloc()` memory.
 pub type KBox<T> = Box<T, Kmalloc>;
-/// In `vmalloc()` memory.
+/// A box in `vmalloc()` memory.
 pub type VBox<T> = Box<T, Vmalloc>;
-/// In `kvmalloc()` memory.
+/// A box in `kvmalloc()` memory.
 pub type KVBox<T> = Box<T, KVmalloc>;
 
-// SAFETY: a `Box` owns its value.
+// SAFETY: A box owns its value, which moves with it.
 unsafe impl<T: Send, A: Allocator> Send for Box<T, A> {}
 // SAFETY: A shared box gives `&T`, for which `T` is `Sync`.
 unsafe impl<T: Sync, A: Allocator> Sync for Box<T, A> {}
@@ -43,9 +43,9 @@ impl<T, A: Allocator> Box<T, A> {
             return Err(AllocError);
         }
         let block = heap::allocate(size_of::<T>(), align_of::<T>(), flags)?.cast::<T>();
-        // SAFETY: just allocated for a `T`.
+        // SAFETY: The block was just allocated for a `T`.
         unsafe { block.write(x) };
-        // INVARIANT: a block of its own with a `T` in it.
+        // INVARIANT: The block is new and holds a `T`.
         Ok(Self(block, PhantomData))
     }
 
@@ -58,12 +58,12 @@ impl<T, A: Allocator> Box<T, A> {
         Ok(Self::new(x, flags)?.into())
     }
 
-    /// Gives up the ownership.
+    /// Gives up the ownership of the value.
     pub fn into_raw(b: Self) -> *mut T {
         mem::ManuallyDrop::new(b).0.as_ptr()
     }
 
-    /// Takes the ownership back.
+    /// Takes back the ownership of a value.
     ///
     /// # Safety
     ///
@@ -74,7 +74,7 @@ impl<T, A: Allocator> Box<T, A> {
         Self(unsafe { NonNull::new_unchecked(raw) }, PhantomData)
     }
 
-    /// Moves the value out.
+    /// Frees the box and returns its value.
     pub fn into_inner(b: Self) -> T {
         blocks::read(b.0.as_ptr() as usize);
         let block = mem::ManuallyDrop::new(b).0;
@@ -89,7 +89,7 @@ impl<T, A: Allocator> Box<T, A> {
 
 impl<T, A: Allocator> From<Box<T, A>> for Pin<Box<T, A>> {
     fn from(b: Box<T, A>) -> Self {
-        // SAFETY: a heap block does not move, and a `Box` without `DerefMut` does not let it.
+        // SAFETY: A heap block does not move, and a pinned box does not let the value be moved out.
         unsafe { Pin::new_unchecked(b) }
     }
 }

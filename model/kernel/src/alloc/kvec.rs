@@ -19,7 +19,7 @@ mod into_iter;
 pub use errors::{PushError, RemoveError};
 pub use into_iter::IntoIter;
 
-/// A growable array.
+/// A growable array whose growing may fail.
 ///
 /// # Invariants
 ///
@@ -33,22 +33,22 @@ pub struct Vec<T, A: Allocator> {
     _owns: PhantomData<(A, T)>,
 }
 
-/// In `kmalloc()` memory.
+/// A vector in `kmalloc()` memory.
 pub type KVec<T> = Vec<T, Kmalloc>;
-/// In `vmalloc()` memory.
+/// A vector in `vmalloc()` memory.
 pub type VVec<T> = Vec<T, Vmalloc>;
-/// In `kvmalloc()` memory.
+/// A vector in `kvmalloc()` memory.
 pub type KVVec<T> = Vec<T, KVmalloc>;
 
-// SAFETY: a `Vec` owns its elements.
+// SAFETY: A vector owns its elements, which move with it.
 unsafe impl<T: Send, A: Allocator> Send for Vec<T, A> {}
 // SAFETY: A shared vector gives `&T`, for which `T` is `Sync`.
 unsafe impl<T: Sync, A: Allocator> Sync for Vec<T, A> {}
 
 impl<T, A: Allocator> Vec<T, A> {
-    /// No elements, no memory.
+    /// Creates a vector without elements and without memory.
     pub const fn new() -> Self {
-        // INVARIANT: no block, no elements.
+        // INVARIANT: There is no block and no element.
         Self {
             ptr: NonNull::dangling(),
             capacity: 0,
@@ -57,7 +57,7 @@ impl<T, A: Allocator> Vec<T, A> {
         }
     }
 
-    /// No elements, memory for `capacity`.
+    /// Creates a vector without elements and with memory for `capacity`.
     ///
     /// # Errors
     ///
@@ -68,7 +68,7 @@ impl<T, A: Allocator> Vec<T, A> {
         Ok(v)
     }
 
-    /// How many elements it can hold without growing.
+    /// Returns the number of elements that the vector can hold without growing.
     pub const fn capacity(&self) -> usize {
         if size_of::<T>() == 0 {
             usize::MAX
@@ -77,32 +77,32 @@ impl<T, A: Allocator> Vec<T, A> {
         }
     }
 
-    /// How many elements it holds.
+    /// Returns the number of elements.
     pub const fn len(&self) -> usize {
         self.len
     }
 
-    /// True if it holds none.
+    /// Tells whether there are no elements.
     pub const fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// The elements.
+    /// Returns the elements as a slice.
     pub fn as_slice(&self) -> &[T] {
         self
     }
 
-    /// The elements.
+    /// Returns the elements as a mutable slice.
     pub fn as_mut_slice(&mut self) -> &mut [T] {
         self
     }
 
-    /// The first element's place.
+    /// Returns a pointer to the first element.
     pub const fn as_ptr(&self) -> *const T {
         self.ptr.as_ptr()
     }
 
-    /// The first element's place.
+    /// Returns a pointer to the first element.
     pub fn as_mut_ptr(&mut self) -> *mut T {
         self.ptr.as_ptr()
     }
@@ -127,16 +127,16 @@ impl<T, A: Allocator> Vec<T, A> {
         }
         let grown = heap::allocate(bytes, align_of::<T>(), flags)?.cast::<T>();
         self.about_to_read();
-        // SAFETY: both blocks hold at least `len` elements and do not overlap.
+        // SAFETY: Both blocks hold at least `len` elements and do not overlap.
         unsafe { ptr::copy_nonoverlapping(self.ptr.as_ptr(), grown.as_ptr(), self.len) };
         self.free_block();
-        // INVARIANT: the elements have moved to a block of `capacity`.
+        // INVARIANT: The elements have moved to a block of `capacity` elements.
         self.ptr = grown;
         self.capacity = capacity;
         Ok(())
     }
 
-    /// Appends an element.
+    /// Appends an element, and grows if there is no room.
     ///
     /// # Errors
     ///
@@ -150,57 +150,57 @@ impl<T, A: Allocator> Vec<T, A> {
     ///
     /// # Errors
     ///
-    /// Gives the element back.
+    /// Returns the element if there is no room.
     pub fn push_within_capacity(&mut self, v: T) -> Result<(), PushError<T>> {
         if self.len == self.capacity() {
             return Err(PushError(v));
         }
         self.about_to_write();
-        // SAFETY: there is room for one more element.
+        // SAFETY: The block has room for one more element.
         unsafe { self.ptr.add(self.len).write(v) };
-        // INVARIANT: the element was just written.
+        // INVARIANT: The element was just written.
         self.len += 1;
         Ok(())
     }
 
-    /// Takes the last element.
+    /// Removes the last element and returns it.
     pub fn pop(&mut self) -> Option<T> {
         let last = self.len.checked_sub(1)?;
         self.about_to_write();
-        // INVARIANT: the last element moves out.
+        // INVARIANT: The last element moves out.
         self.len = last;
-        // SAFETY: it was valid, and is not used in its old place any more.
+        // SAFETY: By the type invariants, the element was valid; `len` does not include it any more.
         Some(unsafe { self.ptr.add(last).read() })
     }
 
-    /// Takes the element at `i`, and moves the later ones up.
+    /// Removes the element at index `i`, moves the later ones up, and returns it.
     ///
     /// # Errors
     ///
-    /// If there is none.
+    /// Returns an error if `i` is out of bounds.
     pub fn remove(&mut self, i: usize) -> Result<T, RemoveError> {
         if i >= self.len {
             return Err(RemoveError);
         }
         self.about_to_write();
-        // SAFETY: `i` is in bounds; the gap that the move out leaves is closed.
+        // SAFETY: `i` is in bounds, and the gap that the removed element leaves is closed.
         let value = unsafe {
             let gap = self.ptr.add(i);
             let value = gap.read();
             ptr::copy(gap.add(1).as_ptr(), gap.as_ptr(), self.len - i - 1);
             value
         };
-        // INVARIANT: one element less.
+        // INVARIANT: One element was removed.
         self.len -= 1;
         Ok(value)
     }
 
-    /// Drops all elements, keeps the memory.
+    /// Drops all elements and keeps the memory.
     pub fn clear(&mut self) {
         self.truncate(0);
     }
 
-    /// Drops all elements from `len` on.
+    /// Drops the elements from index `len` on.
     pub fn truncate(&mut self, len: usize) {
         if len >= self.len {
             return;
@@ -208,13 +208,13 @@ impl<T, A: Allocator> Vec<T, A> {
         self.about_to_write();
         let dropped =
             ptr::slice_from_raw_parts_mut(self.as_mut_ptr().wrapping_add(len), self.len - len);
-        // INVARIANT: what follows is dropped.
+        // INVARIANT: The elements from `len` on are dropped below.
         self.len = len;
-        // SAFETY: these elements are valid, and no longer the array's.
+        // SAFETY: These elements are valid, and `len` does not include them any more.
         unsafe { ptr::drop_in_place(dropped) };
     }
 
-    /// Keeps the elements for which `f` says so, in their order.
+    /// Keeps the elements for which `f` returns true, in their order.
     pub fn retain(&mut self, mut f: impl FnMut(&mut T) -> bool) {
         let mut kept = 0;
         for i in 0..self.len {
@@ -251,7 +251,7 @@ impl<T, A: Allocator> Vec<T, A> {
 }
 
 impl<T: Clone, A: Allocator> Vec<T, A> {
-    /// `n` times `value`.
+    /// Creates a vector of `n` copies of `value`.
     ///
     /// # Errors
     ///
@@ -262,7 +262,7 @@ impl<T: Clone, A: Allocator> Vec<T, A> {
         Ok(v)
     }
 
-    /// Appends `n` times `value`.
+    /// Appends `n` copies of `value`.
     ///
     /// # Errors
     ///

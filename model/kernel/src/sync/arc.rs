@@ -17,9 +17,11 @@ struct ArcInner<T> {
 }
 
 impl<T> ArcInner<T> {
+    /// Returns the block of a value.
+    ///
     /// # Safety
     ///
-    /// `data` is a live `ArcInner`'s.
+    /// `data` points to the `data` field of a live `ArcInner`.
     unsafe fn container_of(data: *const T) -> NonNull<Self> {
         // SAFETY: By the safety requirements of this function, `data` is a field of an `ArcInner`, so the result
         // is in bounds of the same block.
@@ -30,23 +32,24 @@ impl<T> ArcInner<T> {
     }
 }
 
-/// A counted reference.
+/// A counted reference to a value on the heap.
 ///
 /// # Invariants
 ///
-/// Owns one of the count, which is not 0.
+/// The reference owns one of the count, which is not 0.
 pub struct Arc<T> {
     ptr: NonNull<ArcInner<T>>,
     _owns: PhantomData<ArcInner<T>>,
 }
 
-// SAFETY: sharing an `Arc` shares `&T`, and the last one drops `T`.
+// SAFETY: References on other threads give `&T`, for which `T` is `Sync`, and the last one drops the value,
+// for which `T` is `Send`.
 unsafe impl<T: Sync + Send> Send for Arc<T> {}
 // SAFETY: A shared reference can be cloned on another thread, so the reasons for `Send` apply.
 unsafe impl<T: Sync + Send> Sync for Arc<T> {}
 
 impl<T> Arc<T> {
-    /// Moves `contents` to the heap.
+    /// Moves `contents` to the heap and returns the first reference to it.
     ///
     /// # Errors
     ///
@@ -59,14 +62,16 @@ impl<T> Arc<T> {
             },
             flags,
         )?;
-        // SAFETY: not null, it was a box.
-        // INVARIANT: the count is 1.
+        // SAFETY: The pointer of a box is not null, and its count of 1 moves here.
+        // INVARIANT: The count is 1.
         Ok(unsafe { Self::from_inner(NonNull::new_unchecked(KBox::into_raw(inner))) })
     }
 
+    /// Creates a reference.
+    ///
     /// # Safety
     ///
-    /// One of the count moves here.
+    /// One of the count of `ptr` moves here.
     unsafe fn from_inner(ptr: NonNull<ArcInner<T>>) -> Self {
         // INVARIANT: By the safety requirements of this function, one of the count moves here.
         Self {
@@ -75,29 +80,29 @@ impl<T> Arc<T> {
         }
     }
 
-    /// Gives up one of the count.
+    /// Gives up the reference without changing the count.
     pub fn into_raw(self) -> *const T {
         Self::as_ptr(&ManuallyDrop::new(self))
     }
 
-    /// The value's place.
+    /// Returns a pointer to the value.
     pub fn as_ptr(this: &Self) -> *const T {
         // SAFETY: By the type invariants, the block is live.
         unsafe { &raw const (*this.ptr.as_ptr()).data }
     }
 
-    /// Takes over one of the count.
+    /// Takes back a reference that was given up.
     ///
     /// # Safety
     ///
-    /// `ptr` came from [`Self::into_raw`], whose count moves here.
+    /// `ptr` was returned by [`Self::into_raw`], whose count moves here.
     pub unsafe fn from_raw(ptr: *const T) -> Self {
         // SAFETY: By the safety requirements of this function, `ptr` is the value of an `ArcInner`, and one of
         // its count moves here.
         unsafe { Self::from_inner(ArcInner::container_of(ptr)) }
     }
 
-    /// A reference without a count of its own.
+    /// Borrows the reference, without taking a count.
     pub fn as_arc_borrow(&self) -> ArcBorrow<'_, T> {
         ArcBorrow {
             inner: self.ptr,
@@ -105,7 +110,7 @@ impl<T> Arc<T> {
         }
     }
 
-    /// True if both refer to the same value.
+    /// Tells whether both refer to the same value.
     pub fn ptr_eq(this: &Self, other: &Self) -> bool {
         this.ptr == other.ptr
     }
@@ -136,7 +141,7 @@ impl<T> Clone for Arc<T> {
         // `refcount_inc()` has no ordering.
         let before = self.inner().refcount.fetch_add(1, Ordering::Relaxed);
         assert!(before != 0, "a reference was taken from a count of 0");
-        // SAFETY: one was just added.
+        // SAFETY: One was just added to the count.
         unsafe { Self::from_inner(self.ptr) }
     }
 }
@@ -152,7 +157,7 @@ impl<T> Drop for Arc<T> {
     }
 }
 
-/// A counted reference, borrowed.
+/// A borrowed counted reference.
 ///
 /// # Invariants
 ///
@@ -162,13 +167,13 @@ pub struct ArcBorrow<'a, T> {
     _borrows: PhantomData<&'a T>,
 }
 
-// SAFETY: as for `Arc`: a borrow can become one.
+// SAFETY: A borrow can become an `Arc` on another thread, for which `T` is `Send` and `Sync`.
 unsafe impl<T: Sync + Send> Send for ArcBorrow<'_, T> {}
-// SAFETY: A shared borrow can become an `Arc` on another thread, so the reasons for `Send` apply.
+// SAFETY: A shared borrow can become an `Arc` on another thread, for which `T` is both.
 unsafe impl<T: Sync + Send> Sync for ArcBorrow<'_, T> {}
 
 impl<T> ArcBorrow<'_, T> {
-    /// A borrow of what [`Arc::into_raw`] gave up.
+    /// Borrows a reference that [`Arc::into_raw`] gave up.
     ///
     /// # Safety
     ///

@@ -2,7 +2,7 @@
 
 //! Atomics, as in the kernel's `rust/kernel/sync/atomic.rs`.
 //!
-//! `Full` is `SeqCst` here, which orders less than the kernel's: what holds with it holds there.
+//! `Full` is `SeqCst` here, which is weaker than the kernel's full ordering: what holds here holds there.
 
 use crate::runtime::atomic as host;
 use std::fmt;
@@ -14,28 +14,28 @@ pub use ordering::{Acquire, Full, Relaxed, Release};
 pub mod ordering {
     use super::HostOrdering;
 
-    /// No order.
+    /// Orders nothing.
     pub struct Relaxed;
-    /// Later accesses stay later.
+    /// Orders a load before all later accesses.
     pub struct Acquire;
-    /// Earlier accesses stay earlier.
+    /// Orders all earlier accesses before a store.
     pub struct Release;
-    /// Both.
+    /// Orders all earlier accesses before a read-modify-write, and this before all later ones.
     pub struct Full;
 
     mod internal {
         pub trait Sealed {}
     }
 
-    /// Any ordering.
+    /// An ordering of a read-modify-write.
     pub trait Ordering: internal::Sealed {
         #[doc(hidden)]
         const HOST: HostOrdering;
     }
 
-    /// An ordering that a load can have.
+    /// An ordering of a load.
     pub trait AcquireOrRelaxed: Ordering {}
-    /// An ordering that a store can have.
+    /// An ordering of a store.
     pub trait ReleaseOrRelaxed: Ordering {}
 
     macro_rules! ordering {
@@ -170,7 +170,7 @@ atomic_integer! {
 atomic_type!([] bool, host::AtomicBool);
 atomic_type!([T] *mut T, host::AtomicPtr<T>);
 
-/// An atomic value.
+/// A value that is accessed atomically.
 pub struct Atomic<T: AtomicType>(T::Cell);
 
 // SAFETY: all accesses are atomic; a pointer is given to other threads as a mere value, as in the
@@ -185,12 +185,12 @@ impl<T: AtomicType> Atomic<T> {
         Self(v.cell())
     }
 
-    /// Reads.
+    /// Loads the value.
     pub fn load<O: AcquireOrRelaxed>(&self, _: O) -> T {
         T::load(&self.0, O::HOST)
     }
 
-    /// Writes.
+    /// Stores a value.
     pub fn store<O: ReleaseOrRelaxed>(&self, v: T, _: O) {
         T::store(&self.0, v, O::HOST);
     }

@@ -40,7 +40,7 @@ impl Sleeper {
     }
 }
 
-/// A wait queue.
+/// A condition variable: a queue of waiting threads.
 ///
 /// `queue_lock` stands for the wait queue's spinlock: it orders the sleeping and the waking threads.
 pub struct CondVar {

@@ -6,6 +6,7 @@ use crate::grace_period;
 use std::marker::PhantomData;
 
 /// Evidence that the RCU read-side lock is held by this thread.
+#[must_use = "the lock is released when the guard is dropped"]
 pub struct Guard(PhantomData<*mut ()>);
 
 impl Guard {
@@ -15,7 +16,7 @@ impl Guard {
         Self(PhantomData)
     }
 
-    /// Releases it.
+    /// Releases the RCU read-side lock.
     pub fn unlock(self) {}
 }
 

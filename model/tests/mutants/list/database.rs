@@ -5,7 +5,7 @@
 use super::Mutant;
 use crate::marker::Edit::{After, Before, Part, Statement};
 
-/// The mutants.
+/// The mutants of the files rcu, database, coalescer, answers and budget.
 pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a snapshot is published without release",
@@ -73,7 +73,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
             "barrier",
             Statement("let _: unsafe fn() = bindings::rcu_barrier;"),
         )],
-        test: ("database", "unload_waits_for_what_was_deleted"),
+        test: ("database", "unload_waits_for_deleted_groups"),
         finds: "the module's code is gone",
     },
     Mutant {
@@ -100,7 +100,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "waiting callers do not share a run",
         edits: &[("share-success", Part("state.succeeded = number", "{}"))],
-        test: ("coalescing", "all_who_wait_share_one_run"),
+        test: ("coalescing", "waiting_callers_share_one_run"),
         finds: "left: 4",
     },
     Mutant {
@@ -115,7 +115,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "only one waiting caller is woken after a run",
         edits: &[("wake-waiters", Part("notify_all", "notify_one"))],
-        test: ("coalescing", "all_who_wait_share_one_run"),
+        test: ("coalescing", "waiting_callers_share_one_run"),
         finds: "deadlock",
     },
     Mutant {
@@ -135,7 +135,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         )],
         test: (
             "coalescing",
-            "a_private_failure_does_not_fail_those_who_waited",
+            "a_private_failure_does_not_fail_the_waiting_callers",
         ),
         finds: "Killed",
     },
@@ -145,10 +145,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
             "share-failure",
             Statement("Err(_) => state.succeeded = number,"),
         )],
-        test: (
-            "coalescing",
-            "a_failure_is_shared_by_those_who_waited_for_it",
-        ),
+        test: ("coalescing", "a_failure_is_shared_by_the_waiting_callers"),
         finds: "not shared",
     },
     Mutant {
@@ -160,7 +157,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a spurious wake-up counts as an answer",
         edits: &[("wait-for-turn", After("return Ok(None);"))],
-        test: ("coalescing", "a_wake_up_for_no_reason_answers_nobody"),
+        test: ("coalescing", "a_spurious_wake_up_is_not_an_answer"),
         finds: "answered by a run that began before",
     },
     Mutant {
@@ -169,7 +166,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
             "refuse-when-closing",
             Part("self.is_closing()", "self.is_closing() && state.running"),
         )],
-        test: ("coalescing", "closing_wakes_all_who_wait"),
+        test: ("coalescing", "closing_wakes_all_waiting_callers"),
         finds: "closed before",
     },
     Mutant {
@@ -177,7 +174,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         edits: &[("wake-when-closing", Statement(""))],
         test: (
             "coalescing",
-            "closing_wakes_those_who_wait_for_a_run_that_goes_on",
+            "closing_wakes_callers_that_wait_for_a_run_in_progress",
         ),
         finds: "deadlock",
     },
@@ -229,7 +226,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
             "budget-limit",
             Part("before.saturating_add(bytes)", "before"),
         )],
-        test: ("budget", "no_more_is_held_than_there_may_be"),
+        test: ("budget", "the_budget_is_never_exceeded"),
         finds: "more is held than there may be",
     },
     Mutant {
@@ -240,7 +237,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
                 "if fits || privileged() { Some(charge) } else { core::mem::forget(charge); None }",
             ),
         )],
-        test: ("budget", "no_more_is_held_than_there_may_be"),
+        test: ("budget", "the_budget_is_never_exceeded"),
         finds: "what nobody holds is lost",
     },
 ];

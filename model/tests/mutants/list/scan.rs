@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Mutants of the tables that the workers of a scan fill together.
+//! Mutants of the scan's work stealing and of its lock-free tables.
 
 use super::Mutant;
 use crate::marker::Edit::{After, Before, Part, Statement};
 
-/// The mutants.
+/// The mutants of the files in scan/.
 pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a frame is added by a plain store",
@@ -22,7 +22,10 @@ pub(super) const MUTANTS: &[Mutant] = &[
             "known-frame",
             Statement("return Ok(Inserted::New { took_new_word });"),
         )],
-        test: ("scan_tables", "a_page_that_two_meet_is_entered_once"),
+        test: (
+            "scan_tables",
+            "a_page_that_two_workers_meet_is_entered_once",
+        ),
         finds: "panicked",
     },
     Mutant {

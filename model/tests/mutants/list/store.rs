@@ -5,7 +5,7 @@
 use super::Mutant;
 use crate::marker::Edit::{After, Before, Part, Statement};
 
-/// The mutants.
+/// The mutants of the store and of the files in store/.
 pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a writer of one key does not hold its lock",
@@ -52,19 +52,19 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "new keys of a batch are visible before the others",
         edits: &[("link-hidden", Part("false", "true"))],
-        test: ("store", "nothing_is_seen_of_a_batch_that_fails"),
+        test: ("store", "a_failed_batch_is_never_visible"),
         finds: "seen of a batch that fails",
     },
     Mutant {
         name: "the new keys of a failed batch stay linked",
         edits: &[("unlink-hidden", Before("if self.is_linked && !self.is_present { return; }"))],
-        test: ("store", "nothing_is_seen_of_a_batch_that_fails"),
+        test: ("store", "a_failed_batch_is_never_visible"),
         finds: "entries are miscounted",
     },
     Mutant {
         name: "a failed batch keeps what it reserved",
         edits: &[("release-after-failure", Statement(""))],
-        test: ("store", "nothing_is_seen_of_a_batch_that_fails"),
+        test: ("store", "a_failed_batch_is_never_visible"),
         finds: "Entries",
     },
     Mutant {
@@ -88,37 +88,37 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "listeners are notified after the locks are released",
         edits: &[("notify-under-lock", Statement("let applied = self.stripes.locked(stripes, flags, || self.apply_locked(stripes, changes));\non_applied(changes);"))],
-        test: ("store", "listeners_hear_of_changes_in_their_order"),
+        test: ("store", "listeners_are_notified_of_changes_in_order"),
         finds: "is not the last one",
     },
     Mutant {
         name: "the limit is not enforced",
         edits: &[("quota-limit", Part(">= amount", ">= 0"))],
-        test: ("store", "there_are_never_more_entries_than_there_may_be"),
+        test: ("store", "the_limit_of_entries_is_never_exceeded"),
         finds: "more than may be",
     },
     Mutant {
         name: "credit is taken without a comparison",
         edits: &[("take-own-credit", Part("credit.cmpxchg(found, found - amount, Relaxed)", "Ok::<_, i64>(credit.store(found - amount, Relaxed))"))],
-        test: ("store", "what_is_left_is_taken_once"),
+        test: ("store", "remaining_credit_is_taken_once"),
         finds: "more than may be",
     },
     Mutant {
         name: "the credit of other stripes is not collected",
         edits: &[("collect-credit", Statement("let _ = credit;"))],
-        test: ("store", "nobody_is_refused_while_there_is_room"),
+        test: ("store", "no_writer_is_refused_while_there_is_room"),
         finds: "refused with room",
     },
     Mutant {
         name: "two writers move credit at once",
         edits: &[("move-credit", Part("_moving", "_"))],
-        test: ("store", "nobody_is_refused_while_there_is_room"),
+        test: ("store", "no_writer_is_refused_while_there_is_room"),
         finds: "more than may be",
     },
     Mutant {
         name: "a writer does not wait for the backlog",
         edits: &[("wait-for-backlog", Statement("let _ = grace_period;"))],
-        test: ("store", "a_writer_waits_before_too_much_waits_for_it"),
+        test: ("store", "a_writer_waits_when_its_backlog_is_full"),
         finds: "3 old values wait",
     },
 ];

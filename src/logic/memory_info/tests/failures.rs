@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What the file says, word for word (statement, table 1).
+//! The messages of the file, word for word.
 
 use logic::command_line::{CommandFailure, SUCCESS};
 use logic_memory_info::failure::Failure;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The tables beside what they should hold.
+//! The tables together with a simple model of their content.
 
 use kernel::alloc::flags::GFP_KERNEL;
 use logic::units::Pfn;
@@ -9,7 +9,7 @@ use protocol::scan::frame_set::{Cursor, FrameSet, Inserted, SHARDS};
 use protocol::scan::word_table::TableFull;
 use std::collections::{BTreeSet, HashMap};
 
-/// What is in which frame, and how it hashes.
+/// The contents of the frames and their hashes.
 #[derive(Clone, Copy)]
 pub struct World {
     pub content: fn(u64) -> u64,
@@ -23,7 +23,7 @@ impl World {
     }
 }
 
-/// The tables, and what a plain reading of the definition says that they hold.
+/// The tables, and the pages and classes that they should hold by the definition.
 pub struct Checked {
     pub world: World,
     pub frames: FrameSet,
@@ -73,7 +73,7 @@ impl Checked {
         }
     }
 
-    /// Enters one mapping of a page, growing where there is no room.
+    /// Enters one mapping of a page, and grows a table that is full.
     pub fn map(&mut self, pfn: Pfn) {
         let inserted = loop {
             match self.frames.insert(pfn, &mut Cursor::default()) {
@@ -130,7 +130,7 @@ impl Checked {
         assert_eq!(frames, self.known);
     }
 
-    /// Every page that was entered is still found.
+    /// Checks that every page that was entered is still found.
     pub fn check_known(&mut self) {
         for pfn in self.known.clone() {
             assert!(self.frames.contains(pfn));
@@ -149,7 +149,7 @@ pub fn spread(content: u64) -> u64 {
     content.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ content << 7
 }
 
-/// Each page its own content.
+/// A world in which no two pages are identical.
 pub const DISTINCT: World = World {
     content: |pfn| pfn,
     sample_hash: spread,

@@ -39,7 +39,7 @@ fn hashes() -> impl Strategy<Value = fn(u64) -> u64> {
         Just(spread as fn(u64) -> u64),
         Just((|_| 0) as fn(u64) -> u64),
         Just((|_| u64::MAX) as fn(u64) -> u64),
-        // All in one shard, told apart by the low bits only.
+        // All in one shard, and different in the low bits only.
         Just((|content| content) as fn(u64) -> u64),
         Just((|content| (content % 3) << 8) as fn(u64) -> u64),
     ]
@@ -146,7 +146,7 @@ fn equal_hashes_are_no_proof() {
     assert_eq!(checked.frames.tally().classes, 60);
 }
 
-/// PageAccess that share their sample and nothing else cost one comparison more, however many there are.
+/// Pages that share their sample only do not cost a comparison with each other.
 #[test]
 fn crafted_samples_are_not_quadratic() {
     let mut checked = Checked::new(World {
@@ -166,8 +166,8 @@ fn crafted_samples_are_not_quadratic() {
     );
 }
 
-/// The first page with a sample is found by its content too, whether it is equal to those before it
-/// was known to have company or to those after.
+/// The first page with a sample is found by its content too, whether the identical pages come before the
+/// sample is split or after it.
 #[test]
 fn a_split_sample_keeps_its_classes() {
     for order in [[1, 3, 0, 2], [0, 1, 2, 3], [0, 2, 1, 3], [3, 2, 1, 0]] {
@@ -236,7 +236,7 @@ fn reserve_without_memory_changes_nothing() {
     checked.check_known();
 }
 
-/// Whoever asks until there is room must not ask for ever.
+/// A caller that reserves until there is room must come to an end.
 #[test]
 fn reserved_room_is_room() {
     for pages in 1..3000 {
