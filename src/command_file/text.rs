@@ -9,7 +9,6 @@ use kernel::prelude::*;
 use logic::text::Print;
 use protocol::budget::{Budget, Charge};
 
-use crate::handler::Reply;
 
 /// Bytes of all answers of one file.
 const MAX_BYTES: u64 = 256 << 20;
@@ -64,23 +63,23 @@ impl TextBudget {
         })
     }
 
-    /// Returns the text of `printed` as a reply. The text must not grow while this runs. May sleep.
+    /// Returns the text of `printed`. It must not grow while this runs. May sleep.
     ///
     /// # Errors
     ///
     /// As [`Self::with_room`].
-    pub fn reply(&self, printed: &impl Print) -> Result<Reply, AllocError> {
-        self.reply_within(printed.printed_len(), printed)
+    pub fn print(&self, printed: &impl Print) -> Result<Text, AllocError> {
+        self.print_within(printed.printed_len(), printed)
     }
 
-    /// Returns the text of `printed`, which has at most `len` bytes, as a reply. May sleep.
+    /// Returns the text of `printed`, which has at most `len` bytes. May sleep.
     ///
     /// # Errors
     ///
     /// As [`Self::with_room`], and if the text has more than `len` bytes.
-    pub fn reply_within(&self, len: usize, printed: &impl Print) -> Result<Reply, AllocError> {
+    pub fn print_within(&self, len: usize, printed: &impl Print) -> Result<Text, AllocError> {
         let mut text = self.with_room(len)?;
         printed.append_to(text.as_mut()).map_err(|_| AllocError)?;
-        Ok(Reply::Text(text))
+        Ok(text)
     }
 }

@@ -93,7 +93,10 @@ impl Commands {
     /// and none of a set that was deleted before it.
     fn all(&self, texts: &TextBudget) -> Result<Reply, Failure> {
         match self.database.snapshot() {
-            Some(snapshot) => Ok(texts.reply_within(snapshot.printed_len(), &AllSets(&snapshot))?),
+            Some(snapshot) => {
+                let text = texts.print_within(snapshot.printed_len(), &AllSets(&snapshot))?;
+                Ok(Reply::Text(text))
+            }
             None => Ok(Reply::Text(texts.with_room(0)?)),
         }
     }

@@ -19,10 +19,10 @@ fn report(written: &[u8], texts: &TextBudget) -> Result<Reply, ReportFailure> {
     let request = ReportRequest::parse(written)?;
     let survey = Survey::of(request.pid)?;
     let layout = survey.layout();
-    Ok(match request.format {
-        Format::Text => texts.reply(&TextReport(&layout))?,
-        Format::Json => texts.reply(&JsonReport(&layout))?,
-    })
+    Ok(Reply::Text(match request.format {
+        Format::Text => texts.print(&TextReport(&layout))?,
+        Format::Json => texts.print(&JsonReport(&layout))?,
+    }))
 }
 
 impl CommandHandler for ReportCommand {

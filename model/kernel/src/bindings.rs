@@ -6,23 +6,7 @@
 
 use crate::grace_period;
 
-/// C header: `include/linux/types.h`.
-#[repr(C)]
-#[derive(Copy, Clone)]
-#[expect(missing_docs, reason = "as bindgen writes it")]
-pub struct callback_head {
-    pub next: *mut callback_head,
-    pub func: Option<unsafe extern "C" fn(head: *mut callback_head)>,
-}
-
-impl Default for callback_head {
-    fn default() -> Self {
-        Self {
-            next: std::ptr::null_mut(),
-            func: None,
-        }
-    }
-}
+pub use crate::callback_head::callback_head;
 
 /// C header: `include/linux/types.h`.
 pub type rcu_callback_t = Option<unsafe extern "C" fn(head: *mut callback_head)>;

@@ -6,7 +6,7 @@
 //! This file only records which threads are in a read-side critical section and adds no happens-before
 //! edges. The edges that RCU guarantees are in [`ReaderEdges`].
 
-use crate::bindings::callback_head;
+use crate::callback_head::callback_head;
 use crate::runtime::{self, atomic, shared, Event, ReaderEdges};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;

@@ -12,6 +12,7 @@
 
 pub mod alloc;
 pub mod bindings;
+mod callback_head;
 pub mod error;
 mod grace_period;
 mod heap;
