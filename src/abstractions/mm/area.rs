@@ -8,7 +8,7 @@
 use crate::mmap_lock::MmapRead;
 use abstractions::bindings;
 use core::ptr;
-use kernel::bindings::{d_path, file};
+use kernel::bindings::{d_path, file, find_vma};
 use kernel::error::from_err_ptr;
 use kernel::ffi::{c_char, c_int};
 use kernel::mm::virt::{flags, vm_flags_t, VmaRef};
@@ -48,13 +48,22 @@ pub enum AreaName<'g> {
     AnonymousShared(&'g [u8]),
 }
 
-impl<'g> Area<'g> {
-    /// `vma` is an area of the address space that `guard` is of: only [`MmapRead::find_area`] calls this.
-    #[inline]
-    pub(crate) fn new(guard: &'g MmapRead<'g>, vma: &'g VmaRef) -> Self {
-        Self { guard, vma }
+impl MmapRead<'_> {
+    /// Returns the first area that ends above `address`. Does not sleep.
+    pub fn find_area(&self, address: usize) -> Option<Area<'_>> {
+        // SAFETY: By the type invariants, the lock is held; any address may be asked for.
+        let vma = unsafe { find_vma(self.as_raw(), address) };
+        if vma.is_null() {
+            return None;
+        }
+        // SAFETY: The area is valid and stays so while the lock is held, and the borrow of `self` keeps it
+        // held.
+        let vma = unsafe { VmaRef::from_raw(vma) };
+        Some(Area { guard: self, vma })
     }
+}
 
+impl<'g> Area<'g> {
     /// Returns the guard of the lock that protects the area.
     #[inline]
     pub fn guard(&self) -> &'g MmapRead<'g> {

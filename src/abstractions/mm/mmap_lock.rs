@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The `mmap_lock` of an address space, and the areas that it protects.
+//! The `mmap_lock` of an address space.
 
-use crate::area::Area;
 use abstractions::bindings;
-use kernel::bindings::{find_vma, mm_struct, mmap_read_unlock};
-use kernel::mm::virt::VmaRef;
+use kernel::bindings::{mm_struct, mmap_read_unlock};
 use kernel::mm::MmWithUser;
 use kernel::types::NotThreadSafe;
 use logic::interrupted::Interrupted;
@@ -46,18 +44,6 @@ impl<'a> MmapRead<'a> {
     #[inline]
     pub fn as_raw(&self) -> *mut mm_struct {
         self.mm.as_raw()
-    }
-
-    /// Returns the first area that ends above `address`. Does not sleep.
-    pub fn find_area(&self, address: usize) -> Option<Area<'_>> {
-        // SAFETY: By the type invariants, the lock is held; any address may be asked for.
-        let vma = unsafe { find_vma(self.mm.as_raw(), address) };
-        if vma.is_null() {
-            return None;
-        }
-        // SAFETY: The area is valid and stays so while the lock is held, and the borrow of `self` keeps it
-        // held.
-        Some(Area::new(self, unsafe { VmaRef::from_raw(vma) }))
     }
 }
 
