@@ -6,6 +6,7 @@
 #[macro_use]
 pub mod suite;
 
+pub mod linkage;
 pub mod matrix;
 pub mod netlink_spec;
 pub mod quick;

@@ -19,6 +19,7 @@ use crate::kernels::kernel::STOCK;
 use crate::kernels::own::NATIVE;
 use crate::kernels::release::NotOffered;
 use crate::kernels::supported::Supported;
+use crate::testing::linkage;
 use crate::testing::netlink_spec;
 use crate::testing::stress::{self, Load};
 use crate::testing::summary::{Outcome, Summary};
@@ -188,6 +189,9 @@ impl<'a> Session<'a> {
             if answers("--version") {
                 let mut test = miri();
                 test.args(["test", "--package", "logic"])
+                    .args(["--package", "logic_memory_info"])
+                    .args(["--package", "logic_moddb"])
+                    .args(["--package", "logic_vm_layout"])
                     .env("MIRIFLAGS", "-Zmiri-disable-isolation")
                     .env("PROPTEST_CASES", "4");
                 return self.pass("miri", &mut [test]);
@@ -213,7 +217,9 @@ impl<'a> Session<'a> {
 
     /// The modules.
     pub fn build(&mut self) -> Result<Outcome> {
-        self.setup(self.kernel)?.make(Job::Build)?;
+        let workspace = self.workspace;
+        let modules = self.setup(self.kernel)?.make(Job::Build)?;
+        linkage::check(workspace, &modules)?;
         Ok(Outcome::Ok)
     }
 
