@@ -19,7 +19,7 @@ mod testing;
 use guest::machine::{Limits, Mode};
 use guest::modules;
 use guest::programs;
-use guest::setup::{Guest, Setup};
+use guest::setup::{BuildSetup, Guest};
 use host::cache;
 use host::chroot;
 use host::project::Project;
@@ -117,7 +117,7 @@ impl KernelOption {
         task: impl FnOnce(&Guest) -> Result<bool>,
     ) -> Result<bool> {
         let workspace = Workspace::open()?;
-        let setup = Setup::new(&workspace, self.kernel.as_deref())?;
+        let setup = BuildSetup::new(&workspace, self.kernel.as_deref())?;
         let programs = match programs {
             true => programs::build(&workspace)?,
             false => Vec::new(),
@@ -139,7 +139,7 @@ fn main() -> ExitCode {
 impl Task {
     /// Does it; returns the status to exit with.
     fn run(self) -> Result<u8> {
-        let well = match self {
+        let success = match self {
             Task::Demo(kernel) => kernel.with_guest("demo", false, demo)?,
             Task::Shell(kernel) => kernel.with_guest("shell", true, shell)?,
             Task::Build { kernel } => build(kernel.as_deref())?,
@@ -170,7 +170,7 @@ impl Task {
             Task::Clean { cache } => clean(cache)?,
             Task::Enter(enter) => return enter.run(),
         };
-        Ok(u8::from(!well))
+        Ok(u8::from(!success))
     }
 }
 
@@ -180,7 +180,7 @@ fn demo(guest: &Guest) -> Result<bool> {
         total: Duration::from_secs(180),
         silence: Duration::from_secs(60),
     }
-    .times(guest.patience());
+    .times(guest.slowdown());
     let verdict = machine.run(accelerator, &Mode::Demo, limits, |line| println!("{line}"))?;
     if verdict != 0 {
         eprintln!("error: the demo failed (status {verdict}): see the lines above");
@@ -212,7 +212,7 @@ fn build(kernel: Option<&str>) -> Result<bool> {
     let workspace = Workspace::open()?;
     let modules = match tree {
         Some(tree) => modules::make_for_tree(&workspace, &tree.canonicalize()?)?,
-        None => Setup::new(&workspace, kernel)?.make(modules::Job::Build)?,
+        None => BuildSetup::new(&workspace, kernel)?.make(modules::Job::Build)?,
     };
     for file in &modules.files {
         println!("{}", file.display());
@@ -222,7 +222,7 @@ fn build(kernel: Option<&str>) -> Result<bool> {
 
 fn clean(cache: bool) -> Result<bool> {
     // No run that is under way may lose what it builds.
-    let alone = cache::Alone::take()?;
+    let cache_lock = cache::ExclusiveCache::take()?;
     let mut removed: Vec<PathBuf> = Vec::new();
     let outputs = Project::open()?.outputs();
     if outputs.exists() {
@@ -231,7 +231,7 @@ fn clean(cache: bool) -> Result<bool> {
         removed.push(outputs);
     }
     if cache {
-        removed.push(alone.remove()?);
+        removed.push(cache_lock.remove()?);
     }
     for dir in removed {
         println!("removed {}", dir.display());

@@ -21,7 +21,7 @@ const BUSYBOX: &str = "/usr/bin/busybox";
 /// Dynamically linked programs that the guest has besides those of coreutils.
 const PROGRAMS: &[&str] = &["/usr/bin/bash", "/usr/bin/unshare", "/usr/bin/nsenter"];
 
-/// Writes the initramfs to `path`: the base, the guest's scripts, and files in the directories where they are wanted.
+/// Writes the initramfs to `path`: the base, the guest's scripts, and files in the directories named beside them.
 pub fn write(
     path: &Path,
     base: &Path,

@@ -69,7 +69,7 @@ impl Limits {
 }
 
 /// What came of a guest that ran to its end.
-pub struct Ended {
+pub struct GuestResult {
     /// The status that it ended its output with, or why there is none.
     pub verdict: Result<i32>,
     /// The lines in which its kernel complained.
@@ -125,7 +125,7 @@ impl Machine<'_> {
         mode: &Mode,
         limits: Limits,
         mut each_line: impl FnMut(&str),
-    ) -> Result<Ended> {
+    ) -> Result<GuestResult> {
         let mut command = self.command(accelerator, mode, "stdio,id=guest,signal=off");
         let mut child = command
             .stdin(Stdio::null())
@@ -152,7 +152,7 @@ impl Machine<'_> {
                 )
             })
         });
-        Ok(Ended {
+        Ok(GuestResult {
             verdict,
             complaints: self.complaints(),
             logs: self.describe_logs(),
@@ -238,7 +238,7 @@ impl Machine<'_> {
             .and_then(|mut monitor| monitor.write_all(b"quit\n"));
         if quit.is_err() {
             kill_descendants(child.id());
-            // It may have ended meanwhile, which is what is wanted.
+            // An error means that it has ended already.
             let _ = child.kill();
         }
     }
@@ -374,13 +374,13 @@ fn kernel_arguments(mode: &Mode) -> String {
             arguments.push_str(" guest.run=test guest.filters=");
             arguments.push_str(&filters.join(","));
         }
-        Mode::Stress(words) => {
+        Mode::Stress(options) => {
             arguments.push_str(" guest.run=stress guest.arguments=");
-            arguments.push_str(&words.join(","));
+            arguments.push_str(&options.join(","));
         }
-        Mode::Bench(words) => {
+        Mode::Bench(options) => {
             arguments.push_str(" guest.run=bench guest.arguments=");
-            arguments.push_str(&words.join(","));
+            arguments.push_str(&options.join(","));
         }
         Mode::Plot => arguments.push_str(" guest.run=plot"),
         Mode::Shell => {

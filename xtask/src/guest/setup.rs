@@ -19,15 +19,15 @@ use crate::kernels::kernel::Kernel;
 const INITRAMFS: &str = "initramfs.cpio";
 
 /// The tools and a kernel: what building modules needs.
-pub struct Setup<'a> {
+pub struct BuildSetup<'a> {
     workspace: &'a Workspace,
     kernel: Kernel,
 }
 
-impl<'a> Setup<'a> {
-    /// Gets the tools and the kernel `wanted`, else the default one.
-    pub fn new(workspace: &'a Workspace, wanted: Option<&str>) -> Result<Self> {
-        let kernel = Kernel::get(workspace, wanted)?;
+impl<'a> BuildSetup<'a> {
+    /// Gets the tools and the kernel `requested`, else the default one.
+    pub fn new(workspace: &'a Workspace, requested: Option<&str>) -> Result<Self> {
+        let kernel = Kernel::get(workspace, requested)?;
         Ok(Self { workspace, kernel })
     }
 
@@ -44,7 +44,7 @@ impl<'a> Setup<'a> {
 
 /// A guest that is ready to boot.
 pub struct Guest<'a> {
-    setup: &'a Setup<'a>,
+    setup: &'a BuildSetup<'a>,
     files: TempDir,
     logs: PathBuf,
     memory: Option<&'static str>,
@@ -53,14 +53,14 @@ pub struct Guest<'a> {
 impl<'a> Guest<'a> {
     /// Builds the modules and packs them together with `programs`. `purpose` tells its logs from those of other
     /// guests of this run.
-    pub fn new(setup: &'a Setup, purpose: &str, programs: &[PathBuf]) -> Result<Self> {
+    pub fn new(setup: &'a BuildSetup, purpose: &str, programs: &[PathBuf]) -> Result<Self> {
         Self::with_modules(setup, purpose, programs, setup.make(Job::Build)?, &[])
     }
 
     /// The same with the bench's modules too, a Redis server if `redis`, and `memory` as QEMU and User-mode Linux spell
     /// it.
     pub fn for_bench(
-        setup: &'a Setup,
+        setup: &'a BuildSetup,
         programs: &[PathBuf],
         memory: &'static str,
         redis: bool,
@@ -78,7 +78,7 @@ impl<'a> Guest<'a> {
     }
 
     fn with_modules(
-        setup: &'a Setup,
+        setup: &'a BuildSetup,
         purpose: &str,
         programs: &[PathBuf],
         modules: Modules,
@@ -115,13 +115,13 @@ impl<'a> Guest<'a> {
     }
 
     /// How much longer than on the stock kernel things may take.
-    pub fn patience(&self) -> u32 {
+    pub fn slowdown(&self) -> u32 {
         let recipe = self.setup.kernel.recipe();
-        recipe.map_or(1, |recipe| recipe.patience)
+        recipe.map_or(1, |recipe| recipe.slowdown)
     }
 
-    /// The machine, and what it runs on here: what is `wanted`, else the fastest that works.
-    pub fn machine(&self, wanted: Option<Accelerator>) -> Result<(Machine<'_>, Accelerator)> {
+    /// The machine, and what it runs on here: what is `requested`, else the fastest that works.
+    pub fn machine(&self, requested: Option<Accelerator>) -> Result<(Machine<'_>, Accelerator)> {
         let machine = Machine {
             root: self.setup.workspace.root()?,
             kernel: &self.setup.kernel,
@@ -130,8 +130,8 @@ impl<'a> Guest<'a> {
             logs: self.logs.clone(),
             memory: self.memory,
         };
-        let accelerator = match wanted {
-            Some(wanted) => wanted,
+        let accelerator = match requested {
+            Some(requested) => requested,
             None => fastest(&self.setup.workspace.cache, &machine)?,
         };
         eprintln!(

@@ -89,12 +89,12 @@ impl Cache {
 }
 
 /// The cache, held by this run alone.
-pub struct Alone {
+pub struct ExclusiveCache {
     dir: PathBuf,
     _lock: Flock<File>,
 }
 
-impl Alone {
+impl ExclusiveCache {
     /// Takes the cache; fails while another run uses it.
     pub fn take() -> Result<Self> {
         let dir = dir()?;

@@ -236,13 +236,15 @@ fn first_compiler_error(log: &str) -> Option<String> {
 
 /// A command as a person would name it: without the path of this program and its namespace options.
 fn shown(command: &Command) -> String {
-    let words: Vec<_> = std::iter::once(command.get_program())
+    let arguments: Vec<_> = std::iter::once(command.get_program())
         .chain(command.get_args())
-        .map(|word| word.to_string_lossy().into_owned())
+        .map(|argument| argument.to_string_lossy().into_owned())
         .collect();
-    match words.iter().position(|word| word == "--") {
-        Some(end) if words.iter().any(|word| word == "enter") => words[end + 1..].join(" "),
-        _ => words.join(" "),
+    match arguments.iter().position(|argument| argument == "--") {
+        Some(end) if arguments.iter().any(|argument| argument == "enter") => {
+            arguments[end + 1..].join(" ")
+        }
+        _ => arguments.join(" "),
     }
 }
 

@@ -23,11 +23,11 @@ pub struct Kernel {
 }
 
 impl Kernel {
-    /// Returns the kernel `wanted`: `stock`, the name of one of the project's own, a row of the table of supported
+    /// Returns the kernel `requested`: `stock`, the name of one of the project's own, a row of the table of supported
     /// kernels, or a release of Debian's.
-    pub fn get(workspace: &Workspace, wanted: Option<&str>) -> Result<Self> {
-        let recipe = wanted.and_then(own::recipe);
-        let release = wanted.filter(|&name| recipe.is_none() && name != STOCK);
+    pub fn get(workspace: &Workspace, requested: Option<&str>) -> Result<Self> {
+        let recipe = requested.and_then(own::recipe);
+        let release = requested.filter(|&name| recipe.is_none() && name != STOCK);
         let stock = StockKernel::get(workspace, release)?;
         let own = match recipe {
             Some(recipe) => Some(OwnKernel::get(workspace, &stock, recipe)?),

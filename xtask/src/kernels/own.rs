@@ -30,7 +30,7 @@ pub struct Recipe {
     /// What its guest is given.
     pub memory: &'static str,
     /// How much longer than on the stock kernel things may take there.
-    pub patience: u32,
+    pub slowdown: u32,
     configuration: &'static [&'static str],
     make_arguments: &'static [&'static str],
     target: &'static str,
@@ -60,7 +60,7 @@ pub const RECIPES: &[Recipe] = &[
         name: DEBUG,
         user_mode: false,
         memory: "3G",
-        patience: 6,
+        slowdown: 6,
         configuration: &[DEBUG_CONFIG],
         // KASAN in Rust needs the compilers to share their LLVM.
         make_arguments: &["LLVM=1"],
@@ -73,7 +73,7 @@ pub const RECIPES: &[Recipe] = &[
         name: KCSAN,
         user_mode: false,
         memory: "2G",
-        patience: 6,
+        slowdown: 6,
         configuration: &[DEBUG_CONFIG, include_str!("../../kernels/kcsan.config")],
         // The instrumentation in Rust is that of clang's LLVM.
         make_arguments: &["LLVM=1"],
@@ -86,7 +86,7 @@ pub const RECIPES: &[Recipe] = &[
         name: NATIVE,
         user_mode: true,
         memory: "2G",
-        patience: 1,
+        slowdown: 1,
         configuration: &[NATIVE_CONFIG],
         make_arguments: &["ARCH=um"],
         target: "vmlinux",
@@ -97,7 +97,7 @@ pub const RECIPES: &[Recipe] = &[
         name: NATIVE_KASAN,
         user_mode: true,
         memory: "2G",
-        patience: 2,
+        slowdown: 2,
         configuration: &[NATIVE_CONFIG, include_str!("../../kernels/kasan.config")],
         make_arguments: &["ARCH=um", "LLVM=1"],
         target: "vmlinux",
@@ -251,11 +251,11 @@ fn for_series(fragment: &str, series: &str) -> String {
 
 /// The options that `fragment` sets (the last word on each counts) and `configuration` has not.
 fn missing_options<'a>(fragment: &'a str, configuration: &str) -> Vec<&'a str> {
-    let mut wanted: Vec<(&str, &str)> = Vec::new();
+    let mut requested: Vec<(&str, &str)> = Vec::new();
     for line in fragment.lines() {
         if let Some((option, value)) = line.split_once('=') {
-            wanted.retain(|(earlier, _)| *earlier != option);
-            wanted.push((option, value));
+            requested.retain(|(earlier, _)| *earlier != option);
+            requested.push((option, value));
         }
     }
     let has = |option: &str, value: &str| {
@@ -264,7 +264,7 @@ fn missing_options<'a>(fragment: &'a str, configuration: &str) -> Vec<&'a str> {
             .filter_map(|line| line.split_once('='))
             .any(|(name, set)| name == option && (value == "n" || set == value))
     };
-    wanted
+    requested
         .into_iter()
         .filter(|(option, value)| has(option, value) == (*value == "n"))
         .map(|(option, _)| option)

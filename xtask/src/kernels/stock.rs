@@ -16,7 +16,7 @@ use crate::host::chroot::Chroot;
 use crate::host::progress::{step, Step};
 use crate::host::root::Root;
 use crate::host::workspace::Workspace;
-use crate::kernels::release::{self, Release, Wanted};
+use crate::kernels::release::{self, KernelRequest, Release};
 use crate::kernels::source;
 use crate::kernels::supported::{Standing, Supported};
 
@@ -38,13 +38,13 @@ pub struct StockKernel {
 }
 
 impl StockKernel {
-    /// Returns the kernel for `wanted`, made first if it is not in the cache, and prints what a person should
+    /// Returns the kernel for `requested`, made first if it is not in the cache, and prints what a person should
     /// know of the choice.
-    pub fn get(workspace: &Workspace, wanted: Option<&str>) -> Result<Self> {
+    pub fn get(workspace: &Workspace, requested: Option<&str>) -> Result<Self> {
         let supported = Supported::load()?;
-        let wanted = Wanted::parse(wanted, &supported);
-        let release = choose(workspace, &supported, &wanted)?;
-        if let Some(remark) = release::remark(&release, &supported, &wanted) {
+        let requested = KernelRequest::parse(requested, &supported);
+        let release = choose(workspace, &supported, &requested)?;
+        if let Some(remark) = release::remark(&release, &supported, &requested) {
             eprintln!("{remark}");
         }
         let source = source::get(workspace, &release)?;
@@ -93,13 +93,17 @@ impl StockKernel {
     }
 }
 
-/// Chooses the release for `wanted`. What was chosen once stays, so that later runs need no network and build for
+/// Chooses the release for `requested`. What was chosen once stays, so that later runs need no network and build for
 /// the same kernel.
-pub fn choose(workspace: &Workspace, supported: &Supported, wanted: &Wanted) -> Result<Release> {
+pub fn choose(
+    workspace: &Workspace,
+    supported: &Supported,
+    requested: &KernelRequest,
+) -> Result<Release> {
     let cache = &workspace.cache;
     let root = workspace.root()?;
     let key = cache::key(&[root.key(), &supported.names(), &supported.default_flavour]);
-    let chosen = cache.file(&format!("chosen-{key}-{}", wanted.key()));
+    let chosen = cache.file(&format!("chosen-{key}-{}", requested.key()));
     let remembered = fs::read_to_string(&chosen).ok().and_then(|text| {
         let (name, version) = text.trim().split_once(' ')?;
         Some(Release {
@@ -114,7 +118,7 @@ pub fn choose(workspace: &Workspace, supported: &Supported, wanted: &Wanted) -> 
             let _one_at_a_time = cache.lock("choice", "the choice of a kernel")?;
             step("kernel: choice", cache.log("kernel-choice"), |step| {
                 root.update_lists(step)?;
-                let release = release::choose(step, root, supported, wanted)?;
+                let release = release::choose(step, root, supported, requested)?;
                 let line = format!("{} {}\n", release.name, release.version);
                 cache::replace_file(&chosen, &line)?;
                 Ok(release)

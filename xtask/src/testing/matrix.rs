@@ -8,9 +8,9 @@ use anyhow::{bail, Context, Result};
 
 use crate::guest::machine::{Limits, Mode};
 use crate::guest::modules::Job;
-use crate::guest::setup::{Guest, Setup};
+use crate::guest::setup::{BuildSetup, Guest};
 use crate::host::workspace::Workspace;
-use crate::kernels::release::{NotOffered, Wanted};
+use crate::kernels::release::{KernelRequest, NotOffered};
 use crate::kernels::results::{Counts, Results, RowResult};
 use crate::kernels::stock;
 use crate::kernels::supported::{Level, Row, Supported};
@@ -70,8 +70,8 @@ impl Options {
         row: &Row,
         level: Level,
     ) -> Result<Outcome> {
-        let release = stock::choose(workspace, supported, &Wanted::Row(row.clone()))?;
-        let setup = Setup::new(workspace, Some(&release.name))?;
+        let release = stock::choose(workspace, supported, &KernelRequest::Row(row.clone()))?;
+        let setup = BuildSetup::new(workspace, Some(&release.name))?;
         let built = setup.make(Job::BuildForBench).map(drop);
         let booted = match (&built, level, self.quick) {
             (Ok(()), Level::Boots, true) => {
@@ -107,7 +107,7 @@ impl Options {
 }
 
 /// Boots the demo.
-fn smoke(setup: &Setup) -> Result<()> {
+fn smoke(setup: &BuildSetup) -> Result<()> {
     let guest = Guest::new(setup, "matrix", &[])?;
     let (machine, accelerator) = guest.machine(None)?;
     let limits = Limits {

@@ -117,10 +117,10 @@ fn numbers(header: &str) -> BTreeMap<&str, u32> {
     let mut found = BTreeMap::new();
     let mut next = 0;
     for line in header.lines().map(str::trim) {
-        let mut words = line
+        let mut tokens = line
             .split([' ', '\t', '=', ','])
-            .filter(|word| !word.is_empty());
-        let (name, value) = match (words.next(), words.next(), words.next()) {
+            .filter(|token| !token.is_empty());
+        let (name, value) = match (tokens.next(), tokens.next(), tokens.next()) {
             (Some("#define"), Some(name), Some(value)) => (name, value.parse().ok()),
             (Some("enum"), ..) => {
                 next = 0;

@@ -11,7 +11,7 @@ use anyhow::{anyhow, bail, ensure, Context, Result};
 use crate::bench;
 use crate::guest::modules::Job;
 use crate::guest::programs;
-use crate::guest::setup::{Guest, Setup};
+use crate::guest::setup::{BuildSetup, Guest};
 use crate::host::cache;
 use crate::host::progress::step;
 use crate::host::workspace::Workspace;
@@ -22,14 +22,14 @@ use crate::kernels::supported::Supported;
 use crate::testing::netlink_spec;
 use crate::testing::stress::{self, Load};
 use crate::testing::summary::{Outcome, Summary};
-use crate::testing::vm_suite::{self, Part};
+use crate::testing::vm_suite::{self, VmSuite};
 
 /// What the suites of a run share, set up when the first of them needs it.
 pub struct Session<'a> {
     workspace: &'a Workspace,
     kernel: Option<&'a str>,
     /// By the kernel's name.
-    setups: Vec<(&'a str, Result<Setup<'a>, String>)>,
+    setups: Vec<(&'a str, Result<BuildSetup<'a>, String>)>,
     programs: OnceCell<Result<Vec<PathBuf>, String>>,
 }
 
@@ -44,12 +44,12 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn setup(&mut self, kernel: Option<&'a str>) -> Result<&Setup<'a>> {
+    fn setup(&mut self, kernel: Option<&'a str>) -> Result<&BuildSetup<'a>> {
         let kernel = kernel.unwrap_or(STOCK);
         let known = self.setups.iter().position(|(name, _)| *name == kernel);
         let index = known.unwrap_or_else(|| {
             let setup =
-                Setup::new(self.workspace, Some(kernel)).map_err(|error| format!("{error:#}"));
+                BuildSetup::new(self.workspace, Some(kernel)).map_err(|error| format!("{error:#}"));
             self.setups.push((kernel, setup));
             self.setups.len() - 1
         });
@@ -226,7 +226,7 @@ impl<'a> Session<'a> {
             if row.series == tested {
                 continue;
             }
-            match Setup::new(self.workspace, Some(&row.name())) {
+            match BuildSetup::new(self.workspace, Some(&row.name())) {
                 Ok(setup) => drop(setup.make(Job::BuildForBench)?),
                 Err(error) if error.is::<NotOffered>() => missing.push(error.to_string()),
                 Err(error) => return Err(error),
@@ -255,18 +255,18 @@ impl<'a> Session<'a> {
         Ok(names.lines().map(str::to_owned).collect())
     }
 
-    /// The VM tests `names`, which are all of `part` whose names contain `filter`.
+    /// The VM tests `names`, which are all of `suite` whose names contain `filter`.
     pub fn vm(
         &mut self,
-        part: &Part,
+        suite: &VmSuite,
         names: &[String],
         filter: Option<&str>,
         summary: &mut Summary,
     ) -> Result<()> {
         let programs = self.programs()?.to_vec();
-        let setup = self.setup(part.kernel.or(self.kernel))?;
-        let guest = Guest::new(setup, part.prefix.trim_end_matches(':'), &programs)?;
-        vm_suite::run(&guest, part, names, filter, summary)
+        let setup = self.setup(suite.kernel.or(self.kernel))?;
+        let guest = Guest::new(setup, suite.prefix.trim_end_matches(':'), &programs)?;
+        vm_suite::run(&guest, suite, names, filter, summary)
     }
 
     /// The quick bench.

@@ -76,24 +76,24 @@ impl Load {
     }
 
     fn arguments(&self) -> Vec<String> {
-        let mut words = vec![
+        let mut arguments = vec![
             format!("--module={}", self.module.name()),
             format!("--shells={}", self.shells),
             format!("--seconds={}", self.seconds),
             format!("--churn={}", self.churn),
             format!("--loads={}", self.loads),
         ];
-        words.extend(self.seed.map(|seed| format!("--seed={seed}")));
-        words
+        arguments.extend(self.seed.map(|seed| format!("--seed={seed}")));
+        arguments
     }
 
     /// Start and end take time too, and so does each load.
-    fn limits(&self, patience: u32) -> Limits {
+    fn limits(&self, slowdown: u32) -> Limits {
         let slow = Limits {
             total: Duration::from_secs(120 + 5 * self.loads),
             silence: Duration::from_secs(60),
         }
-        .times(patience);
+        .times(slowdown);
         Limits {
             total: slow.total + 2 * Duration::from_secs(self.seconds),
             ..slow
@@ -133,8 +133,8 @@ pub fn run(guest: &Guest, load: Load) -> Result<Run> {
     let mut summary = Vec::new();
     let line = progress_line()?;
     let mode = Mode::Stress(load.arguments());
-    let limits = load.limits(guest.patience());
-    let ended = machine.watch(accelerator, &mode, limits, |text| {
+    let limits = load.limits(guest.slowdown());
+    let result = machine.watch(accelerator, &mode, limits, |text| {
         match text.strip_prefix(PROGRESS) {
             Some(progress) if line.is_hidden() => eprintln!("{progress}"),
             Some(progress) => line.set_message(progress.to_owned()),
@@ -145,21 +145,21 @@ pub fn run(guest: &Guest, load: Load) -> Result<Run> {
         }
     });
     line.finish_and_clear();
-    let ended = ended?;
-    let complaints = ended.complaints.iter().map(|line| format!("  {line}"));
-    let count = format!("kernel complaints: {}", ended.complaints.len());
+    let result = result?;
+    let complaints = result.complaints.iter().map(|line| format!("  {line}"));
+    let count = format!("kernel complaints: {}", result.complaints.len());
     for line in std::iter::once(count).chain(complaints) {
         println!("{line}");
         summary.push(line);
     }
-    let why = match ended.verdict {
-        Ok(0) if ended.complaints.is_empty() => None,
+    let why = match result.verdict {
+        Ok(0) if result.complaints.is_empty() => None,
         Ok(0) => Some("the kernel complained".to_owned()),
         Ok(status) => Some(format!("the stress program ended with status {status}")),
         Err(error) => Some(format!("{error:#}")),
     };
     Ok(Run {
-        failure: why.map(|why| format!("{why}; {}", ended.logs)),
+        failure: why.map(|why| format!("{why}; {}", result.logs)),
         summary,
     })
 }

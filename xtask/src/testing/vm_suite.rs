@@ -13,7 +13,7 @@ use crate::guest::setup::Guest;
 use crate::testing::summary::{Outcome, Summary};
 
 /// Tests that run in one boot of a guest.
-pub struct Part {
+pub struct VmSuite {
     /// What they are called by outside of the guest: this and their name.
     pub prefix: &'static str,
     /// Their names in the guest contain this.
@@ -24,8 +24,8 @@ pub struct Part {
     pub accelerator: Option<Accelerator>,
 }
 
-impl Part {
-    /// Those of the guest's tests that are of this part, as they are called outside.
+impl VmSuite {
+    /// Those of the guest's tests that are of this suite, as they are called outside.
     pub fn names(&self, in_guest: &[String]) -> Vec<String> {
         in_guest
             .iter()
@@ -42,23 +42,23 @@ impl Part {
     }
 }
 
-/// Runs the tests `names` (all of `part` that contain `filter`) in one boot of `guest`.
+/// Runs the tests `names` (all of `suite` that contain `filter`) in one boot of `guest`.
 pub fn run(
     guest: &Guest,
-    part: &Part,
+    suite: &VmSuite,
     names: &[String],
     filter: Option<&str>,
     summary: &mut Summary,
 ) -> Result<()> {
-    let prefix = part.prefix;
-    let (machine, accelerator) = guest.machine(part.accelerator)?;
+    let prefix = suite.prefix;
+    let (machine, accelerator) = guest.machine(suite.accelerator)?;
     let limits = Limits {
         total: Duration::from_secs(45 * 60),
         // More than the guest's runner leaves to any test.
         silence: Duration::from_secs(16 * 60),
     }
-    .times(guest.patience());
-    let mode = Mode::Test(part.filters(filter));
+    .times(guest.slowdown());
+    let mode = Mode::Test(suite.filters(filter));
     let mut unheard: BTreeSet<&str> = names
         .iter()
         .map(|name| name.trim_start_matches(prefix))
@@ -112,7 +112,7 @@ fn parse(line: &str) -> Option<(&str, Outcome)> {
 
 #[cfg(test)]
 mod tests {
-    use super::{guest_filter, parse, Outcome, Part};
+    use super::{guest_filter, parse, Outcome, VmSuite};
 
     #[test]
     fn the_prefix_is_not_the_guests() {
@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn a_group_is_a_part_of_its_own() {
-        let part = Part {
+        let suite = VmSuite {
             prefix: "debug::",
             group: "::faults::",
             kernel: None,
@@ -134,10 +134,13 @@ mod tests {
         };
         let in_guest =
             ["memory_info::faults::reset", "memory_info::errors::reset"].map(str::to_owned);
-        assert_eq!(part.names(&in_guest), ["debug::memory_info::faults::reset"]);
-        assert_eq!(part.filters(None), ["::faults::"]);
-        assert_eq!(part.filters(Some("debug")), ["::faults::"]);
-        assert_eq!(part.filters(Some("reset")), ["::faults::", "reset"]);
+        assert_eq!(
+            suite.names(&in_guest),
+            ["debug::memory_info::faults::reset"]
+        );
+        assert_eq!(suite.filters(None), ["::faults::"]);
+        assert_eq!(suite.filters(Some("debug")), ["::faults::"]);
+        assert_eq!(suite.filters(Some("reset")), ["::faults::", "reset"]);
     }
 
     #[test]
