@@ -31,7 +31,7 @@ const QUICK_ROUNDS: u32 = 5;
 
 #[derive(clap::Args)]
 pub struct Options {
-    /// Run only experiments whose names contain one of these words
+    /// Run only experiments whose names contain one of these strings
     filters: Vec<String>,
     /// Run only a few small experiments
     #[arg(long)]

@@ -14,16 +14,16 @@ use crate::kernels::supported::{numbers, Row, Standing, Supported};
 /// A kernel that the archive offers.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Release {
-    /// Its name as `uname -r` prints it.
+    /// The name of the release as `uname -r` prints it.
     pub name: String,
     /// The version of its packages.
     pub version: String,
 }
 
-/// What a kernel was asked for by.
+/// The Debian kernel that the user requested.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KernelRequest {
-    /// Nothing: the newest supported series that the archive offers, in the default flavour.
+    /// No particular kernel: the newest supported series that the archive offers, in the default flavour.
     Default,
     /// A row of the table: the newest release of a series in one flavour.
     Row(Row),
@@ -31,7 +31,7 @@ pub enum KernelRequest {
     Release(String),
 }
 
-/// The archive does not offer the kernel that was asked for.
+/// The error that the archive does not offer the requested kernel.
 #[derive(Debug)]
 pub struct NotOffered(String);
 
@@ -48,7 +48,7 @@ impl Release {
 }
 
 impl KernelRequest {
-    /// Reads what follows `--kernel`: nothing, a series, a series and a flavour, or a release.
+    /// Parses the value of `--kernel`: none, a series, a series and a flavour, or a release.
     pub fn parse(requested: Option<&str>, supported: &Supported) -> Self {
         let Some(requested) = requested else {
             return Self::Default;
@@ -66,7 +66,7 @@ impl KernelRequest {
         }
     }
 
-    /// Returns a name that tells this wish from others, for a file.
+    /// Returns a name that is unique to this request, for a file name.
     pub fn key(&self) -> String {
         match self {
             Self::Default => "default".to_owned(),
@@ -110,7 +110,7 @@ pub fn choose(
     pick(&complete(&offered), supported, requested)
 }
 
-/// Returns what a person should know of the choice of `release` for `requested`, if anything.
+/// Returns a note or warning for the user about the choice of `release` for `requested`, if there is one.
 pub fn remark(
     release: &Release,
     supported: &Supported,
@@ -126,7 +126,7 @@ pub fn remark(
         )),
         (_, Standing::Untested) => Some(format!(
             "warning: {} is of a series that the project was not tested with (tested: {}): \
-             its modules may not build or may be wrong",
+             its modules may fail to build or work incorrectly",
             release.name,
             supported.names()
         )),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! A stock Debian kernel and a build tree that fits it: everything needed to build Rust modules for it and
-//! to boot it.
+//! A stock Debian kernel and a build tree that fits it: all files that are needed to build Rust modules for
+//! it and to boot it.
 //!
 //! Debian's header packages carry no Rust metadata. The same compiler rebuilds it bit-compatibly from the
 //! matching source, after which the headers' symbol list and release stand in for the rebuilt kernel's own.
@@ -20,26 +20,26 @@ use crate::kernels::release::{self, KernelRequest, Release};
 use crate::kernels::source;
 use crate::kernels::supported::{Standing, Supported};
 
-/// Raised when the way an entry is made changes, so that older ones are not used.
+/// Version of the steps that make an entry; raising it makes new entries.
 const RECIPE: &str = "2";
 /// Modules of the stock kernel that the guest may load (swap for the tests).
 const GUEST_MODULES: &[&str] = &["zram"];
-/// Where an entry is seen inside the root; its build tree holds absolute paths, so it is always there.
+/// Path of an entry inside the root. It is constant because build trees hold absolute paths.
 const INSIDE: &str = "/mnt/kernel";
 
 /// A stock kernel in the cache.
 pub struct StockKernel {
     dir: PathBuf,
     source: PathBuf,
-    /// Its release.
+    /// The release of the kernel.
     pub release: Release,
-    /// How its series stands to the table of supported kernels.
+    /// Whether the table of supported kernels has the series.
     pub standing: Standing,
 }
 
 impl StockKernel {
-    /// Returns the kernel for `requested`, made first if it is not in the cache, and prints what a person should
-    /// know of the choice.
+    /// Returns the kernel for `requested`, and makes it first if it is not in the cache. Prints a note about the
+    /// choice if there is one.
     pub fn get(workspace: &Workspace, requested: Option<&str>) -> Result<Self> {
         let supported = Supported::load()?;
         let requested = KernelRequest::parse(requested, &supported);
@@ -60,7 +60,7 @@ impl StockKernel {
         })
     }
 
-    /// Tells this kernel's build tree from one made from something else.
+    /// Returns a key that differs between build trees that were made from different inputs.
     pub fn key(&self) -> String {
         self.dir
             .file_name()
@@ -75,17 +75,17 @@ impl StockKernel {
             .bind_read_only(&self.source, "source")
     }
 
-    /// The build tree, as seen in [`Self::chroot`].
+    /// Returns the path of the build tree, as seen in [`Self::chroot`].
     pub fn build_tree(&self) -> String {
         format!("{INSIDE}/build")
     }
 
-    /// The bootable image, as seen in [`Self::chroot`].
+    /// Returns the path of the bootable image, as seen in [`Self::chroot`].
     pub fn image(&self) -> String {
         format!("{INSIDE}/vmlinuz")
     }
 
-    /// The stock modules for the guest, each after those that it needs.
+    /// Returns the stock modules for the guest, in load order.
     pub fn guest_modules(&self) -> Result<Vec<PathBuf>> {
         let dir = self.dir.join("modules");
         let order = fs::read_to_string(dir.join("order"))?;
@@ -93,8 +93,8 @@ impl StockKernel {
     }
 }
 
-/// Chooses the release for `requested`. What was chosen once stays, so that later runs need no network and build for
-/// the same kernel.
+/// Chooses the release for `requested`. The choice is remembered, so that later runs need no network and build for the
+/// same kernel.
 pub fn choose(
     workspace: &Workspace,
     supported: &Supported,
@@ -114,7 +114,7 @@ pub fn choose(
     match remembered {
         Some(release) if cache.file(&entry_name(root, &release)).exists() => Ok(release),
         _ => {
-            // Two at once would get into each other's way in apt, which does not wait.
+            // apt fails if another apt runs.
             let _one_at_a_time = cache.lock("choice", "the choice of a kernel")?;
             step("kernel: choice", cache.log("kernel-choice"), |step| {
                 root.update_lists(step)?;
@@ -161,7 +161,7 @@ fn fetch(step: &Step, chroot: &Chroot, release: &Release) -> Result<()> {
     let version = &release.version;
     let image = format!("linux-image-{}", release.name);
     let mut packages = vec![format!("linux-headers-{}", release.name), image.clone()];
-    // An image package may be a mere list of packages that hold the files.
+    // An image package may be a meta-package that only depends on the packages with the files.
     let mut unread = vec![image];
     while let Some(package) = unread.pop() {
         let about = step.output(chroot.command("apt-cache").args([
@@ -189,7 +189,7 @@ fn fetch(step: &Step, chroot: &Chroot, release: &Release) -> Result<()> {
     )
 }
 
-/// The packages that `about` (from `apt-cache show`) depends on in exactly `version`.
+/// Returns the packages that the package in `about` (from `apt-cache show`) depends on in exactly `version`.
 fn same_version_dependencies(about: &str, version: &str) -> Vec<String> {
     let exact = format!("(= {version})");
     about
@@ -202,7 +202,7 @@ fn same_version_dependencies(about: &str, version: &str) -> Vec<String> {
         .collect()
 }
 
-/// Takes the image, its configuration and the guest's modules out of their packages, wherever they are there.
+/// Extracts the image, its configuration and the guest's modules from their packages.
 fn unpack_image(step: &Step, chroot: &Chroot, release: &Release, dir: &Path) -> Result<()> {
     let name = &release.name;
     let script = r#"
@@ -219,7 +219,7 @@ fn unpack_image(step: &Step, chroot: &Chroot, release: &Release, dir: &Path) -> 
         release=$2
         cp "$(find_one vmlinuz)" vmlinuz
         cp "$(find_one config)" config
-        # Both /lib/modules and /usr/lib/modules have been used.
+        # Some packages use /lib/modules, some /usr/lib/modules.
         base=image; [ -d image/lib/modules ] || base=image/usr
         depmod -b "$base" "$release"
         shift 2
