@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! All that a guest needs, in order: root, kernel, modules, programs, initramfs.
+//! The set-up of a guest, in order: root, kernel, modules, programs, initramfs.
 
 use std::path::PathBuf;
 
@@ -18,25 +18,25 @@ use crate::kernels::kernel::Kernel;
 
 const INITRAMFS: &str = "initramfs.cpio";
 
-/// The tools and a kernel: what building modules needs.
+/// The tools and the kernel that modules are built with.
 pub struct BuildSetup<'a> {
     workspace: &'a Workspace,
     kernel: Kernel,
 }
 
 impl<'a> BuildSetup<'a> {
-    /// Gets the tools and the kernel `requested`, else the default one.
+    /// Makes the tools and the kernel that `requested` names, or the default kernel, if they are not in the cache.
     pub fn new(workspace: &'a Workspace, requested: Option<&str>) -> Result<Self> {
         let kernel = Kernel::get(workspace, requested)?;
         Ok(Self { workspace, kernel })
     }
 
-    /// The kernel.
+    /// Returns the kernel that modules are built for.
     pub fn kernel(&self) -> &Kernel {
         &self.kernel
     }
 
-    /// Does `job` with the modules' sources for the kernel.
+    /// Runs `job` on the modules' sources for the kernel.
     pub fn make(&self, job: Job) -> Result<Modules> {
         modules::make(self.workspace, &self.kernel, job)
     }
@@ -51,14 +51,14 @@ pub struct Guest<'a> {
 }
 
 impl<'a> Guest<'a> {
-    /// Builds the modules and packs them together with `programs`. `purpose` tells its logs from those of other
-    /// guests of this run.
+    /// Builds the modules and packs them together with `programs`. `purpose` is part of the name of the
+    /// guest's log directory, so it must differ between the guests of a run.
     pub fn new(setup: &'a BuildSetup, purpose: &str, programs: &[PathBuf]) -> Result<Self> {
         Self::with_modules(setup, purpose, programs, setup.make(Job::Build)?, &[])
     }
 
-    /// The same with the bench's modules too, a Redis server if `redis`, and `memory` as QEMU and User-mode Linux spell
-    /// it.
+    /// Builds a guest like [`Self::new`] for the bench: with its yardstick modules, with a Redis server if `redis` is
+    /// true, and with `memory` as QEMU and User-mode Linux spell it.
     pub fn for_bench(
         setup: &'a BuildSetup,
         programs: &[PathBuf],
@@ -109,18 +109,18 @@ impl<'a> Guest<'a> {
         })
     }
 
-    /// What a person calls the kernel that it boots.
+    /// Returns the description of the guest's kernel for reports.
     pub fn kernel(&self) -> String {
         self.setup.kernel.description()
     }
 
-    /// How much longer than on the stock kernel things may take.
+    /// Returns the factor by which time limits are longer than on the stock kernel.
     pub fn slowdown(&self) -> u32 {
         let recipe = self.setup.kernel.recipe();
         recipe.map_or(1, |recipe| recipe.slowdown)
     }
 
-    /// The machine, and what it runs on here: what is `requested`, else the fastest that works.
+    /// Returns the machine and its accelerator: the one that is `requested`, else the fastest that works on this host.
     pub fn machine(&self, requested: Option<Accelerator>) -> Result<(Machine<'_>, Accelerator)> {
         let machine = Machine {
             root: self.setup.workspace.root()?,

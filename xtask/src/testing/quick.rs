@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! `cargo xtask test --quick`: the checks that a developer runs between two changes.
+//! `cargo xtask test --quick`: the checks that a developer runs after each change.
 
 use anyhow::Result;
 
@@ -27,14 +27,14 @@ const MODULES: &[(&str, &str)] = &[
     ("moddb", "moddb::"),
     ("vm_layout", "vm_layout::"),
 ];
-/// The guest tests that stand for all when a layer below the modules changed.
+/// The groups of guest tests that run when a layer below the modules changed.
 const REPRESENTATIVE_GROUPS: &[&str] = &[
     "memory_info::listing::",
     "moddb::operations::",
     "vm_layout::agreement::",
 ];
 
-/// Runs the quick suites, and the guest tests of what changed; returns whether none failed.
+/// Runs the quick suites and the guest tests of the changed modules; returns true if none failed.
 pub fn run(kernel: Option<&str>) -> Result<bool> {
     let workspace = Workspace::open()?;
     let mut session = Session::new(&workspace, kernel);
@@ -54,7 +54,7 @@ pub fn run(kernel: Option<&str>) -> Result<bool> {
     Ok(summary.print())
 }
 
-/// Returns the guest tests of what changed since the last commit, or of that commit if nothing did.
+/// Returns the guest tests for the files that differ from the last commit, or that it changed if none differ.
 fn guest_tests(project: &Project) -> Result<Vec<VmSuite>> {
     let groups = groups(&project.changed_files()?);
     Ok(groups
@@ -81,7 +81,7 @@ fn groups(files: &[String]) -> Vec<&'static str> {
             None => {}
         }
     }
-    // A module's tests hold those that stand for it.
+    // A module's own group includes its representative group.
     let whole: Vec<_> = MODULES.iter().map(|(_, group)| *group).collect();
     let chosen = groups.clone();
     groups.retain(|group| {

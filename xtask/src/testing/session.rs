@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! One run of the tests: how each suite is run.
+//! A run of the tests: the context that the suites share, and a method for each suite.
 
 use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
@@ -24,17 +24,17 @@ use crate::testing::stress::{self, Load};
 use crate::testing::summary::{Outcome, Summary};
 use crate::testing::vm_suite::{self, VmSuite};
 
-/// What the suites of a run share, set up when the first of them needs it.
+/// The context that the suites of a run share. Each part is set up when a suite needs it first.
 pub struct Session<'a> {
     workspace: &'a Workspace,
     kernel: Option<&'a str>,
-    /// By the kernel's name.
+    /// The set-ups so far, with the names of their kernels.
     setups: Vec<(&'a str, Result<BuildSetup<'a>, String>)>,
     programs: OnceCell<Result<Vec<PathBuf>, String>>,
 }
 
 impl<'a> Session<'a> {
-    /// A run on `kernel`, else the default one.
+    /// Creates a run on `kernel`, or on the default kernel.
     pub fn new(workspace: &'a Workspace, kernel: Option<&'a str>) -> Self {
         Self {
             workspace,
@@ -57,7 +57,7 @@ impl<'a> Session<'a> {
         setup.as_ref().map_err(|error| anyhow!("{error}"))
     }
 
-    /// The guest's programs.
+    /// Returns the paths of the guest's programs; the first call builds them.
     fn programs(&self) -> Result<&[PathBuf]> {
         let programs = self
             .programs
@@ -68,7 +68,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Runs each command, logging under `name`; none may fail.
+    /// Runs the commands in order, with their output in the log `name`; fails at the first that fails.
     fn pass(&self, name: &str, commands: &mut [Command]) -> Result<Outcome> {
         step(name, self.workspace.cache.log(name), |step| {
             commands
@@ -84,7 +84,7 @@ impl<'a> Session<'a> {
         command
     }
 
-    /// The project's formatting.
+    /// Checks the formatting of all Rust files.
     pub fn fmt(&mut self) -> Result<Outcome> {
         // The modules' own sources belong to no cargo package.
         let mut rustfmt = Command::new("rustfmt");
@@ -98,7 +98,7 @@ impl<'a> Session<'a> {
         )
     }
 
-    /// Clippy on all but the modules.
+    /// Runs clippy on all cargo packages.
     pub fn clippy_host(&mut self) -> Result<Outcome> {
         let clippy = |packages: &[&str]| {
             let mut command = self.cargo(&["clippy"]);
@@ -107,19 +107,19 @@ impl<'a> Session<'a> {
                 .args(["--all-targets", "--", "-Dwarnings"]);
             command
         };
-        // Apart, since `model` asks for another build of the sources that it shares with the rest.
+        // A run of its own: `model` builds the sources that it shares with other packages with other features.
         self.pass(
             "clippy-host",
             &mut [clippy(&[]), clippy(&["--package", "model"])],
         )
     }
 
-    /// The tests that need no virtual machine.
+    /// Runs the tests that need no guest.
     pub fn host(&mut self) -> Result<Outcome> {
         self.pass("host", &mut [self.cargo(&["test"])])
     }
 
-    /// All crates, by the oldest compiler that they promise to build with: the tool root's own.
+    /// Checks all crates with the oldest supported compiler, which is that of the tool root.
     pub fn oldest_compiler(&mut self) -> Result<Outcome> {
         let Workspace { cache, project, .. } = self.workspace;
         let target = project.output("oldest-compiler", "host");
@@ -153,7 +153,7 @@ impl<'a> Session<'a> {
         Ok(Outcome::Ok)
     }
 
-    /// The model of the locking protocol.
+    /// Runs the model of the locking protocol and its mutants.
     pub fn loom(&mut self) -> Result<Outcome> {
         self.pass(
             "loom",
@@ -161,19 +161,19 @@ impl<'a> Session<'a> {
         )
     }
 
-    /// The same with fewer preemptions, and without the mutants.
+    /// Runs the model with fewer preemptions and without the mutants.
     pub fn loom_quick(&mut self) -> Result<Outcome> {
         let mut test = self.cargo(&["test", "--release", "--package", "model"]);
         test.env("LOOM_MAX_PREEMPTIONS", "2");
         self.pass("loom-quick", &mut [test])
     }
 
-    /// The pure logic under Miri, where a toolchain has it.
+    /// Runs the tests of the pure logic under Miri, if an installed toolchain has it.
     pub fn miri(&mut self) -> Result<Outcome> {
         let toolchains: [&[&str]; 2] = [&["miri"], &["+nightly", "miri"]];
         for toolchain in toolchains {
             let miri = || {
-                // By name, since only rustup's cargo knows of other toolchains, and it must not fetch one now.
+                // By name: only rustup's cargo accepts a toolchain. It must not install one.
                 let mut command = Command::new("cargo");
                 command
                     .current_dir(&self.workspace.project.dir)
@@ -194,30 +194,30 @@ impl<'a> Session<'a> {
             }
         }
         Ok(Outcome::Skipped(
-            "no installed toolchain has cargo miri (it comes with nightly)".to_owned(),
+            "no installed toolchain has cargo miri: install it with `rustup component add --toolchain nightly miri`".to_owned(),
         ))
     }
 
-    /// Clippy on the modules.
+    /// Runs clippy on the modules.
     pub fn clippy_kernel(&mut self) -> Result<Outcome> {
         self.setup(self.kernel)?.make(Job::Clippy)?;
         Ok(Outcome::Ok)
     }
 
-    /// moddb's netlink specification, by the kernel's own tools.
+    /// Checks moddb's netlink specification with the kernel's tools.
     pub fn specification(&mut self) -> Result<Outcome> {
         let workspace = self.workspace;
         netlink_spec::check(workspace, self.setup(self.kernel)?.kernel())?;
         Ok(Outcome::Ok)
     }
 
-    /// The modules.
+    /// Builds the modules for the requested kernel.
     pub fn build(&mut self) -> Result<Outcome> {
         self.setup(self.kernel)?.make(Job::Build)?;
         Ok(Outcome::Ok)
     }
 
-    /// The modules, the bench's included, for the supported series that the other suites do not run on.
+    /// Builds all modules, the bench's included, for the supported series that the other suites do not run on.
     pub fn build_others(&mut self) -> Result<Outcome> {
         let supported = Supported::load()?;
         let tested = self.setup(self.kernel)?.kernel().series();
@@ -238,7 +238,7 @@ impl<'a> Session<'a> {
         })
     }
 
-    /// The names of all VM tests, as the guest's test runner lists them.
+    /// Returns the names of all guest tests, as the guest's test runner lists them.
     pub fn vm_tests(&self) -> Result<Vec<String>> {
         let runner = programs::test_runner(self.programs()?)?;
         let output = Command::new(runner)
@@ -255,7 +255,7 @@ impl<'a> Session<'a> {
         Ok(names.lines().map(str::to_owned).collect())
     }
 
-    /// The VM tests `names`, which are all of `suite` whose names contain `filter`.
+    /// Runs the guest tests `names`, which are all of `suite` whose names contain `filter`.
     pub fn vm(
         &mut self,
         suite: &VmSuite,
@@ -269,7 +269,7 @@ impl<'a> Session<'a> {
         vm_suite::run(&guest, suite, names, filter, summary)
     }
 
-    /// The quick bench.
+    /// Runs the quick bench, on the native kernel if no kernel is requested.
     pub fn bench(&mut self) -> Result<Outcome> {
         let programs = self.programs()?.to_vec();
         let guest = bench::guest(
@@ -277,14 +277,14 @@ impl<'a> Session<'a> {
             &programs,
             true,
         )?;
-        let wrong = bench::quick(&guest)?;
-        Ok(match wrong.is_empty() {
+        let problems = bench::quick(&guest)?;
+        Ok(match problems.is_empty() {
             true => Outcome::Ok,
-            false => Outcome::Failed(wrong.join("\n")),
+            false => Outcome::Failed(problems.join("\n")),
         })
     }
 
-    /// A stress run on `kernel`.
+    /// Runs the stress program with `load` on `kernel`.
     pub fn stress(&mut self, kernel: Option<&'a str>, load: Load) -> Result<Outcome> {
         let programs = self.programs()?.to_vec();
         let guest = Guest::new(self.setup(kernel)?, "stress", &programs)?;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The test suites: what there is to run, and on which kernel.
+//! The list of test suites, and the kernel that each runs on.
 
 use std::time::Instant;
 
@@ -33,21 +33,21 @@ const SUITES: &[Suite] = suites! {
     "bench::quick" => bench,
 };
 
-/// The guest's tests, on the kernel that was asked for.
+/// All guest tests, on the requested kernel.
 pub const VM: VmSuite = VmSuite {
     prefix: "vm::",
     group: "",
     kernel: None,
     accelerator: None,
 };
-/// Those that need fault injection, which the stock kernel has not.
+/// Guest tests that need fault injection, which the stock kernel lacks.
 const FAULTS: VmSuite = VmSuite {
     prefix: "debug::",
     group: "::faults::",
     kernel: Some(DEBUG),
     accelerator: None,
 };
-/// Those that look at page tables themselves, on a machine with a level more of them than most have.
+/// Guest tests that walk page tables, on a processor with five levels of page tables.
 const FIVE_LEVELS: VmSuite = VmSuite {
     prefix: "five-levels::",
     group: "vm_layout::agreement::",
@@ -55,18 +55,18 @@ const FIVE_LEVELS: VmSuite = VmSuite {
     accelerator: Some(Accelerator::TcgFiveLevels),
 };
 
-/// What the names of stress runs begin with.
+/// Prefix of the names of stress runs.
 const STRESS_PREFIX: &str = "stress::";
 
-/// A stress run that is a test.
+/// A stress run that is reported as one test.
 struct StressRun {
     kernel: &'static str,
     load: Load,
-    /// Whether it runs when no kernel is asked for.
+    /// True if it runs when no kernel is requested.
     always: bool,
 }
 
-/// Minutes each; longer ones are for `cargo xtask stress`.
+/// Stress runs of one to two minutes; longer ones are for `cargo xtask stress`.
 const STRESS: &[StressRun] = &[
     StressRun {
         kernel: STOCK,
@@ -120,8 +120,10 @@ const STRESS: &[StressRun] = &[
     },
 ];
 
-/// Runs (or, with `list`, prints) the tests whose names contain `filter`; returns whether none failed. They run on
-/// `kernel`; without it on the stock kernel, and on the project's own ones what those are for.
+/// Runs (or, with `list`, prints) the tests whose names contain `filter`; returns true if none failed.
+///
+/// They run on `kernel`. If it is `None`, they run on the stock kernel, and those that need one of the project's own
+/// kernels run on that.
 pub fn run(filter: Option<&str>, list: bool, kernel: Option<&str>) -> Result<bool> {
     let is_selected = |name: &str| filter.is_none_or(|filter| name.contains(filter));
     let workspace = Workspace::open()?;
@@ -206,7 +208,7 @@ pub fn run_vm_suite(
     );
 }
 
-/// The stress runs for `kernel`, else those that always run, with their names.
+/// Returns the stress runs for `kernel`, or those that run if no kernel is requested, with their names.
 fn stress_runs(kernel: Option<&str>) -> Vec<(String, &'static StressRun)> {
     let name = |run: &StressRun, kernel: &str| match run.load.module {
         MemoryInfo => format!("{STRESS_PREFIX}{kernel}"),
@@ -216,7 +218,7 @@ fn stress_runs(kernel: Option<&str>) -> Vec<(String, &'static StressRun)> {
         let always = STRESS.iter().filter(|run| run.always);
         return always.map(|run| (name(run, run.kernel), run)).collect();
     };
-    // A release of Debian's is stressed as the stock kernel is.
+    // A Debian release has the runs of the stock kernel.
     let own = STRESS.iter().any(|run| run.kernel == kernel);
     let like = if own { kernel } else { STOCK };
     let runs = STRESS.iter().filter(|run| run.kernel == like);
