@@ -107,7 +107,7 @@ impl<'a> Session<'a> {
                 .args(["--all-targets", "--", "-Dwarnings"]);
             command
         };
-        // A run of its own: `model` builds the sources that it shares with other packages with other features.
+        // Two runs: `model` builds the sources that it shares with other packages with other features.
         self.pass(
             "clippy-host",
             &mut [clippy(&[]), clippy(&["--package", "model"])],
