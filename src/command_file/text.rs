@@ -9,7 +9,6 @@ use kernel::prelude::*;
 use logic::text::Print;
 use protocol::budget::{Budget, Charge};
 
-
 /// Bytes of all answers of one file.
 const MAX_BYTES: u64 = 256 << 20;
 

@@ -10,7 +10,7 @@ use bench::{available_memory, Conditions, Message, Report, Samples, MESSAGE};
 
 use crate::guest::machine::{Limits, Mode};
 use crate::guest::programs;
-use crate::guest::setup::{Guest, Setup};
+use crate::guest::setup::{BuildSetup, Guest};
 use crate::host::cache;
 use crate::host::workspace::Workspace;
 use crate::kernels::kernel::STOCK;
@@ -31,7 +31,7 @@ const QUICK_ROUNDS: u32 = 5;
 
 #[derive(clap::Args)]
 pub struct Options {
-    /// Run only experiments whose names contain one of these words
+    /// Run only experiments whose names contain one of these strings
     filters: Vec<String>,
     /// Run only a few small experiments
     #[arg(long)]
@@ -62,7 +62,7 @@ impl Options {
         };
         let mut success = true;
         for (kernel, quick) in kernels {
-            let setup = Setup::new(&workspace, Some(kernel))?;
+            let setup = BuildSetup::new(&workspace, Some(kernel))?;
             let guest = guest(&setup, &programs, quick)?;
             let samples = measure(&guest, &self.filters, quick, self.rounds)?;
             let conditions = Conditions {
@@ -91,12 +91,12 @@ impl Options {
 
 /// Returns a guest with the modules of the bench and as much memory as this machine can spare. Unless `quick`, the
 /// guest also has the programs that the modules are compared with.
-pub fn guest<'a>(setup: &'a Setup, programs: &[PathBuf], quick: bool) -> Result<Guest<'a>> {
+pub fn guest<'a>(setup: &'a BuildSetup, programs: &[PathBuf], quick: bool) -> Result<Guest<'a>> {
     Guest::for_bench(setup, programs, memory_for(is_native(setup))?, !quick)
 }
 
 /// Returns true if guests of this kernel run at the speed of the machine.
-fn is_native(setup: &Setup) -> bool {
+fn is_native(setup: &BuildSetup) -> bool {
     let recipe = setup.kernel().recipe();
     recipe.is_some_and(|recipe| recipe.user_mode)
 }
@@ -138,7 +138,7 @@ fn measure(guest: &Guest, filters: &[String], quick: bool, rounds: u32) -> Resul
         total: Duration::from_secs(3600),
         silence: Duration::from_secs(180),
     }
-    .times(guest.patience());
+    .times(guest.slowdown());
     let mut messages = Vec::new();
     let verdict = machine.run(
         accelerator,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The guest: what goes into it, and how it is booted and watched.
+//! The guest: its initramfs, its modules and programs, and how it is booted and monitored.
 
 pub mod accelerator;
 pub mod archive;

@@ -19,7 +19,7 @@ mod testing;
 use guest::machine::{Limits, Mode};
 use guest::modules;
 use guest::programs;
-use guest::setup::{Guest, Setup};
+use guest::setup::{BuildSetup, Guest};
 use host::cache;
 use host::chroot;
 use host::project::Project;
@@ -29,7 +29,7 @@ use testing::{matrix, quick, stress, suites};
 /// Builds, shows and tests the kernel modules of this project.
 ///
 /// All commands set up what they need by themselves: a Debian root with the tools and a stock Debian kernel,
-/// kept in the user's cache directory. That takes root or sudo.
+/// kept in the user's cache directory. This needs unprivileged user namespaces, sudo or root.
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", after_help = EXIT_STATUS)]
 struct Arguments {
@@ -38,8 +38,8 @@ struct Arguments {
 }
 
 const EXIT_STATUS: &str =
-    "Exit status: 0 all went well; 1 a test, a check of the demo or a step of the set-up \
-                           failed (the message says which); 2 wrong usage.";
+    "Exit status: 0 if everything succeeded; 1 if a test, a check of the demo or a set-up step \
+     failed (the message says which); 2 if the usage was wrong.";
 
 #[derive(Subcommand)]
 enum Task {
@@ -47,14 +47,14 @@ enum Task {
     Demo(KernelOption),
     /// Open a shell in the guest, with the module loaded
     Shell(KernelOption),
-    /// Build the modules
+    /// Build the kernel modules and print the paths of the .ko files
     Build {
         /// stock, debug, kcsan, native, native-kasan, a row of the table in docs/kernels.md (or its series alone), a
         /// Debian kernel release, or the build tree of a kernel with Rust metadata [default: stock]
         #[arg(long, value_name = "NAME|ROW|RELEASE|TREE")]
         kernel: Option<String>,
     },
-    /// Run the tests
+    /// Run the host, model and guest tests, or those that a filter selects
     Test {
         /// Only print the tests' names
         #[arg(long)]
@@ -63,28 +63,28 @@ enum Task {
         /// of the modules that changed since the last commit (or in it)
         #[arg(long, conflicts_with_all = ["list", "filter"])]
         quick: bool,
-        /// Run only the tests whose names contain this
+        /// Run only the tests whose names contain this string
         filter: Option<String>,
         #[command(flatten)]
         kernel: KernelOption,
     },
-    /// Build and test the modules on each supported kernel, and note the results in docs/kernels.md
+    /// Build and test the modules on each supported kernel, and record the results in docs/kernels.md
     Matrix(matrix::Options),
-    /// Load the module with many shells and programs at once, each checking every answer
+    /// Stress a module with many concurrent shells or programs that check every answer
     Stress {
         #[command(flatten)]
         load: stress::Load,
-        /// Write what came of it to this file, too
+        /// Also write a report of the run to this file
         #[arg(long, value_name = "FILE")]
         report: Option<PathBuf>,
         #[command(flatten)]
         kernel: KernelOption,
     },
-    /// Measure the modules in a guest beside yardsticks, and compare with the targets
+    /// Measure the modules and their yardsticks in a guest, and compare the figures with the targets
     Bench(bench::Options),
     /// Run vm_layout's experiments in a guest and draw them
     Plot {
-        /// Where the charts go
+        /// Directory of the charts
         #[arg(long, value_name = "DIRECTORY", default_value = "docs/plots")]
         out: PathBuf,
         #[command(flatten)]
@@ -109,7 +109,7 @@ struct KernelOption {
 }
 
 impl KernelOption {
-    /// Runs `task` on a guest that has the project's own programs if `programs` says so.
+    /// Runs `task` on a guest, which contains the project's programs if `programs` is true.
     fn with_guest(
         &self,
         purpose: &str,
@@ -117,7 +117,7 @@ impl KernelOption {
         task: impl FnOnce(&Guest) -> Result<bool>,
     ) -> Result<bool> {
         let workspace = Workspace::open()?;
-        let setup = Setup::new(&workspace, self.kernel.as_deref())?;
+        let setup = BuildSetup::new(&workspace, self.kernel.as_deref())?;
         let programs = match programs {
             true => programs::build(&workspace)?,
             false => Vec::new(),
@@ -137,9 +137,9 @@ fn main() -> ExitCode {
 }
 
 impl Task {
-    /// Does it; returns the status to exit with.
+    /// Runs the command and returns the exit status.
     fn run(self) -> Result<u8> {
-        let well = match self {
+        let success = match self {
             Task::Demo(kernel) => kernel.with_guest("demo", false, demo)?,
             Task::Shell(kernel) => kernel.with_guest("shell", true, shell)?,
             Task::Build { kernel } => build(kernel.as_deref())?,
@@ -170,7 +170,7 @@ impl Task {
             Task::Clean { cache } => clean(cache)?,
             Task::Enter(enter) => return enter.run(),
         };
-        Ok(u8::from(!well))
+        Ok(u8::from(!success))
     }
 }
 
@@ -180,16 +180,18 @@ fn demo(guest: &Guest) -> Result<bool> {
         total: Duration::from_secs(180),
         silence: Duration::from_secs(60),
     }
-    .times(guest.patience());
+    .times(guest.slowdown());
     let verdict = machine.run(accelerator, &Mode::Demo, limits, |line| println!("{line}"))?;
     if verdict != 0 {
-        eprintln!("error: the demo failed (status {verdict}): see the lines above");
+        eprintln!(
+            "error: the demo ended with status {verdict}: the lines above name the failed check"
+        );
     }
     Ok(verdict == 0)
 }
 
 fn stress(guest: &Guest, load: stress::Load, report: Option<&Path>) -> Result<bool> {
-    // What is tested, even if it changes meanwhile.
+    // Read before the run: the checkout may change during it.
     let source = Project::open()?.revision();
     let run = stress::run(guest, load)?;
     if let Some(path) = report {
@@ -212,7 +214,7 @@ fn build(kernel: Option<&str>) -> Result<bool> {
     let workspace = Workspace::open()?;
     let modules = match tree {
         Some(tree) => modules::make_for_tree(&workspace, &tree.canonicalize()?)?,
-        None => Setup::new(&workspace, kernel)?.make(modules::Job::Build)?,
+        None => BuildSetup::new(&workspace, kernel)?.make(modules::Job::Build)?,
     };
     for file in &modules.files {
         println!("{}", file.display());
@@ -221,8 +223,8 @@ fn build(kernel: Option<&str>) -> Result<bool> {
 }
 
 fn clean(cache: bool) -> Result<bool> {
-    // No run that is under way may lose what it builds.
-    let alone = cache::Alone::take()?;
+    // The lock keeps the products of concurrent runs.
+    let cache_lock = cache::ExclusiveCache::take()?;
     let mut removed: Vec<PathBuf> = Vec::new();
     let outputs = Project::open()?.outputs();
     if outputs.exists() {
@@ -231,7 +233,7 @@ fn clean(cache: bool) -> Result<bool> {
         removed.push(outputs);
     }
     if cache {
-        removed.push(alone.remove()?);
+        removed.push(cache_lock.remove()?);
     }
     for dir in removed {
         println!("removed {}", dir.display());

@@ -29,7 +29,7 @@ fn samples(guest: &Guest) -> Result<Vec<Sample>> {
         total: Duration::from_secs(300),
         silence: Duration::from_secs(60),
     }
-    .times(guest.patience());
+    .times(guest.slowdown());
     let mut samples = Vec::new();
     let verdict = machine.run(accelerator, &Mode::Plot, limits, |line| {
         match line.strip_prefix(SAMPLE) {

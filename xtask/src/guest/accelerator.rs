@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What a guest's processors can run on.
+//! The ways to run a guest's processors.
 
-/// What the guest's processors run on.
+/// The way that the guest's processors are run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Accelerator {
-    /// The host's hardware.
+    /// QEMU with the host's hardware, through KVM.
     Kvm,
-    /// QEMU's emulation.
+    /// QEMU's emulation of a processor.
     Tcg,
     /// QEMU's emulation of a processor with five levels of page tables.
     TcgFiveLevels,
-    /// The host's own, as a program of the host's: User-mode Linux.
+    /// User-mode Linux, a kernel that runs as a program of the host.
     Native,
 }
 
 impl Accelerator {
-    /// QEMU's options for it; none where there is no QEMU.
+    /// Returns the options for QEMU; none for User-mode Linux.
     pub fn options(self) -> &'static [&'static str] {
         match self {
             Accelerator::Kvm => &["-accel", "kvm", "-cpu", "host"],
@@ -26,7 +26,7 @@ impl Accelerator {
         }
     }
 
-    /// What a person is told that a guest boots in.
+    /// Returns a description for the message that a guest boots.
     pub fn name(self) -> &'static str {
         match self {
             Accelerator::Kvm => "in QEMU with KVM",

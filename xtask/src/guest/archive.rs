@@ -10,7 +10,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use cpio::newc::{self, ModeFileType};
 
-/// An archive that is written in memory; the directories of its members come with them.
+/// An archive in memory. Adding a member also adds its parent directories.
 #[derive(Default)]
 pub struct Archive {
     bytes: Vec<u8>,
@@ -19,7 +19,7 @@ pub struct Archive {
 }
 
 impl Archive {
-    /// Whether the member `path` is there.
+    /// Returns true if the archive has the member `path`.
     pub fn has(&self, path: &str) -> bool {
         self.members.contains(path)
     }
@@ -52,7 +52,7 @@ impl Archive {
         self.member(path, ModeFileType::Char, 0o600, &[], (major, minor))
     }
 
-    /// The finished archive. The kernel unpacks several that follow each other, if each is padded like this one.
+    /// Returns the finished archive, padded so that another archive may follow it in an initramfs.
     pub fn finish(self) -> Result<Vec<u8>> {
         let mut bytes = newc::trailer(self.bytes)?;
         bytes.resize(bytes.len().next_multiple_of(512), 0);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Lines of a kernel log that mean that something went wrong in the kernel, whatever the guest says.
+//! Detection of kernel log lines that report an error of the kernel. They fail a run even if the guest reports success.
 
 use regex::{Regex, RegexSet};
 
@@ -50,17 +50,18 @@ const PATTERNS: &[&str] = &[
     r"Attempted to kill init",
 ];
 
-/// KCSAN names the places of both accesses: a race that no module takes part in is the kernel's own affair.
-const RACE_ELSEWHERE: &str = r"\bBUG: KCSAN: .* in [^\[]*$";
+/// A KCSAN report without a module's name in brackets: a race of the kernel itself, which is not the modules' fault.
+const KERNEL_RACE: &str = r"\bBUG: KCSAN: .* in [^\[]*$";
 
-/// The complaints in `log`, in its order.
+/// Returns the lines of `log` that report an error, in the order of the log.
 pub fn complaints(log: &str) -> Vec<&str> {
     let patterns =
         RegexSet::new(PATTERNS).expect("the patterns are constants that the tests compile");
-    let elsewhere = Regex::new(RACE_ELSEWHERE).expect("as above");
+    let kernel_race =
+        Regex::new(KERNEL_RACE).expect("the pattern is a constant that the tests compile");
     log.lines()
         .map(|line| line.trim_end_matches('\r'))
-        .filter(|line| patterns.is_match(line) && !elsewhere.is_match(line))
+        .filter(|line| patterns.is_match(line) && !kernel_race.is_match(line))
         .collect()
 }
 
@@ -104,7 +105,7 @@ mod tests {
         "[    5.1] Out of memory: Killed process 99 (guest-tests)",
     ];
 
-    /// What a healthy boot and a healthy module print: nothing of it may be caught.
+    /// Lines that a healthy boot and a healthy module print; none of them may be caught.
     const GOOD: &[&str] = &[
         "[    0.0] Linux version 9.2.12+deb99-cloud-amd64 (debian-kernel@lists.debian.org)",
         "[    0.0] rcu: Preemptible hierarchical RCU implementation.",

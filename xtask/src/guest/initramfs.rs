@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What the guest boots into: a base from the root, cached, and this checkout's part, made for each run.
+//! The guest's initramfs: a base made from the tool root, which is cached, and an archive of this checkout's files,
+//! which is made for each run.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -15,13 +16,14 @@ use crate::host::project::Project;
 use crate::host::root::Root;
 use crate::host::workspace::Workspace;
 
-/// Raised when the base is made in another way.
+/// Version of the steps that make the base; raising it makes a new base.
 const RECIPE: &str = "1";
 const BUSYBOX: &str = "/usr/bin/busybox";
-/// Dynamically linked programs that the guest has besides those of coreutils.
+/// Dynamically linked programs of the guest, in addition to those of coreutils.
 const PROGRAMS: &[&str] = &["/usr/bin/bash", "/usr/bin/unshare", "/usr/bin/nsenter"];
 
-/// Writes the initramfs to `path`: the base, the guest's scripts, and files in the directories where they are wanted.
+/// Writes the initramfs to `path`: the base, the guest's scripts, and for each pair in `files_in` a directory with its
+/// files.
 pub fn write(
     path: &Path,
     base: &Path,
@@ -41,14 +43,15 @@ pub fn write(
             archive.program(&format!("{dir}/{name}"), file)?;
         }
     }
-    // The second name, by which its statement calls the program in its own folder.
+    // The module's task (docs/tasks.md) calls the program by this name, in the current folder.
     archive.link("root/test", "/usr/bin/moddb")?;
     let mut bytes = fs::read(base).with_context(|| format!("cannot read {}", base.display()))?;
     bytes.extend(archive.finish()?);
     fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// The base archive, from the cache or made: busybox, bash, coreutils, and the libraries of the latter two.
+/// Returns the base archive, and makes it first if it is not in the cache: busybox, bash, coreutils and the libraries
+/// of the latter two.
 pub fn base(workspace: &Workspace) -> Result<PathBuf> {
     let Workspace { cache, .. } = workspace;
     let root = workspace.root()?;
@@ -70,7 +73,7 @@ fn make_base(step: &Step, root: &Root, path: &Path) -> Result<()> {
     for dir in ["dev", "proc", "sys", "tmp", "root", "etc", "usr/sbin"] {
         archive.directory(dir)?;
     }
-    // The kernel opens it for init before anything is mounted.
+    // The kernel opens the console for init before init mounts /dev.
     archive.character_device("dev/console", 5, 1)?;
 
     let coreutils = step.output(chroot.command("dpkg").args(["--listfiles", "coreutils"]))?;
@@ -96,7 +99,7 @@ fn make_base(step: &Step, root: &Root, path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The files that `ldd` named.
+/// Returns the paths of the libraries in the output of `ldd`.
 fn ldd_paths(output: &str) -> BTreeSet<String> {
     output
         .lines()
@@ -107,7 +110,7 @@ fn ldd_paths(output: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// `path` as it is called where /bin and /lib are links into /usr.
+/// Returns `path` below /usr, for a root where /bin and /lib are links into /usr.
 fn in_usr(path: &str) -> String {
     if path.starts_with("/usr/") {
         path.to_owned()

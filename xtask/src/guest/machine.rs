@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The guest: a kernel in QEMU or User-mode Linux, what it is told to do, and whether that went well.
+//! The machine: boots a kernel in QEMU or User-mode Linux, gives it a task, and collects the result.
 //!
-//! The kernel's log and the guest's own output travel on two terminals, so that neither garbles the other.
+//! The kernel's log and the output of the guest's programs use separate terminals, so that their lines do not mix.
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
@@ -25,19 +25,19 @@ const MEMORY: &str = "2G";
 const CONSOLE_LOG: &str = "console.log";
 const QEMU_LOG: &str = "qemu.log";
 const MONITOR: &str = "monitor";
-/// A kernel whose log is longer, in bytes, is beside itself, and would fill the disk.
+/// Longest kernel log in bytes. A faulty kernel may log without end and fill the disk.
 const LONGEST_LOG: u64 = 256 << 20;
 const LOG_CHECK_EVERY: Duration = Duration::from_secs(2);
-/// What a guest prints last, followed by an exit status.
+/// Prefix of the line that a guest prints last; an exit status follows.
 const VERDICT: &str = "VERDICT ";
 
-/// What the guest is to do.
+/// The task of the guest.
 pub enum Mode {
-    /// Say that it is there.
+    /// Print a verdict at once, to show that the guest boots.
     Probe,
-    /// Play the statement's Listing 2.
+    /// Run the demo, Listing 2 of the module's task (docs/tasks.md).
     Demo,
-    /// Run the tests whose names contain all of these.
+    /// Run the tests whose names contain all of these strings.
     Test(Vec<String>),
     /// Run the stress program with these arguments.
     Stress(Vec<String>),
@@ -45,21 +45,21 @@ pub enum Mode {
     Bench(Vec<String>),
     /// Run the experiments of vm_layout.
     Plot,
-    /// Give the user a shell.
+    /// Run an interactive shell.
     Shell,
 }
 
-/// How long a guest may take.
+/// The time limits of a guest.
 #[derive(Clone, Copy)]
 pub struct Limits {
-    /// In all.
+    /// Time from the boot to the end of the guest.
     pub total: Duration,
-    /// Without a line of output.
+    /// Time without a line of output.
     pub silence: Duration,
 }
 
 impl Limits {
-    /// The same for a guest that is slower by `factor`.
+    /// Returns the limits for a guest that is slower by `factor`.
     pub fn times(self, factor: u32) -> Self {
         Self {
             total: self.total * factor,
@@ -68,41 +68,41 @@ impl Limits {
     }
 }
 
-/// What came of a guest that ran to its end.
-pub struct Ended {
-    /// The status that it ended its output with, or why there is none.
+/// The result of a guest that has ended.
+pub struct GuestResult {
+    /// The exit status in the guest's last line, or the reason why there is none.
     pub verdict: Result<i32>,
-    /// The lines in which its kernel complained.
+    /// The lines of the kernel's log that report an error.
     pub complaints: Vec<String>,
-    /// Where its logs are, in a sentence.
+    /// The paths of the logs, as text for messages.
     pub logs: String,
 }
 
 /// A guest that can be booted.
 pub struct Machine<'a> {
-    /// The tools to boot it with.
+    /// The root that contains QEMU.
     pub root: &'a Root,
     /// The kernel to boot.
     pub kernel: &'a Kernel,
-    /// A directory that holds the initramfs.
+    /// The directory of the initramfs.
     pub files: PathBuf,
-    /// The name of the initramfs there.
+    /// The file name of the initramfs.
     pub initramfs: String,
-    /// Where the logs go.
+    /// The directory of the logs.
     pub logs: PathBuf,
-    /// Its memory, if it is not that of others with this kernel.
+    /// The guest's memory as QEMU spells it, if it is not the default of the kernel.
     pub memory: Option<&'static str>,
 }
 
 impl Machine<'_> {
-    /// Returns whether the guest is User-mode Linux, a program of this machine.
+    /// Returns true if the guest is User-mode Linux, which runs as a program of the host.
     pub fn is_user_mode(&self) -> bool {
         self.kernel.recipe().is_some_and(|recipe| recipe.user_mode)
     }
 
-    /// Boots and waits until the guest is done; returns its verdict. `each_line` gets what it prints.
+    /// Boots the guest, waits until it ends, and returns its verdict. Calls `each_line` with each line of its output.
     ///
-    /// Fails when the guest gives no verdict in time, or when its kernel complained, whatever the verdict says.
+    /// Fails if the guest gives no verdict within `limits`, or if its kernel logged an error, even if the verdict is 0.
     pub fn run(
         &self,
         accelerator: Accelerator,
@@ -118,14 +118,14 @@ impl Machine<'_> {
         }
     }
 
-    /// Boots and waits until the guest is done; tells all that came of it.
+    /// Boots the guest, waits until it ends, and returns the verdict together with the errors that its kernel logged.
     pub fn watch(
         &self,
         accelerator: Accelerator,
         mode: &Mode,
         limits: Limits,
         mut each_line: impl FnMut(&str),
-    ) -> Result<Ended> {
+    ) -> Result<GuestResult> {
         let mut command = self.command(accelerator, mode, "stdio,id=guest,signal=off");
         let mut child = command
             .stdin(Stdio::null())
@@ -147,21 +147,21 @@ impl Machine<'_> {
         let verdict = ended.and_then(|verdict| {
             verdict.with_context(|| {
                 format!(
-                    "the guest ended without a verdict (it ended with {status}); {}",
+                    "the guest ended with {status} and without a verdict; {}",
                     self.last_lines()
                 )
             })
         });
-        Ok(Ended {
+        Ok(GuestResult {
             verdict,
             complaints: self.complaints(),
             logs: self.describe_logs(),
         })
     }
 
-    /// Boots with the guest's shell on this terminal; returns when the user leaves it.
+    /// Boots the guest with its shell on this terminal; returns when the user leaves the shell.
     pub fn interact(&self, accelerator: Accelerator) -> Result<()> {
-        // A second way out (Ctrl-A X), in case that the guest hangs.
+        // The multiplexer lets the user quit QEMU with Ctrl-A X if the guest hangs.
         let mut command = self.command(
             accelerator,
             &Mode::Shell,
@@ -186,8 +186,8 @@ impl Machine<'_> {
             .chroot(self.root)
             .bind(&self.files, "files")
             .bind(&self.logs, "logs");
-        let usual = self.kernel.recipe().map_or(MEMORY, |recipe| recipe.memory);
-        let memory = self.memory.unwrap_or(usual);
+        let default = self.kernel.recipe().map_or(MEMORY, |recipe| recipe.memory);
+        let memory = self.memory.unwrap_or(default);
         let initramfs = format!("/mnt/files/{}", self.initramfs);
         let arguments = kernel_arguments(mode);
         if accelerator == Accelerator::Native {
@@ -199,7 +199,7 @@ impl Machine<'_> {
             command
                 .args([&format!("mem={memory}"), &format!("initrd={initramfs}")])
                 .arg("noreboot")
-                // Only this way has it more than one processor.
+                // User-mode Linux has several processors only in seccomp mode.
                 .args(["seccomp=on", &format!("ncpus={PROCESSORS}")])
                 .args(["con=null", &format!("con0={input},fd:1"), "con1=null,fd:2"])
                 .args(["console=tty1", "guest.terminal=tty0"])
@@ -223,7 +223,7 @@ impl Machine<'_> {
         command
     }
 
-    /// Where standard error goes: QEMU's complaints, or the log of a kernel that is itself the program.
+    /// Creates the file for the standard error: QEMU's messages, or the kernel's log for User-mode Linux.
     fn error_output(&self, accelerator: Accelerator) -> Result<std::fs::File> {
         let path = self.logs.join(match accelerator {
             Accelerator::Native => CONSOLE_LOG,
@@ -232,13 +232,13 @@ impl Machine<'_> {
         std::fs::File::create(&path).with_context(|| format!("cannot create {}", path.display()))
     }
 
-    /// Ends a guest that is under way. It may be sudo's child, which no signal of ours reaches.
+    /// Ends a running guest. It may be a child of sudo, which this process cannot signal.
     fn stop(&self, child: &mut Child) {
         let quit = UnixStream::connect(self.files.join(MONITOR))
             .and_then(|mut monitor| monitor.write_all(b"quit\n"));
         if quit.is_err() {
             kill_descendants(child.id());
-            // It may have ended meanwhile, which is what is wanted.
+            // An error means that it has ended already.
             let _ = child.kill();
         }
     }
@@ -247,7 +247,7 @@ impl Machine<'_> {
         let length = std::fs::metadata(self.logs.join(CONSOLE_LOG)).map_or(0, |file| file.len());
         ensure!(
             length <= LONGEST_LOG,
-            "the kernel's log grew beyond {} MiB",
+            "the kernel's log grew beyond the limit of {} MiB",
             LONGEST_LOG >> 20
         );
         Ok(())
@@ -267,7 +267,7 @@ impl Machine<'_> {
     fn check(&self, complaints: &[String]) -> Result<()> {
         ensure!(
             complaints.is_empty(),
-            "the guest's kernel complained:\n  {}\n  {}",
+            "the guest's kernel reported errors:\n  {}\n  {}",
             complaints.join("\n  "),
             self.describe_logs()
         );
@@ -292,19 +292,19 @@ impl Machine<'_> {
     }
 }
 
-/// Kills what `process` started, and what that started, as far as it is ours.
+/// Kills the descendants of `process`, except those that this process may not signal.
 fn kill_descendants(process: u32) {
     let children = std::fs::read_to_string(format!("/proc/{process}/task/{process}/children"));
     for child in children.unwrap_or_default().split_whitespace() {
         if let Ok(pid) = child.parse::<u32>() {
             kill_descendants(pid);
-            // Those that are root's end when their child does.
+            // A process of root's (sudo) cannot be signalled; it ends when its child ends.
             let _ = kill(Pid::from_raw(pid as i32), Signal::SIGKILL);
         }
     }
 }
 
-/// Passes on the guest's lines until they end; returns the verdict among them, if there was one.
+/// Calls `each_line` with the guest's lines until they end; returns the verdict, if the guest printed one.
 fn follow(
     lines: &Receiver<String>,
     limits: Limits,
@@ -323,7 +323,10 @@ fn follow(
                 match line.strip_prefix(VERDICT) {
                     Some(status) => {
                         let status = status.trim().parse();
-                        verdict = Some(status.with_context(|| format!("not a verdict: {line:?}"))?);
+                        verdict =
+                            Some(status.with_context(|| {
+                                format!("the verdict {line:?} has no exit status")
+                            })?);
                     }
                     None => each_line(&line),
                 }
@@ -334,12 +337,12 @@ fn follow(
         }
         ensure!(
             Instant::now() < end,
-            "the guest was not done after {} s; the last it said: {last}",
+            "the guest did not end within {} s; its last line: {last}",
             limits.total.as_secs()
         );
         ensure!(
             heard.elapsed() < limits.silence,
-            "the guest was silent for {} s; the last it said: {last}",
+            "the guest printed nothing for {} s; its last line: {last}",
             limits.silence.as_secs()
         );
     }
@@ -374,13 +377,13 @@ fn kernel_arguments(mode: &Mode) -> String {
             arguments.push_str(" guest.run=test guest.filters=");
             arguments.push_str(&filters.join(","));
         }
-        Mode::Stress(words) => {
+        Mode::Stress(options) => {
             arguments.push_str(" guest.run=stress guest.arguments=");
-            arguments.push_str(&words.join(","));
+            arguments.push_str(&options.join(","));
         }
-        Mode::Bench(words) => {
+        Mode::Bench(options) => {
             arguments.push_str(" guest.run=bench guest.arguments=");
-            arguments.push_str(&words.join(","));
+            arguments.push_str(&options.join(","));
         }
         Mode::Plot => arguments.push_str(" guest.run=plot"),
         Mode::Shell => {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The kernel modules: built, or checked by clippy, by the kernel's own build system.
+//! Building the kernel modules, or checking them with clippy, by the kernel's build system.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -14,20 +14,20 @@ use crate::host::progress::{step, StepError};
 use crate::host::workspace::Workspace;
 use crate::kernels::kernel::Kernel;
 
-/// What to do with the modules' sources.
+/// The task of the kernel's build system.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Job {
-    /// Compile and link them.
+    /// Compile and link the modules.
     Build,
-    /// The same, and what the bench compares them with.
+    /// Compile and link the modules and the bench's yardstick modules.
     BuildForBench,
-    /// Run clippy on all of that.
+    /// Run clippy on the modules and the bench's yardstick modules.
     Clippy,
 }
 
 /// Built modules; no other run rebuilds them while this value lives.
 pub struct Modules {
-    /// The `.ko` files.
+    /// The paths of the `.ko` files.
     pub files: Vec<PathBuf>,
     _lock: Flock<File>,
 }
@@ -50,7 +50,7 @@ impl Job {
     }
 }
 
-/// Does `job` for a kernel of the cache, inside the root. Warnings are errors.
+/// Runs `job` for a kernel of the cache, inside the root. Warnings are errors.
 pub fn make(workspace: &Workspace, kernel: &Kernel, job: Job) -> Result<Modules> {
     let project = &workspace.project;
     let out = project.output(job.name(), kernel.name());
@@ -84,8 +84,8 @@ pub fn make(workspace: &Workspace, kernel: &Kernel, job: Job) -> Result<Modules>
     }
 }
 
-/// Explains the failure of a build for a kernel that the project was not tested with by the first compiler error, which
-/// names what changed in the kernel's API as far as a compiler can tell.
+/// Explains a failed build for a kernel that the project was not tested with: the first compiler error usually names
+/// the kernel API that has changed.
 fn untested(error: Error, release: &str) -> Error {
     let step = error.downcast_ref::<StepError>();
     match step.and_then(StepError::first_compiler_error) {
@@ -99,7 +99,7 @@ fn untested(error: Error, release: &str) -> Error {
     }
 }
 
-/// Builds for the build tree `tree` of a kernel that this machine has, with this machine's tools.
+/// Builds the modules for the kernel build tree `tree` of this machine, with this machine's tools.
 pub fn make_for_tree(workspace: &Workspace, tree: &Path) -> Result<Modules> {
     let release = fs::read_to_string(tree.join("include/config/kernel.release")).with_context(|| {
         format!(
@@ -131,7 +131,7 @@ pub fn make_for_tree(workspace: &Workspace, tree: &Path) -> Result<Modules> {
     )
 }
 
-/// `more` flags for rustc, and those that make warnings errors.
+/// Returns the make variable with the flags `more` for rustc and those that make warnings errors.
 fn rust_flags(more: &str) -> String {
     format!("KRUSTFLAGS=-Dwarnings {more}")
 }
@@ -142,8 +142,8 @@ fn assignment(name: &str, path: &Path) -> std::ffi::OsString {
     word
 }
 
-/// Runs the kernel's build system. Products of another kernel or checkout (`made_from`) are removed first: make
-/// compares only times of files.
+/// Runs the kernel's build system. Removes the products of another kernel or checkout (`made_from`) first, because make
+/// compares only the times of files.
 fn run(
     cache: &Cache,
     out: &Path,
@@ -179,7 +179,7 @@ fn run(
     let files = built(out)?;
     ensure!(
         job == Job::Clippy || !files.is_empty(),
-        "the build for {release} ended well but left no .ko in {}: does Kbuild name a module in obj-m?",
+        "the build for {release} succeeded but made no .ko file in {}: does Kbuild name a module in obj-m?",
         out.display()
     );
     Ok(Modules { files, _lock: lock })

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! KVM or emulation: decided by trying, since `/dev/kvm` can exist and still not run a guest.
+//! The choice between KVM and emulation. It boots a guest, because `/dev/kvm` may exist but not work.
 
 use std::fs;
 use std::time::Duration;
@@ -11,10 +11,11 @@ use crate::guest::accelerator::Accelerator;
 use crate::guest::machine::{Limits, Machine, Mode};
 use crate::host::cache::{self, Cache};
 
-/// How long a guest that runs with KVM may take to print its first line, several times what it needs.
+/// How long a guest that runs with KVM may take to print its first line, several times the usual time.
 const TIME_TO_ANSWER: Duration = Duration::from_secs(10);
 
-/// Returns the fastest accelerator that `machine` can run on, from the cache or from a boot that must answer in time.
+/// Returns the fastest accelerator that `machine` can run on. The answer is cached; without it, the machine is booted
+/// with KVM and must answer within [`TIME_TO_ANSWER`].
 pub fn fastest(cache: &Cache, machine: &Machine) -> Result<Accelerator> {
     if machine.is_user_mode() {
         return Ok(Accelerator::Native);

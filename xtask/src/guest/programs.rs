@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The user-space programs that the guest runs, linked statically so that it needs no libraries for them.
+//! The user-space programs that the guest runs, linked statically so that the guest needs no libraries for them.
 
 use std::io::BufReader;
 use std::path::PathBuf;
@@ -17,7 +17,7 @@ const PACKAGES: &[&str] = &["tests", "stress", "tools", "bench"];
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 const TEST_RUNNER: &str = "guest-tests";
 
-/// Builds the guest's programs; returns their files.
+/// Builds the guest's programs and returns their paths.
 pub fn build(workspace: &Workspace) -> Result<Vec<PathBuf>> {
     step(
         "guest programs",
@@ -26,7 +26,7 @@ pub fn build(workspace: &Workspace) -> Result<Vec<PathBuf>> {
     )
 }
 
-/// The test runner among `programs`; on the host, it can list the tests.
+/// Returns the test runner among `programs`. The host runs it to list the tests.
 pub fn test_runner(programs: &[PathBuf]) -> Result<&PathBuf> {
     programs
         .iter()

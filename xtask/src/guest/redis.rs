@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Debian's Redis server for the guest: what the bench compares `moddb` with.
+//! Debian's Redis server for the guest. The bench compares `moddb` with it.
 
 use std::fs;
 use std::path::PathBuf;
@@ -12,19 +12,19 @@ use crate::host::chroot::Chroot;
 use crate::host::progress::{step, Step};
 use crate::host::workspace::Workspace;
 
-/// Raised when the way an entry is made changes, so that older ones are not used.
+/// Version of the steps that make an entry; raising it makes new entries.
 const RECIPE: &str = "1";
 const PACKAGE: &str = "redis-server";
-/// Where an entry is seen inside the root.
+/// Path of an entry inside the root.
 const INSIDE: &str = "/mnt/redis";
 
-/// The server and the libraries that it needs, from the cache or made.
+/// Returns the paths of the server and its libraries, and makes them first if they are not in the cache.
 pub fn files(workspace: &Workspace) -> Result<Vec<PathBuf>> {
     let Workspace { cache, .. } = workspace;
     let root = workspace.root()?;
     let key = cache::key(&[root.key(), RECIPE]);
     let dir = cache.entry(&format!("redis-{key}"), |dir| {
-        // As for a kernel: apt does not wait for another apt.
+        // apt fails if another apt runs.
         let _one_at_a_time = cache.lock("choice", "the choice of a package")?;
         step("Redis", cache.log("redis"), |step| {
             root.update_lists(step)?;
@@ -36,7 +36,7 @@ pub fn files(workspace: &Workspace) -> Result<Vec<PathBuf>> {
         .collect()
 }
 
-/// Downloads the package and what it needs beyond the root's, and keeps the program and its libraries.
+/// Downloads the package and those of its dependencies that the root lacks, and keeps the server and its libraries.
 fn make(step: &Step, chroot: &Chroot) -> Result<()> {
     let script = r#"
         cd "$1"
@@ -53,5 +53,6 @@ fn make(step: &Step, chroot: &Chroot) -> Result<()> {
     "#;
     let mut bash = chroot.command("bash");
     bash.args(["-eo", "pipefail", "-c", script, "make", INSIDE, PACKAGE]);
-    step.run(&mut bash).context("cannot get Redis from Debian")
+    step.run(&mut bash)
+        .context("cannot download Redis from Debian's archive")
 }

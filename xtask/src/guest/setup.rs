@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! All that a guest needs, in order: root, kernel, modules, programs, initramfs.
+//! The set-up of a guest, in order: root, kernel, modules, programs, initramfs.
 
 use std::path::PathBuf;
 
@@ -18,25 +18,25 @@ use crate::kernels::kernel::Kernel;
 
 const INITRAMFS: &str = "initramfs.cpio";
 
-/// The tools and a kernel: what building modules needs.
-pub struct Setup<'a> {
+/// The tools and the kernel that modules are built with.
+pub struct BuildSetup<'a> {
     workspace: &'a Workspace,
     kernel: Kernel,
 }
 
-impl<'a> Setup<'a> {
-    /// Gets the tools and the kernel `wanted`, else the default one.
-    pub fn new(workspace: &'a Workspace, wanted: Option<&str>) -> Result<Self> {
-        let kernel = Kernel::get(workspace, wanted)?;
+impl<'a> BuildSetup<'a> {
+    /// Makes the tools and the kernel that `requested` names, or the default kernel, if they are not in the cache.
+    pub fn new(workspace: &'a Workspace, requested: Option<&str>) -> Result<Self> {
+        let kernel = Kernel::get(workspace, requested)?;
         Ok(Self { workspace, kernel })
     }
 
-    /// The kernel.
+    /// Returns the kernel that modules are built for.
     pub fn kernel(&self) -> &Kernel {
         &self.kernel
     }
 
-    /// Does `job` with the modules' sources for the kernel.
+    /// Runs `job` on the modules' sources for the kernel.
     pub fn make(&self, job: Job) -> Result<Modules> {
         modules::make(self.workspace, &self.kernel, job)
     }
@@ -44,23 +44,23 @@ impl<'a> Setup<'a> {
 
 /// A guest that is ready to boot.
 pub struct Guest<'a> {
-    setup: &'a Setup<'a>,
+    setup: &'a BuildSetup<'a>,
     files: TempDir,
     logs: PathBuf,
     memory: Option<&'static str>,
 }
 
 impl<'a> Guest<'a> {
-    /// Builds the modules and packs them together with `programs`. `purpose` tells its logs from those of other
-    /// guests of this run.
-    pub fn new(setup: &'a Setup, purpose: &str, programs: &[PathBuf]) -> Result<Self> {
+    /// Builds the modules and packs them together with `programs`. `purpose` is part of the name of the
+    /// guest's log directory, so it must differ between the guests of a run.
+    pub fn new(setup: &'a BuildSetup, purpose: &str, programs: &[PathBuf]) -> Result<Self> {
         Self::with_modules(setup, purpose, programs, setup.make(Job::Build)?, &[])
     }
 
-    /// The same with the bench's modules too, a Redis server if `redis`, and `memory` as QEMU and User-mode Linux spell
-    /// it.
+    /// Builds a guest like [`Self::new`] for the bench: with its yardstick modules, with a Redis server if `redis` is
+    /// true, and with `memory` as QEMU and User-mode Linux spell it.
     pub fn for_bench(
-        setup: &'a Setup,
+        setup: &'a BuildSetup,
         programs: &[PathBuf],
         memory: &'static str,
         redis: bool,
@@ -78,7 +78,7 @@ impl<'a> Guest<'a> {
     }
 
     fn with_modules(
-        setup: &'a Setup,
+        setup: &'a BuildSetup,
         purpose: &str,
         programs: &[PathBuf],
         modules: Modules,
@@ -109,19 +109,19 @@ impl<'a> Guest<'a> {
         })
     }
 
-    /// What a person calls the kernel that it boots.
+    /// Returns the description of the guest's kernel for reports.
     pub fn kernel(&self) -> String {
         self.setup.kernel.description()
     }
 
-    /// How much longer than on the stock kernel things may take.
-    pub fn patience(&self) -> u32 {
+    /// Returns the factor by which time limits are longer than on the stock kernel.
+    pub fn slowdown(&self) -> u32 {
         let recipe = self.setup.kernel.recipe();
-        recipe.map_or(1, |recipe| recipe.patience)
+        recipe.map_or(1, |recipe| recipe.slowdown)
     }
 
-    /// The machine, and what it runs on here: what is `wanted`, else the fastest that works.
-    pub fn machine(&self, wanted: Option<Accelerator>) -> Result<(Machine<'_>, Accelerator)> {
+    /// Returns the machine and its accelerator: the one that is `requested`, else the fastest that works on this host.
+    pub fn machine(&self, requested: Option<Accelerator>) -> Result<(Machine<'_>, Accelerator)> {
         let machine = Machine {
             root: self.setup.workspace.root()?,
             kernel: &self.setup.kernel,
@@ -130,8 +130,8 @@ impl<'a> Guest<'a> {
             logs: self.logs.clone(),
             memory: self.memory,
         };
-        let accelerator = match wanted {
-            Some(wanted) => wanted,
+        let accelerator = match requested {
+            Some(requested) => requested,
             None => fastest(&self.setup.workspace.cache, &machine)?,
         };
         eprintln!(

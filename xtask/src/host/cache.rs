@@ -43,29 +43,30 @@ impl Cache {
         })
     }
 
-    /// Where the log of this run's step `name` goes.
+    /// Returns the path of the log of this run's step `name`.
     pub fn log(&self, name: &str) -> PathBuf {
         self.logs.join(format!("{name}.log"))
     }
 
-    /// A new directory for the logs of this run's guest `name`.
+    /// Creates a directory for the logs of this run's guest `name`.
     pub fn dir_for_logs(&self, name: &str) -> Result<PathBuf> {
         let dir = self.logs.join(name);
         create_dir(&dir)?;
         Ok(dir)
     }
 
-    /// A file of the cache that is small enough to be replaced whole, such as a cached verdict.
+    /// Returns the path of the small cache file `name`, which is written with [`replace_file`].
     pub fn file(&self, name: &str) -> PathBuf {
         self.dir.join(name)
     }
 
-    /// Takes the exclusive lock `name`, saying that it waits for `what` if it has to.
+    /// Takes the exclusive lock `name`; if it is held, prints that the program waits for `what`.
     pub fn lock(&self, name: &str, what: &str) -> Result<Flock<File>> {
         lock_file(&self.dir.join("locks").join(name), what)
     }
 
-    /// The directory of entry `name`, made by `make` in a temporary directory if it is not there yet.
+    /// Returns the directory of entry `name`. If the entry does not exist, `make` fills a temporary directory first, which
+    /// is renamed when `make` succeeds.
     pub fn entry(&self, name: &str, make: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
         let done = self.dir.join(name);
         if done.exists() {
@@ -88,14 +89,14 @@ impl Cache {
     }
 }
 
-/// The cache, held by this run alone.
-pub struct Alone {
+/// The cache, locked exclusively: no other run uses it while this value lives.
+pub struct ExclusiveCache {
     dir: PathBuf,
     _lock: Flock<File>,
 }
 
-impl Alone {
-    /// Takes the cache; fails while another run uses it.
+impl ExclusiveCache {
+    /// Locks the cache; fails if another run uses it.
     pub fn take() -> Result<Self> {
         let dir = dir()?;
         let Some(lock) = lock_directory(&dir, FlockArg::LockExclusiveNonblock)? else {
@@ -114,7 +115,7 @@ impl Alone {
     }
 }
 
-/// A short name for `parts`, different when any of them is.
+/// Returns a short hash of `parts`, for the name of a cache entry that is made from them.
 pub fn key(parts: &[&str]) -> String {
     let mut hash = Sha256::new();
     for part in parts {
@@ -137,7 +138,7 @@ pub fn replace_file(path: &Path, contents: &str) -> Result<()> {
     Ok(())
 }
 
-/// Takes the exclusive lock `path`, saying on standard error what it waits for.
+/// Takes the exclusive lock `path`, and prints `what` on standard error if it has to wait.
 pub fn lock_file(path: &Path, what: &str) -> Result<Flock<File>> {
     let open = || {
         OpenOptions::new()
@@ -169,15 +170,15 @@ fn dir() -> Result<PathBuf> {
     Ok(base.cache_dir().join(NAME))
 }
 
-/// Locks the cache directory itself; `None` when a lock that does not wait is taken by another.
+/// Locks the cache directory itself; returns `None` if `how` does not wait and another process holds it.
 fn lock_directory(dir: &Path, how: FlockArg) -> Result<Option<Flock<File>>> {
     loop {
         create_dir(dir)?;
         let Ok(file) = File::open(dir) else { continue };
         match Flock::lock(file, how) {
             Ok(lock) => {
-                // A cleaner may have removed the directory while we waited: then this lock is on a
-                // directory that nobody will find again.
+                // `clean --cache` may have removed the directory during the wait. Then the lock is on a deleted
+                // directory, and the new one has to be locked.
                 let ours = lock.metadata()?.ino();
                 if fs::metadata(dir).is_ok_and(|now| now.ino() == ours) {
                     return Ok(Some(lock));
@@ -191,7 +192,7 @@ fn lock_directory(dir: &Path, how: FlockArg) -> Result<Option<Flock<File>>> {
     }
 }
 
-/// A log directory for this run; the oldest runs' are removed.
+/// Creates a log directory for this run and removes the directories of the oldest runs.
 fn new_log_dir(logs: &Path) -> Result<PathBuf> {
     const KEPT: usize = 30;
     let mut old: Vec<_> = fs::read_dir(logs)?

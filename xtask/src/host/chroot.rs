@@ -6,7 +6,7 @@
 //! new mount and process namespaces and watches over them. The inner one, process 1 there, mounts what the program
 //! needs, changes root, drops to the calling user where root is not needed, and runs the program. The mounts end with
 //! the namespace, so none is ever left on the host for a removal to go through; the processes end with it too, so
-//! nothing that an interrupted run started goes on writing. Where the capabilities come from is [`privilege`]'s matter.
+//! nothing that an interrupted run started goes on writing. [`privilege`] finds the source of the capabilities.
 
 use std::ffi::OsString;
 use std::os::unix::fs::chroot;
@@ -26,7 +26,7 @@ use nix::unistd::{self, Gid, Pid, Uid};
 
 use crate::host::privilege::{self, Privilege};
 
-/// Environment that a program in the root keeps; everything else of the caller's stays outside.
+/// Environment variables that a program in the root inherits; all others are cleared.
 const KEPT_ENVIRONMENT: [&str; 5] = ["TERM", "http_proxy", "https_proxy", "no_proxy", "MAKEFLAGS"];
 
 /// A Debian root with directories bound into it.
@@ -37,7 +37,7 @@ pub struct Chroot {
 }
 
 impl Chroot {
-    /// The root in `root`, with nothing bound into it but `/proc`, `/sys`, `/dev` and name resolution.
+    /// Describes the Debian root in the directory `root`, with no mounts but `/proc`, `/sys`, `/dev` and name resolution.
     pub fn new(root: &Path, privilege: Privilege) -> Self {
         Self {
             root: root.to_owned(),
@@ -63,12 +63,12 @@ impl Chroot {
         self
     }
 
-    /// `program` inside the root as the calling user; arguments are the caller's to add.
+    /// Returns a command that runs `program` inside the root as the calling user. The caller adds the arguments.
     pub fn command(&self, program: &str) -> Command {
         self.enter(program, false)
     }
 
-    /// `program` inside the root as its root user.
+    /// Returns a command that runs `program` inside the root as its root user.
     pub fn root_command(&self, program: &str) -> Command {
         self.enter(program, true)
     }
@@ -92,14 +92,15 @@ impl Chroot {
     }
 }
 
-/// Returns `program` on the host as root (of a user namespace), in namespaces of its own.
+/// Returns a command that runs `program` on the host as root (or as root of a user namespace), in new mount and process
+/// namespaces.
 pub fn host_root_command(privilege: Privilege, program: &str) -> Command {
     let mut command = privileged_self(privilege);
     command.arg("--").arg(program);
     command
 }
 
-/// Removes the tree `dir`, whoever owns its files, without crossing into another file system.
+/// Removes the tree `dir` as root, because several users own its files. Does not cross into other file systems.
 pub fn remove_tree(dir: &Path) -> Result<()> {
     let status = host_root_command(privilege::get()?, "rm")
         .args(["-rf", "--one-file-system", "--"])
@@ -113,7 +114,7 @@ pub fn remove_tree(dir: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Returns this program with root's capabilities, about to enter new namespaces.
+/// Returns a command that runs the hidden command `enter` of this program with root's capabilities.
 fn privileged_self(privilege: Privilege) -> Command {
     let mut command = privilege.command(&KEPT_ENVIRONMENT);
     command
@@ -123,10 +124,10 @@ fn privileged_self(privilege: Privilege) -> Command {
     command
 }
 
-/// The hidden command that does the privileged part.
+/// Arguments of the hidden command `enter`, which runs a program in new namespaces.
 #[derive(clap::Args)]
 pub struct Enter {
-    /// The process that all ends with
+    /// Process whose end kills the program
     #[arg(long)]
     caller: i32,
     /// Be process 1 of the new namespaces, not the one that makes them
@@ -153,7 +154,7 @@ pub struct Enter {
 }
 
 impl Enter {
-    /// Runs the program; returns the status to end with.
+    /// Runs the program and returns the exit status.
     pub fn run(self) -> Result<u8> {
         if self.inner {
             self.run_inner()
@@ -164,7 +165,7 @@ impl Enter {
 
     fn run_outer(self) -> Result<u8> {
         unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWPID)
-            .context("cannot get namespaces of its own")?;
+            .context("cannot create mount and process namespaces")?;
         let mut child = Command::new("/proc/self/exe")
             .args(["enter", "--inner"])
             .args(std::env::args_os().skip(2))
@@ -175,7 +176,7 @@ impl Enter {
             if let Some(status) = child.try_wait()? {
                 return Ok(status_byte(status));
             }
-            // With sudo in between, no parent-death signal would tell.
+            // sudo may be the parent, so a parent-death signal does not report the caller's end.
             if kill(caller, None) == Err(Errno::ESRCH) {
                 child.kill()?;
             }
@@ -271,7 +272,7 @@ fn clear_environment(command: &mut Command) {
         .env("DEBIAN_FRONTEND", "noninteractive");
 }
 
-/// A status as a shell gives it: a program that a signal ended has 128 and the signal's number.
+/// Returns a status as a shell reports it: 128 plus the number of the signal for a program that a signal killed.
 fn status_byte(status: ExitStatus) -> u8 {
     let code = status.code().or(status.signal().map(|signal| 128 + signal));
     code.and_then(|code| u8::try_from(code).ok())
@@ -298,10 +299,12 @@ fn bind(outside: &Path, target: &Path) -> Result<()> {
     .with_context(|| format!("cannot bind {} to {}", outside.display(), target.display()))
 }
 
-/// Returns those flags of the mount at `target` that a user namespace must not take away when it remounts.
+/// Returns the flags of the mount at `target` that a remount in a user namespace has to keep.
+///
+/// The kernel locks these flags (mount_namespaces(7)): a remount without one of them fails with EPERM.
 fn locked_flags(target: &Path) -> Result<MsFlags> {
     let mounted = statvfs(target)
-        .with_context(|| format!("cannot ask for the flags of {}", target.display()))?
+        .with_context(|| format!("cannot read the mount flags of {}", target.display()))?
         .flags();
     let pairs = [
         (FsFlags::ST_NOSUID, MsFlags::MS_NOSUID),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Where the capabilities come from that a Debian root needs: mounts, `chroot`, files of several owners.
+//! The source of the capabilities that a Debian root needs: mounts, `chroot`, files of several owners.
 
 use std::fs::File;
 use std::os::fd::AsRawFd;
@@ -16,25 +16,26 @@ use nix::unistd;
 pub enum Privilege {
     /// The caller is root.
     Root,
-    /// A user namespace in which the caller is root, with the ids of `/etc/subuid` and `/etc/subgid` beside.
+    /// A user namespace in which the caller is root, with the ids of `/etc/subuid` and `/etc/subgid` mapped too.
     UserNamespace,
-    /// sudo, which asks for a password where it has to.
+    /// The program sudo, which may ask for a password.
     Sudo,
 }
 
-/// What `unshare(1)` is told: the caller becomes root, and the ids that were delegated to the caller follow.
+/// Options of `unshare(1)` that map the caller to root and the caller's subordinate ids to the ids after it.
 const UNSHARE: [&str; 4] = ["--user", "--map-root-user", "--map-auto", "--"];
 
-const NO_WAY: &str =
+const NO_PRIVILEGE: &str =
     "the Debian root with the tools needs one of these: unprivileged user namespaces (packages \
     uidmap and util-linux, a line for the user in /etc/subuid and /etc/subgid), sudo, or root";
 
-/// Returns the source that this machine allows, tried once: none needed for root, else a user namespace, else sudo.
+/// Returns the source that this machine allows: the caller if it is root, else a user namespace, else sudo. The first
+/// call tries them; later calls return the same answer.
 pub fn get() -> Result<Privilege> {
     static FOUND: OnceLock<Option<Privilege>> = OnceLock::new();
     match FOUND.get_or_init(find) {
         Some(found) => Ok(*found),
-        None => bail!("{NO_WAY}"),
+        None => bail!("{NO_PRIVILEGE}"),
     }
 }
 
@@ -57,7 +58,7 @@ fn find() -> Option<Privilege> {
     if probe.status().is_ok_and(|status| status.success()) {
         return Some(Privilege::UserNamespace);
     }
-    // Asked for now, rather than under a progress line.
+    // Ask for the password now: a progress line would hide the prompt later.
     let sudo = Command::new("sudo").arg("--validate").status();
     sudo.is_ok_and(|status| status.success())
         .then_some(Privilege::Sudo)
@@ -86,8 +87,8 @@ impl Privilege {
     }
 }
 
-/// Returns a path by which a child of this process finds this program. A process in a user namespace may not look
-/// through `/proc` at one outside, so it gets an open file.
+/// Returns a path by which a child of this process finds this program. A process in a user namespace may not follow
+/// `/proc/<pid>/exe` of a process outside, so the child inherits an open file.
 fn inherited_self() -> Option<String> {
     static FILE: OnceLock<Option<File>> = OnceLock::new();
     let open = || {

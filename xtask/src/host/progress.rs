@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Steps: what a person sees while a command works, and what a failure says.
+//! Steps of a command: the progress line on the terminal, the log, and the error message of a failed step.
 
 use std::fs::{File, OpenOptions};
 use std::io::{IsTerminal, Read, Seek, SeekFrom, Write};
@@ -12,7 +12,7 @@ use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 use regex::Regex;
 
-/// A step that failed: which one, the log's relevant last lines, and where the log is.
+/// The failure of a step: its message quotes the relevant lines of the log and names the log's path.
 #[derive(Debug)]
 pub struct StepError {
     step: String,
@@ -34,7 +34,7 @@ impl std::fmt::Display for StepError {
 impl std::error::Error for StepError {}
 
 impl StepError {
-    /// Returns where the step's log is.
+    /// Returns the path of the step's log.
     pub fn log(&self) -> &Path {
         &self.log
     }
@@ -46,7 +46,7 @@ impl StepError {
     }
 }
 
-/// A step under way: runs programs, their output going to the step's log and its last line to the terminal.
+/// A running step. It runs programs, writes their output to the step's log, and shows the last line on the terminal.
 pub struct Step {
     log: PathBuf,
     bar: ProgressBar,
@@ -65,7 +65,7 @@ pub fn step<T>(title: &str, log: PathBuf, work: impl FnOnce(&Step) -> Result<T>)
     };
     bar.set_style(
         ProgressStyle::with_template("{spinner} {prefix} [{elapsed}] {wide_msg:.dim}")
-            .context("the progress line's template")?,
+            .context("cannot parse the template of the progress line")?,
     );
     bar.set_prefix(title.to_owned());
     bar.enable_steady_tick(Duration::from_millis(120));
@@ -90,7 +90,7 @@ pub fn step<T>(title: &str, log: PathBuf, work: impl FnOnce(&Step) -> Result<T>)
 }
 
 impl Step {
-    /// Where this step's log is.
+    /// Returns the path of this step's log.
     pub fn log(&self) -> &Path {
         &self.log
     }
@@ -156,7 +156,7 @@ impl Step {
     }
 }
 
-/// The last line of a file that grows, read as it grows.
+/// Reads the last line of a growing file whenever the file has grown.
 #[derive(Default)]
 struct Tail {
     offset: u64,
@@ -181,7 +181,7 @@ impl Tail {
     }
 }
 
-/// The lines of a log that tell why its step failed: the first errors, and the end.
+/// Returns the lines of a log that explain the failure of its step: the first errors, and the last lines.
 fn relevant_lines(log: &str) -> Vec<&str> {
     const LAST: usize = 8;
     const ERRORS: usize = 4;
@@ -197,7 +197,7 @@ fn relevant_lines(log: &str) -> Vec<&str> {
         .take(ERRORS)
     {
         shown.push(*line);
-        // Where rustc found it.
+        // rustc prints the place of the error on the next line.
         shown.extend(above.get(index + 1).filter(|next| next.contains("--> ")));
     }
     if !shown.is_empty() {
@@ -234,15 +234,24 @@ fn first_compiler_error(log: &str) -> Option<String> {
     )
 }
 
-/// A command as a person would name it: without the path of this program and its namespace options.
+/// Returns a command as text for messages, without this program's path and its namespace options, and without the end
+/// of a very long list of arguments.
 fn shown(command: &Command) -> String {
-    let words: Vec<_> = std::iter::once(command.get_program())
+    const LONGEST: usize = 300;
+    let arguments: Vec<_> = std::iter::once(command.get_program())
         .chain(command.get_args())
-        .map(|word| word.to_string_lossy().into_owned())
+        .map(|argument| argument.to_string_lossy().into_owned())
         .collect();
-    match words.iter().position(|word| word == "--") {
-        Some(end) if words.iter().any(|word| word == "enter") => words[end + 1..].join(" "),
-        _ => words.join(" "),
+    let separator = arguments.iter().position(|argument| argument == "--");
+    let text = match separator {
+        Some(end) if arguments.iter().any(|argument| argument == "enter") => {
+            arguments[end + 1..].join(" ")
+        }
+        _ => arguments.join(" "),
+    };
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
     }
 }
 

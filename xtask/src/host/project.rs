@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! This checkout: where its sources are, and where its own build products go.
+//! This checkout: the paths of its sources and of its build products.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,7 +11,7 @@ use etcetera::BaseStrategy;
 
 /// The checkout that this program was built from.
 pub struct Project {
-    /// Its top-level directory.
+    /// The top-level directory of the checkout.
     pub dir: PathBuf,
     target: PathBuf,
     xxhash: Option<PathBuf>,
@@ -26,7 +26,9 @@ impl Project {
         let metadata = MetadataCommand::new()
             .manifest_path(dir.join("Cargo.toml"))
             .exec()
-            .context("cargo metadata failed; are the project's dependencies within reach?")?;
+            .context(
+                "cargo metadata failed; check the network connection, or run cargo fetch first",
+            )?;
         let xxhash = metadata
             .packages
             .iter()
@@ -40,7 +42,7 @@ impl Project {
         })
     }
 
-    /// The commit that is checked out, and whether files differ from it; for people.
+    /// Returns a description of the commit that is checked out, which says whether files differ from it.
     pub fn revision(&self) -> String {
         let describe = Command::new("git")
             .current_dir(&self.dir)
@@ -86,17 +88,17 @@ impl Project {
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
-    /// Where the build products of `kind` for the kernel `release` go.
+    /// Returns the directory of the build products of `kind` for the kernel `release`.
     pub fn output(&self, kind: &str, release: &str) -> PathBuf {
         self.target.join("kernel").join(format!("{release}-{kind}"))
     }
 
-    /// Where all build products for kernels go.
+    /// Returns the directory of the build products for all kernels.
     pub fn outputs(&self) -> PathBuf {
         self.target.join("kernel")
     }
 
-    /// Cargo's copy of the crate that the modules hash pages with.
+    /// Returns cargo's copy of xxhash-rust, the crate that the modules hash pages with.
     pub fn xxhash(&self) -> Option<&Path> {
         self.xxhash.as_deref()
     }
@@ -113,11 +115,11 @@ impl Project {
         }
     }
 
-    /// Cargo, at work in this checkout.
+    /// Returns a command that runs cargo in this checkout.
     pub fn cargo(&self) -> Command {
         let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         command.current_dir(&self.dir);
-        // Cargo sets these for this program; to a cargo that it runs they would be lies.
+        // Cargo sets these variables for this program; for another package they are wrong.
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("CARGO_PKG_") {
                 command.env_remove(name);

@@ -14,9 +14,9 @@ use crate::host::privilege::{self, Privilege};
 use crate::host::progress::{step, Step};
 
 const SUITE: &str = "trixie";
-/// Raised when the way the root is made changes, so that older ones are not used.
+/// Version of the steps that make the root; raising it makes new roots.
 const RECIPE: &str = "1";
-/// Debian's backport kernels were built with the compilers among these.
+/// Packages of the root; Debian's backport kernels are built with its compilers.
 const PACKAGES: &[&str] = &[
     "bc",
     "bindgen",
@@ -47,7 +47,7 @@ const PACKAGES: &[&str] = &[
 ];
 const BACKPORTS_LIST: &str = "etc/apt/sources.list.d/backports.list";
 
-/// The root, ready to use.
+/// A complete Debian root in the cache.
 pub struct Root {
     dir: PathBuf,
     privilege: Privilege,
@@ -55,12 +55,12 @@ pub struct Root {
 }
 
 impl Root {
-    /// The root in the cache, made first if it is not there.
+    /// Returns the root in the cache, and makes it first if it does not exist.
     pub fn get(cache: &Cache) -> Result<Self> {
         let privilege = privilege::get()?;
         let packages = PACKAGES.join(",");
         let mut made_from = vec![SUITE, RECIPE, &packages];
-        // The ids of its files' owners mean something in the user namespace only.
+        // The owners of the files are ids of the user namespace.
         made_from.extend((privilege == Privilege::UserNamespace).then_some("user namespace"));
         let key = cache::key(&made_from);
         let dir = cache.entry(&format!("root-{key}"), |dir| {
@@ -85,17 +85,17 @@ impl Root {
         })
     }
 
-    /// Tells this root from one made in another way.
+    /// Returns a hash of what the root was made from, for keys of entries that depend on it.
     pub fn key(&self) -> &str {
         &self.key
     }
 
-    /// A way to run programs in it.
+    /// Returns a [`Chroot`] that runs programs in the root.
     pub fn chroot(&self) -> Chroot {
         Chroot::new(&self.dir, self.privilege)
     }
 
-    /// The path outside of the file that is `path` inside.
+    /// Returns the path on the host of the file `path` in the root.
     pub fn outside(&self, path: &str) -> PathBuf {
         self.dir.join(path.trim_start_matches('/'))
     }
@@ -117,7 +117,7 @@ fn update_lists(step: &Step, chroot: &Chroot) -> Result<()> {
 /// The program that makes Debian roots.
 struct Mmdebstrap {
     program: PathBuf,
-    /// Where Debian's keys are, if not where apt looks for them.
+    /// The directory of Debian's keys, if it is not apt's default.
     keyrings: Option<PathBuf>,
 }
 
@@ -136,9 +136,9 @@ fn mmdebstrap(step: &Step, cache: &Cache, privilege: Privilege) -> Result<Mmdebs
     }
     ensure!(
         Path::new("/usr/bin/apt-get").exists(),
-        "mmdebstrap is not installed, and there is no apt-get to get it with: install mmdebstrap by hand"
+        "mmdebstrap is not installed, and this machine has no apt-get to install it: install mmdebstrap and its keyring debian-archive-keyring by hand"
     );
-    // The keyring is what Debian's signatures are checked with, also on distributions that are not Debian.
+    // Other distributions than Debian may lack the keys that Debian's signatures are checked with.
     let packages = ["mmdebstrap", "debian-archive-keyring"];
     if privilege == Privilege::UserNamespace {
         let dir = cache.entry("mmdebstrap", |dir| {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What every command works with.
+//! The directories that all commands use: cache, checkout and tool root.
 
 use std::cell::OnceCell;
 
@@ -12,9 +12,9 @@ use crate::host::root::Root;
 
 /// The cache, this checkout and the tool root.
 pub struct Workspace {
-    /// What all checkouts share.
+    /// The cache that all checkouts share.
     pub cache: Cache,
-    /// This checkout.
+    /// The checkout that this program was built from.
     pub project: Project,
     root: OnceCell<Root>,
 }

@@ -23,11 +23,13 @@ pub struct Kernel {
 }
 
 impl Kernel {
-    /// Returns the kernel `wanted`: `stock`, the name of one of the project's own, a row of the table of supported
-    /// kernels, or a release of Debian's.
-    pub fn get(workspace: &Workspace, wanted: Option<&str>) -> Result<Self> {
-        let recipe = wanted.and_then(own::recipe);
-        let release = wanted.filter(|&name| recipe.is_none() && name != STOCK);
+    /// Returns the kernel that `requested` names, and makes it first if it is not in the cache.
+    ///
+    /// The name is `stock`, that of one of the project's own kernels, that of a row of the table of supported kernels,
+    /// or a Debian release.
+    pub fn get(workspace: &Workspace, requested: Option<&str>) -> Result<Self> {
+        let recipe = requested.and_then(own::recipe);
+        let release = requested.filter(|&name| recipe.is_none() && name != STOCK);
         let stock = StockKernel::get(workspace, release)?;
         let own = match recipe {
             Some(recipe) => Some(OwnKernel::get(workspace, &stock, recipe)?),
@@ -36,13 +38,13 @@ impl Kernel {
         Ok(Self { stock, own })
     }
 
-    /// What it is called by: a release, or the name of one of the project's own.
+    /// Returns the name of the kernel: a release, or the name of one of the project's own kernels.
     pub fn name(&self) -> &str {
         self.recipe()
             .map_or(&self.stock.release.name, |recipe| recipe.name)
     }
 
-    /// What it is, in a few words.
+    /// Returns a short description of the kernel for reports.
     pub fn description(&self) -> String {
         let release = &self.stock.release.name;
         match self.recipe() {
@@ -56,24 +58,24 @@ impl Kernel {
         self.stock.release.series()
     }
 
-    /// Returns whether its series is in the table of supported kernels.
+    /// Returns true if the kernel's series is in the table of supported kernels.
     pub fn is_tested(&self) -> bool {
         self.stock.standing == Standing::Supported
     }
 
-    /// How it was made, if it is one of the project's own.
+    /// Returns the recipe, if the project builds this kernel.
     pub fn recipe(&self) -> Option<&'static Recipe> {
         self.own.as_ref().map(|own| own.recipe)
     }
 
-    /// Tells this kernel's build tree from one made from something else.
+    /// Returns a key that differs between build trees that were made from different inputs.
     pub fn key(&self) -> String {
         self.own
             .as_ref()
             .map_or_else(|| self.stock.key(), OwnKernel::key)
     }
 
-    /// The root with this kernel and its source bound into it.
+    /// Returns the root with this kernel and its source bound into it.
     pub fn chroot(&self, root: &Root) -> Chroot {
         let chroot = self.stock.chroot(root);
         match &self.own {
@@ -82,31 +84,31 @@ impl Kernel {
         }
     }
 
-    /// The build tree, as seen in [`Self::chroot`].
+    /// Returns the path of the build tree, as seen in [`Self::chroot`].
     pub fn build_tree(&self) -> String {
         self.own
             .as_ref()
             .map_or_else(|| self.stock.build_tree(), OwnKernel::build_tree)
     }
 
-    /// The bootable image, as seen in [`Self::chroot`].
+    /// Returns the path of the bootable image, as seen in [`Self::chroot`].
     pub fn image(&self) -> String {
         self.own
             .as_ref()
             .map_or_else(|| self.stock.image(), OwnKernel::image)
     }
 
-    /// Arguments with which make builds modules for it.
+    /// Returns the arguments with which make builds modules for this kernel.
     pub fn make_arguments(&self) -> &'static [&'static str] {
         self.own.as_ref().map_or(&[], OwnKernel::make_arguments)
     }
 
-    /// Flags that rustc needs for its modules.
+    /// Returns the flags that rustc needs for this kernel's modules.
     pub fn rust_flags(&self) -> &'static str {
         self.own.as_ref().map_or("", OwnKernel::rust_flags)
     }
 
-    /// Its modules for the guest, each after those that it needs; the project's own kernels have all built in.
+    /// Returns the kernel's own modules for the guest, in load order. The project's own kernels have them built in.
     pub fn guest_modules(&self) -> Result<Vec<PathBuf>> {
         match self.own {
             Some(_) => Ok(Vec::new()),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Kernels that the project builds itself, from the stock kernel's source with a configuration of its own: for
-//! tests only.
+//! Kernels that the project builds itself, from the stock kernel's source with another configuration. They are
+//! for tests only.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,21 +16,21 @@ use crate::kernels::source;
 use crate::kernels::stock::StockKernel;
 use crate::kernels::supported::numbers;
 
-/// Raised when the way an entry is made changes, so that older ones are not used.
+/// Version of the steps that make an entry; raising it makes new entries.
 const RECIPE: &str = "2";
-/// Where an entry is seen inside the root; its build tree holds absolute paths, so it is always there.
+/// Path of an entry inside the root. It is constant because build trees hold absolute paths.
 const INSIDE: &str = "/mnt/built";
 
 /// How one of the kernels is made and run.
 pub struct Recipe {
-    /// What it is called by.
+    /// The name of the kernel on the command line.
     pub name: &'static str,
-    /// Whether it is User-mode Linux, a program of this machine rather than a guest of QEMU.
+    /// True for User-mode Linux, which runs as a program of the host instead of in QEMU.
     pub user_mode: bool,
-    /// What its guest is given.
+    /// The memory of a guest with this kernel, as QEMU spells it.
     pub memory: &'static str,
-    /// How much longer than on the stock kernel things may take there.
-    pub patience: u32,
+    /// The factor by which time limits are longer than on the stock kernel.
+    pub slowdown: u32,
     configuration: &'static [&'static str],
     make_arguments: &'static [&'static str],
     target: &'static str,
@@ -46,21 +46,22 @@ pub const NATIVE_KASAN: &str = "native-kasan";
 
 const DEBUG_CONFIG: &str = include_str!("../../kernels/debug.config");
 const NATIVE_CONFIG: &str = include_str!("../../kernels/native.config");
-// Its modules lie too far from its own code for what rustc takes for granted.
+// Modules are loaded too far from the kernel's code for rustc's default code model.
 const NATIVE_RUST_FLAGS: &str = "-Crelocation-model=static -Ccode-model=large";
 
-// What the kernel has for KCSAN in C only: rustc knows of no thread sanitizer on the kernel's target, LLVM does on any.
+// The kernel's KCSAN flags are for C only. rustc has no thread sanitizer for the kernel's target, but LLVM's pass works
+// on any target.
 const KCSAN_RUST_FLAGS: &str = "-Cpasses=tsan -Cllvm-args=-force-attribute=sanitize_thread \
     -Cllvm-args=-tsan-distinguish-volatile=1 -Cllvm-args=-tsan-compound-read-before-write=1";
 
-/// All of them.
+/// The recipes of all kernels that the project builds.
 pub const RECIPES: &[Recipe] = &[
-    // Every checker of the kernel's, and fault injection.
+    // All run-time checkers of the kernel except KCSAN, and fault injection.
     Recipe {
         name: DEBUG,
         user_mode: false,
         memory: "3G",
-        patience: 6,
+        slowdown: 6,
         configuration: &[DEBUG_CONFIG],
         // KASAN in Rust needs the compilers to share their LLVM.
         make_arguments: &["LLVM=1"],
@@ -73,7 +74,7 @@ pub const RECIPES: &[Recipe] = &[
         name: KCSAN,
         user_mode: false,
         memory: "2G",
-        patience: 6,
+        slowdown: 6,
         configuration: &[DEBUG_CONFIG, include_str!("../../kernels/kcsan.config")],
         // The instrumentation in Rust is that of clang's LLVM.
         make_arguments: &["LLVM=1"],
@@ -86,7 +87,7 @@ pub const RECIPES: &[Recipe] = &[
         name: NATIVE,
         user_mode: true,
         memory: "2G",
-        patience: 1,
+        slowdown: 1,
         configuration: &[NATIVE_CONFIG],
         make_arguments: &["ARCH=um"],
         target: "vmlinux",
@@ -97,7 +98,7 @@ pub const RECIPES: &[Recipe] = &[
         name: NATIVE_KASAN,
         user_mode: true,
         memory: "2G",
-        patience: 2,
+        slowdown: 2,
         configuration: &[NATIVE_CONFIG, include_str!("../../kernels/kasan.config")],
         make_arguments: &["ARCH=um", "LLVM=1"],
         target: "vmlinux",
@@ -106,14 +107,14 @@ pub const RECIPES: &[Recipe] = &[
     },
 ];
 
-/// The recipe called `name`.
+/// Returns the recipe with the name `name`.
 pub fn recipe(name: &str) -> Option<&'static Recipe> {
     RECIPES.iter().find(|recipe| recipe.name == name)
 }
 
 /// A kernel of the project's own in the cache.
 pub struct OwnKernel {
-    /// How it was made.
+    /// The recipe that the kernel was made with.
     pub recipe: &'static Recipe,
     dir: PathBuf,
 }
@@ -157,12 +158,12 @@ impl OwnKernel {
         Ok(Self { recipe, dir })
     }
 
-    /// `chroot` with this kernel bound into it.
+    /// Returns `chroot` with this kernel bound into it.
     pub fn bind(&self, chroot: Chroot) -> Chroot {
         chroot.bind_read_only(&self.dir, "built")
     }
 
-    /// Tells this kernel's build tree from one made from something else.
+    /// Returns a key that differs between build trees that were made from different inputs.
     pub fn key(&self) -> String {
         self.dir
             .file_name()
@@ -170,28 +171,28 @@ impl OwnKernel {
             .unwrap_or_default()
     }
 
-    /// The build tree, as seen where it is bound.
+    /// Returns the path of the build tree inside the root.
     pub fn build_tree(&self) -> String {
         format!("{INSIDE}/build")
     }
 
-    /// The bootable image, as seen where it is bound.
+    /// Returns the path of the bootable image inside the root.
     pub fn image(&self) -> String {
         format!("{INSIDE}/build/{}", self.recipe.image)
     }
 
-    /// Arguments with which make builds modules for it.
+    /// Returns the arguments with which make builds modules for this kernel.
     pub fn make_arguments(&self) -> &'static [&'static str] {
         self.recipe.make_arguments
     }
 
-    /// Flags that rustc needs for its modules.
+    /// Returns the flags that rustc needs for this kernel's modules.
     pub fn rust_flags(&self) -> &'static str {
         self.recipe.rust_flags
     }
 }
 
-/// A build under way.
+/// A running build of a kernel.
 struct Make<'a> {
     chroot: &'a Chroot,
     recipe: &'static Recipe,
@@ -208,7 +209,7 @@ impl Make<'_> {
         step.run(&mut command)
     }
 
-    /// Configures nothing but what `fragment` asks for, and makes sure that all of that is there.
+    /// Enables only the options that `fragment` sets, and fails if one of them is missing in the result.
     fn configure(&self, step: &Step, file: &Path, fragment: &str) -> Result<()> {
         fs::create_dir(self.build)?;
         fs::write(file, fragment)?;
@@ -219,7 +220,7 @@ impl Make<'_> {
         let missing = missing_options(fragment, &configuration);
         ensure!(
             missing.is_empty(),
-            "the kernel {}'s configuration lacks {}: something that they depend on is not in xtask/kernels, or this kernel or compiler has no such option",
+            "the kernel {}'s configuration lacks {}: add the options that they depend on to the fragment in xtask/kernels, or remove those that this kernel or compiler does not have",
             self.recipe.name,
             missing.join(", ")
         );
@@ -231,7 +232,7 @@ impl Make<'_> {
         self.run(step, &[&jobs, self.recipe.target, "modules"])?;
         ensure!(
             self.build.join(self.recipe.image).exists(),
-            "make ended well but left no {}",
+            "make succeeded but made no {}",
             self.recipe.image
         );
         Ok(())
@@ -249,13 +250,13 @@ fn for_series(fragment: &str, series: &str) -> String {
     lines.map(|line| format!("{line}\n")).collect()
 }
 
-/// The options that `fragment` sets (the last word on each counts) and `configuration` has not.
+/// Returns the options that `fragment` sets and `configuration` lacks. The last line that sets an option counts.
 fn missing_options<'a>(fragment: &'a str, configuration: &str) -> Vec<&'a str> {
-    let mut wanted: Vec<(&str, &str)> = Vec::new();
+    let mut requested: Vec<(&str, &str)> = Vec::new();
     for line in fragment.lines() {
         if let Some((option, value)) = line.split_once('=') {
-            wanted.retain(|(earlier, _)| *earlier != option);
-            wanted.push((option, value));
+            requested.retain(|(earlier, _)| *earlier != option);
+            requested.push((option, value));
         }
     }
     let has = |option: &str, value: &str| {
@@ -264,7 +265,7 @@ fn missing_options<'a>(fragment: &'a str, configuration: &str) -> Vec<&'a str> {
             .filter_map(|line| line.split_once('='))
             .any(|(name, set)| name == option && (value == "n" || set == value))
     };
-    wanted
+    requested
         .into_iter()
         .filter(|(option, value)| has(option, value) == (*value == "n"))
         .map(|(option, _)| option)

@@ -14,16 +14,16 @@ use crate::kernels::supported::{numbers, Row, Standing, Supported};
 /// A kernel that the archive offers.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Release {
-    /// Its name as `uname -r` prints it.
+    /// The name of the release as `uname -r` prints it.
     pub name: String,
     /// The version of its packages.
     pub version: String,
 }
 
-/// What a kernel was asked for by.
+/// The Debian kernel that the user requested.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Wanted {
-    /// Nothing: the newest supported series that the archive offers, in the default flavour.
+pub enum KernelRequest {
+    /// No particular kernel: the newest supported series that the archive offers, in the default flavour.
     Default,
     /// A row of the table: the newest release of a series in one flavour.
     Row(Row),
@@ -31,7 +31,7 @@ pub enum Wanted {
     Release(String),
 }
 
-/// The archive does not offer the kernel that was asked for.
+/// The error that the archive does not offer the requested kernel.
 #[derive(Debug)]
 pub struct NotOffered(String);
 
@@ -47,26 +47,26 @@ impl Release {
     }
 }
 
-impl Wanted {
-    /// Reads what follows `--kernel`: nothing, a series, a series and a flavour, or a release.
-    pub fn parse(wanted: Option<&str>, supported: &Supported) -> Self {
-        let Some(wanted) = wanted else {
+impl KernelRequest {
+    /// Parses the value of `--kernel`: none, a series, a series and a flavour, or a release.
+    pub fn parse(requested: Option<&str>, supported: &Supported) -> Self {
+        let Some(requested) = requested else {
             return Self::Default;
         };
-        let (series, flavour) = wanted
+        let (series, flavour) = requested
             .split_once('-')
-            .unwrap_or((wanted, &supported.default_flavour));
+            .unwrap_or((requested, &supported.default_flavour));
         let is_number = |part: &str| part.parse::<u32>().is_ok();
         match series.split_once('.') {
             Some((major, minor)) if is_number(major) && is_number(minor) => Self::Row(Row {
                 series: series.to_owned(),
                 flavour: flavour.to_owned(),
             }),
-            _ => Self::Release(wanted.to_owned()),
+            _ => Self::Release(requested.to_owned()),
         }
     }
 
-    /// Returns a name that tells this wish from others, for a file.
+    /// Returns a name that is unique to this request, for a file name.
     pub fn key(&self) -> String {
         match self {
             Self::Default => "default".to_owned(),
@@ -100,19 +100,23 @@ pub fn offered(step: &Step, root: &Root) -> Result<Vec<Release>> {
     Ok(complete(&offered))
 }
 
-/// Returns what a person should know of the choice of `release` for `wanted`, if anything.
-pub fn remark(release: &Release, supported: &Supported, wanted: &Wanted) -> Option<String> {
+/// Returns a note or warning for the user about the choice of `release` for `requested`, if there is one.
+pub fn remark(
+    release: &Release,
+    supported: &Supported,
+    requested: &KernelRequest,
+) -> Option<String> {
     let series = release.series();
     let newest = supported.series.first()?;
-    match (wanted, supported.standing(&series)) {
-        (Wanted::Default, _) if series != newest.name => Some(format!(
+    match (requested, supported.standing(&series)) {
+        (KernelRequest::Default, _) if series != newest.name => Some(format!(
             "note: Debian's archive offers no {} kernel with headers and source in one version: taking {}, \
              the newest supported one that it offers",
             newest.name, release.name
         )),
         (_, Standing::Untested) => Some(format!(
             "warning: {} is of a series that the project was not tested with (tested: {}): \
-             its modules may not build or may be wrong",
+             its modules may fail to build or work incorrectly",
             release.name,
             supported.names()
         )),
@@ -152,22 +156,26 @@ fn complete(offered: &str) -> Vec<Release> {
     complete
 }
 
-/// Picks the release for `wanted` among those offered, which are in ascending order.
+/// Picks the release for `requested` among those offered, which are in ascending order.
 ///
 /// # Errors
 ///
 /// Returns [`NotOffered`] if there is none, and an error if the release is older than all supported ones.
-pub fn pick(offered: &[Release], supported: &Supported, wanted: &Wanted) -> Result<Release> {
+pub fn pick(
+    offered: &[Release],
+    supported: &Supported,
+    requested: &KernelRequest,
+) -> Result<Release> {
     let newest = |fits: &dyn Fn(&Release) -> bool| offered.iter().rev().find(|one| fits(one));
     let of_row =
         |row: &Row| newest(&|one| one.series() == row.series && flavour(&one.name) == row.flavour);
-    let found = match wanted {
-        Wanted::Default => supported.defaults().iter().find_map(of_row),
-        Wanted::Row(row) => of_row(row),
-        Wanted::Release(name) => newest(&|one| one.name == *name),
+    let found = match requested {
+        KernelRequest::Default => supported.defaults().iter().find_map(of_row),
+        KernelRequest::Row(row) => of_row(row),
+        KernelRequest::Release(name) => newest(&|one| one.name == *name),
     };
     let Some(release) = found else {
-        return Err(NotOffered(not_offered(offered, supported, wanted)).into());
+        return Err(NotOffered(not_offered(offered, supported, requested)).into());
     };
     if supported.standing(&release.series()) == Standing::TooOld {
         bail!(
@@ -180,11 +188,11 @@ pub fn pick(offered: &[Release], supported: &Supported, wanted: &Wanted) -> Resu
     Ok(release.clone())
 }
 
-fn not_offered(offered: &[Release], supported: &Supported, wanted: &Wanted) -> String {
-    let looked_for: Vec<String> = match wanted {
-        Wanted::Default => supported.defaults().iter().map(pattern).collect(),
-        Wanted::Row(row) => vec![pattern(row)],
-        Wanted::Release(name) => vec![name.clone()],
+fn not_offered(offered: &[Release], supported: &Supported, requested: &KernelRequest) -> String {
+    let looked_for: Vec<String> = match requested {
+        KernelRequest::Default => supported.defaults().iter().map(pattern).collect(),
+        KernelRequest::Row(row) => vec![pattern(row)],
+        KernelRequest::Release(name) => vec![name.clone()],
     };
     let there: Vec<_> = offered
         .iter()
@@ -232,7 +240,7 @@ impl std::error::Error for NotOffered {}
 
 #[cfg(test)]
 mod tests {
-    use super::{complete, pick, remark, NotOffered, Release, Wanted};
+    use super::{complete, pick, remark, KernelRequest, NotOffered, Release};
     use crate::kernels::supported::Supported;
 
     const TABLE: &str = r#"
@@ -270,17 +278,17 @@ mod tests {
         complete(&madison(&packages))
     }
 
-    fn choose(names: &[&str], wanted: Option<&str>) -> anyhow::Result<String> {
+    fn choose(names: &[&str], requested: Option<&str>) -> anyhow::Result<String> {
         let supported = Supported::parse(TABLE).unwrap();
-        let wanted = Wanted::parse(wanted, &supported);
-        pick(&offered(names), &supported, &wanted).map(|release| release.name)
+        let requested = KernelRequest::parse(requested, &supported);
+        pick(&offered(names), &supported, &requested).map(|release| release.name)
     }
 
-    fn remark_on(names: &[&str], wanted: Option<&str>) -> Option<String> {
+    fn remark_on(names: &[&str], requested: Option<&str>) -> Option<String> {
         let supported = Supported::parse(TABLE).unwrap();
-        let wanted = Wanted::parse(wanted, &supported);
-        let release = pick(&offered(names), &supported, &wanted).unwrap();
-        remark(&release, &supported, &wanted)
+        let requested = KernelRequest::parse(requested, &supported);
+        let release = pick(&offered(names), &supported, &requested).unwrap();
+        remark(&release, &supported, &requested)
     }
 
     const BOTH: &[&str] = &[

@@ -23,22 +23,22 @@ const HEAD: &str =
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Results {
-    /// In the order of the table of supported kernels.
+    /// The results, in the order of the table of supported kernels.
     #[serde(default)]
     pub result: Vec<RowResult>,
 }
 
-/// What was seen of one row.
+/// The result of one row of the table.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct RowResult {
-    /// The row's name.
+    /// The name of the row, a series and a flavour.
     pub row: String,
     /// The release that was tested.
     pub release: String,
     /// The commit that was tested.
     pub source: String,
-    /// Whether the modules were built and, where the level asks for it, all guest tests passed.
+    /// True if the modules were built and, where the level asks for it, all guest tests passed.
     pub ok: bool,
     /// Numbers of guest tests; none where the modules were only built.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -49,11 +49,11 @@ pub struct RowResult {
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Counts {
-    /// Tests that passed.
+    /// Number of tests that passed.
     pub passed: usize,
-    /// Tests that failed.
+    /// Number of tests that failed.
     pub failed: usize,
-    /// Tests that did not run.
+    /// Number of tests that were skipped.
     pub skipped: usize,
 }
 

@@ -12,12 +12,12 @@ use crate::host::progress::{step, Step};
 use crate::host::workspace::Workspace;
 use crate::kernels::release::Release;
 
-/// Raised when the way an entry is made changes, so that older ones are not used.
+/// Version of the steps that make an entry; raising it makes new entries.
 const RECIPE: &str = "1";
-/// Where an entry is seen inside the root; build trees hold this path, so it is always there.
+/// Path of an entry inside the root. It is constant because build trees hold it.
 pub const INSIDE: &str = "/mnt/source";
 
-/// Returns the directory of the unpacked source of `release`, made first if it is not in the cache.
+/// Returns the directory of the unpacked source of `release`, and makes it first if it is not in the cache.
 pub fn get(workspace: &Workspace, release: &Release) -> Result<PathBuf> {
     let root = workspace.root()?;
     let package = release.source_package();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! A stock Debian kernel and a build tree that fits it: everything needed to build Rust modules for it and
-//! to boot it.
+//! A stock Debian kernel and a build tree that fits it: all files that are needed to build Rust modules for
+//! it and to boot it.
 //!
 //! Debian's header packages carry no Rust metadata. The same compiler rebuilds it bit-compatibly from the
 //! matching source, after which the headers' symbol list and release stand in for the rebuilt kernel's own.
@@ -16,35 +16,35 @@ use crate::host::chroot::Chroot;
 use crate::host::progress::{step, Step};
 use crate::host::root::Root;
 use crate::host::workspace::Workspace;
-use crate::kernels::release::{self, Release, Wanted};
+use crate::kernels::release::{self, KernelRequest, Release};
 use crate::kernels::source;
 use crate::kernels::supported::{Standing, Supported};
 
-/// Raised when the way an entry is made changes, so that older ones are not used.
+/// Version of the steps that make an entry; raising it makes new entries.
 const RECIPE: &str = "2";
 /// Modules of the stock kernel that the guest may load (swap for the tests).
 const GUEST_MODULES: &[&str] = &["zram"];
-/// Where an entry is seen inside the root; its build tree holds absolute paths, so it is always there.
+/// Path of an entry inside the root. It is constant because build trees hold absolute paths.
 const INSIDE: &str = "/mnt/kernel";
 
 /// A stock kernel in the cache.
 pub struct StockKernel {
     dir: PathBuf,
     source: PathBuf,
-    /// Its release.
+    /// The release of the kernel.
     pub release: Release,
-    /// How its series stands to the table of supported kernels.
+    /// Whether the table of supported kernels has the series.
     pub standing: Standing,
 }
 
 impl StockKernel {
-    /// Returns the kernel for `wanted`, made first if it is not in the cache, and prints what a person should
-    /// know of the choice.
-    pub fn get(workspace: &Workspace, wanted: Option<&str>) -> Result<Self> {
+    /// Returns the kernel for `requested`, and makes it first if it is not in the cache. Prints a note about the
+    /// choice if there is one.
+    pub fn get(workspace: &Workspace, requested: Option<&str>) -> Result<Self> {
         let supported = Supported::load()?;
-        let wanted = Wanted::parse(wanted, &supported);
-        let release = choose(workspace, &supported, &wanted)?;
-        if let Some(remark) = release::remark(&release, &supported, &wanted) {
+        let requested = KernelRequest::parse(requested, &supported);
+        let release = choose(workspace, &supported, &requested)?;
+        if let Some(remark) = release::remark(&release, &supported, &requested) {
             eprintln!("{remark}");
         }
         let source = source::get(workspace, &release)?;
@@ -60,7 +60,7 @@ impl StockKernel {
         })
     }
 
-    /// Tells this kernel's build tree from one made from something else.
+    /// Returns a key that differs between build trees that were made from different inputs.
     pub fn key(&self) -> String {
         self.dir
             .file_name()
@@ -75,17 +75,17 @@ impl StockKernel {
             .bind_read_only(&self.source, "source")
     }
 
-    /// The build tree, as seen in [`Self::chroot`].
+    /// Returns the path of the build tree, as seen in [`Self::chroot`].
     pub fn build_tree(&self) -> String {
         format!("{INSIDE}/build")
     }
 
-    /// The bootable image, as seen in [`Self::chroot`].
+    /// Returns the path of the bootable image, as seen in [`Self::chroot`].
     pub fn image(&self) -> String {
         format!("{INSIDE}/vmlinuz")
     }
 
-    /// The stock modules for the guest, each after those that it needs.
+    /// Returns the stock modules for the guest, in load order.
     pub fn guest_modules(&self) -> Result<Vec<PathBuf>> {
         let dir = self.dir.join("modules");
         let order = fs::read_to_string(dir.join("order"))?;
@@ -93,13 +93,17 @@ impl StockKernel {
     }
 }
 
-/// Chooses the release for `wanted`. What was chosen once stays, so that later runs need no network and build for
-/// the same kernel.
-pub fn choose(workspace: &Workspace, supported: &Supported, wanted: &Wanted) -> Result<Release> {
+/// Chooses the release for `requested`. The choice is remembered, so that later runs need no network and build for the
+/// same kernel.
+pub fn choose(
+    workspace: &Workspace,
+    supported: &Supported,
+    requested: &KernelRequest,
+) -> Result<Release> {
     let cache = &workspace.cache;
     let root = workspace.root()?;
     let key = cache::key(&[root.key(), &supported.names(), &supported.default_flavour]);
-    let chosen = cache.file(&format!("chosen-{key}-{}", wanted.key()));
+    let chosen = cache.file(&format!("chosen-{key}-{}", requested.key()));
     let remembered = fs::read_to_string(&chosen).ok().and_then(|text| {
         let (name, version) = text.trim().split_once(' ')?;
         Some(Release {
@@ -110,13 +114,13 @@ pub fn choose(workspace: &Workspace, supported: &Supported, wanted: &Wanted) -> 
     match remembered {
         Some(release) if cache.file(&entry_name(root, &release)).exists() => Ok(release),
         _ => {
-            // Two at once would get into each other's way in apt, which does not wait.
+            // apt fails if another apt runs.
             let _one_at_a_time = cache.lock("choice", "the choice of a kernel")?;
             let offered = step("kernel: choice", cache.log("kernel-choice"), |step| {
                 root.update_lists(step)?;
                 release::offered(step, root)
             })?;
-            let release = release::pick(&offered, supported, wanted)?;
+            let release = release::pick(&offered, supported, requested)?;
             let line = format!("{} {}\n", release.name, release.version);
             cache::replace_file(&chosen, &line)?;
             Ok(release)
@@ -158,7 +162,7 @@ fn fetch(step: &Step, chroot: &Chroot, release: &Release) -> Result<()> {
     let version = &release.version;
     let image = format!("linux-image-{}", release.name);
     let mut packages = vec![format!("linux-headers-{}", release.name), image.clone()];
-    // An image package may be a mere list of packages that hold the files.
+    // An image package may be a meta-package that only depends on the packages with the files.
     let mut unread = vec![image];
     while let Some(package) = unread.pop() {
         let about = step.output(chroot.command("apt-cache").args([
@@ -186,7 +190,7 @@ fn fetch(step: &Step, chroot: &Chroot, release: &Release) -> Result<()> {
     )
 }
 
-/// The packages that `about` (from `apt-cache show`) depends on in exactly `version`.
+/// Returns the packages that the package in `about` (from `apt-cache show`) depends on in exactly `version`.
 fn same_version_dependencies(about: &str, version: &str) -> Vec<String> {
     let exact = format!("(= {version})");
     about
@@ -199,7 +203,7 @@ fn same_version_dependencies(about: &str, version: &str) -> Vec<String> {
         .collect()
 }
 
-/// Takes the image, its configuration and the guest's modules out of their packages, wherever they are there.
+/// Extracts the image, its configuration and the guest's modules from their packages.
 fn unpack_image(step: &Step, chroot: &Chroot, release: &Release, dir: &Path) -> Result<()> {
     let name = &release.name;
     let script = r#"
@@ -216,7 +220,7 @@ fn unpack_image(step: &Step, chroot: &Chroot, release: &Release, dir: &Path) -> 
         release=$2
         cp "$(find_one vmlinuz)" vmlinuz
         cp "$(find_one config)" config
-        # Both /lib/modules and /usr/lib/modules have been used.
+        # Some packages use /lib/modules, some /usr/lib/modules.
         base=image; [ -d image/lib/modules ] || base=image/usr
         depmod -b "$base" "$release"
         shift 2

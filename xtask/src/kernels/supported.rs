@@ -14,7 +14,7 @@ const TABLE: &str = include_str!("../../kernels/supported.toml");
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Supported {
-    /// The flavour that is taken when none is asked for.
+    /// The flavour that is used if none is requested.
     pub default_flavour: String,
     /// The supported series, the newest first.
     pub series: Vec<Series>,
@@ -35,20 +35,20 @@ pub struct Series {
 pub enum Level {
     /// The modules build, and all guest tests pass.
     Boots,
-    /// The modules build.
+    /// The modules build; no guest is booted.
     Builds,
 }
 
 /// One row of the table: a series in one flavour.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
-    /// The series.
+    /// The series, such as `9.1`.
     pub series: String,
     /// The flavour, such as `cloud-amd64`.
     pub flavour: String,
 }
 
-/// How a series stands to the table.
+/// The position of a series relative to the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
     /// It is in the table.
@@ -62,7 +62,8 @@ pub enum Standing {
 impl Supported {
     /// Returns the table of this repository.
     pub fn load() -> Result<Self> {
-        Self::parse(TABLE).context("xtask/kernels/supported.toml is not as it should be")
+        Self::parse(TABLE)
+            .context("xtask/kernels/supported.toml is not a valid table of supported kernels")
     }
 
     /// Parses a table and checks what the rest of the program relies on.
@@ -121,7 +122,7 @@ impl Supported {
         }
     }
 
-    /// Returns how `series` stands to the table.
+    /// Returns the position of `series` relative to the table.
     pub fn standing(&self, series: &str) -> Standing {
         let oldest = self.series.last().map(|oldest| numbers(&oldest.name));
         if self.series.iter().any(|known| known.name == series) {
@@ -133,7 +134,7 @@ impl Supported {
         }
     }
 
-    /// Returns the names of all series, for a sentence.
+    /// Returns the names of all series, separated by commas.
     pub fn names(&self) -> String {
         let names: Vec<_> = self.series.iter().map(|one| one.name.as_str()).collect();
         names.join(", ")
@@ -141,7 +142,7 @@ impl Supported {
 }
 
 impl Row {
-    /// Returns what the row is called on the command line.
+    /// Returns the name of the row on the command line.
     pub fn name(&self) -> String {
         format!("{}-{}", self.series, self.flavour)
     }

@@ -8,9 +8,9 @@ use anyhow::{bail, Context, Result};
 
 use crate::guest::machine::{Limits, Mode};
 use crate::guest::modules::Job;
-use crate::guest::setup::{Guest, Setup};
+use crate::guest::setup::{BuildSetup, Guest};
 use crate::host::workspace::Workspace;
-use crate::kernels::release::{NotOffered, Wanted};
+use crate::kernels::release::{KernelRequest, NotOffered};
 use crate::kernels::results::{Counts, Results, RowResult};
 use crate::kernels::stock;
 use crate::kernels::supported::{Level, Row, Supported};
@@ -18,29 +18,29 @@ use crate::testing::session::Session;
 use crate::testing::suites::VM;
 use crate::testing::summary::{Outcome, Summary};
 
-/// What the user chose.
+/// The options of the command.
 #[derive(clap::Args)]
 pub struct Options {
-    /// Only the rows whose names contain one of these
+    /// Test only the rows whose names contain one of these strings
     filters: Vec<String>,
-    /// Build, boot and play the demo instead of the guest tests, and note nothing
+    /// Build and run the demo instead of the guest tests, and record no results
     #[arg(long)]
     quick: bool,
 }
 
 impl Options {
-    /// Tests each chosen row; returns whether none failed.
+    /// Tests each selected row; returns true if none failed.
     pub fn run(&self) -> Result<bool> {
         let workspace = Workspace::open()?;
         let supported = Supported::load()?;
         let rows: Vec<_> = supported
             .rows()
             .into_iter()
-            .filter(|(row, _)| self.is_chosen(row))
+            .filter(|(row, _)| self.is_selected(row))
             .collect();
         if rows.is_empty() {
             bail!(
-                "no supported kernel's name contains {}; docs/kernels.md has the names",
+                "no supported kernel's name contains {}; docs/kernels.md lists the names",
                 self.filters.join(" or ")
             );
         }
@@ -58,7 +58,7 @@ impl Options {
         Ok(summary.print())
     }
 
-    fn is_chosen(&self, row: &Row) -> bool {
+    fn is_selected(&self, row: &Row) -> bool {
         let name = row.name();
         self.filters.is_empty() || self.filters.iter().any(|part| name.contains(part))
     }
@@ -70,8 +70,8 @@ impl Options {
         row: &Row,
         level: Level,
     ) -> Result<Outcome> {
-        let release = stock::choose(workspace, supported, &Wanted::Row(row.clone()))?;
-        let setup = Setup::new(workspace, Some(&release.name))?;
+        let release = stock::choose(workspace, supported, &KernelRequest::Row(row.clone()))?;
+        let setup = BuildSetup::new(workspace, Some(&release.name))?;
         let built = setup.make(Job::BuildForBench).map(drop);
         let booted = match (&built, level, self.quick) {
             (Ok(()), Level::Boots, true) => {
@@ -106,8 +106,8 @@ impl Options {
     }
 }
 
-/// Boots the demo.
-fn smoke(setup: &Setup) -> Result<()> {
+/// Runs the demo in a guest with the kernel of `setup`.
+fn smoke(setup: &BuildSetup) -> Result<()> {
     let guest = Guest::new(setup, "matrix", &[])?;
     let (machine, accelerator) = guest.machine(None)?;
     let limits = Limits {

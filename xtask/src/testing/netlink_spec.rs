@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! moddb's netlink specification: whether the kernel's own generators take it, and make of it the numbers that the
-//! programs have.
+//! The check of moddb's netlink specification: the kernel's generators must accept it, and the generated numbers must
+//! equal those of the programs.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -15,7 +15,7 @@ use crate::host::progress::{step, Step};
 use crate::host::workspace::Workspace;
 use crate::kernels::kernel::Kernel;
 
-/// What the generators need of Python.
+/// Debian packages of the Python modules that the generators import.
 const PACKAGES: &[&str] = &[
     "libyaml-0-2",
     "python3-attr",
@@ -26,12 +26,12 @@ const PACKAGES: &[&str] = &[
     "python3-typing-extensions",
     "python3-yaml",
 ];
-/// Raised when these are got in another way.
+/// Version of the steps that get the packages; raising it gets them again.
 const RECIPE: &str = "1";
 const PREFIX: &str = "MODDB_";
 
-/// Fails unless the specification in `src/moddb` is valid by the schema of `kernel`, all that the kernel's tree
-/// would have of it can be generated, and the header agrees with [`NUMBERS`].
+/// Fails unless the specification in `src/moddb` is valid by the schema of `kernel`, the kernel's
+/// generators make all files from it, and the header agrees with [`NUMBERS`].
 pub fn check(workspace: &Workspace, kernel: &Kernel) -> Result<()> {
     let packages = packages(workspace)?;
     let moddb = workspace.project.dir.join("src/moddb");
@@ -51,13 +51,13 @@ pub fn check(workspace: &Workspace, kernel: &Kernel) -> Result<()> {
         let found = made.get(*name);
         ensure!(
             found == Some(number),
-            "{PREFIX}{name} is {number} for the programs and {found:?} in the kernel's header"
+            "{PREFIX}{name} is {number} in the programs and {found:?} in the generated header: make moddb.yaml and tools agree"
         );
     }
     let expected = NUMBERS.len();
     ensure!(
         made.len() == expected,
-        "the kernel's header has {} numbers, the programs have {expected}",
+        "the generated header has {} numbers, the programs have {expected}: make moddb.yaml and tools agree",
         made.len()
     );
     Ok(())
@@ -87,7 +87,7 @@ fn packages(workspace: &Workspace) -> Result<PathBuf> {
     })
 }
 
-/// Generates everything; returns the header for programs.
+/// Generates all files and returns the header for programs.
 fn generate(step: &Step, chroot: &Chroot) -> Result<String> {
     // The generator looks for its schema beside the folder of the specification, in a tree that it knows by a file.
     let script = r#"
@@ -112,15 +112,15 @@ fn generate(step: &Step, chroot: &Chroot) -> Result<String> {
     step.output(chroot.command("sh").args(["-ec", script]))
 }
 
-/// The numbers that a header defines, without what the generator adds of itself.
+/// Returns the numbers that a header defines, without those that the generator adds.
 fn numbers(header: &str) -> BTreeMap<&str, u32> {
     let mut found = BTreeMap::new();
     let mut next = 0;
     for line in header.lines().map(str::trim) {
-        let mut words = line
+        let mut tokens = line
             .split([' ', '\t', '=', ','])
-            .filter(|word| !word.is_empty());
-        let (name, value) = match (words.next(), words.next(), words.next()) {
+            .filter(|token| !token.is_empty());
+        let (name, value) = match (tokens.next(), tokens.next(), tokens.next()) {
             (Some("#define"), Some(name), Some(value)) => (name, value.parse().ok()),
             (Some("enum"), ..) => {
                 next = 0;

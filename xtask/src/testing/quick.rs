@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! `cargo xtask test --quick`: the checks that a developer runs between two changes.
+//! `cargo xtask test --quick`: the checks that a developer runs after each change.
 
 use anyhow::Result;
 
@@ -8,9 +8,9 @@ use crate::host::project::Project;
 use crate::host::workspace::Workspace;
 use crate::testing::session::Session;
 use crate::testing::suite::Suite;
-use crate::testing::suites::{run_part, VM};
+use crate::testing::suites::{run_vm_suite, VM};
 use crate::testing::summary::Summary;
-use crate::testing::vm_suite::Part;
+use crate::testing::vm_suite::VmSuite;
 
 /// The suites of a quick run.
 const SUITES: &[Suite] = suites! {
@@ -27,14 +27,14 @@ const MODULES: &[(&str, &str)] = &[
     ("moddb", "moddb::"),
     ("vm_layout", "vm_layout::"),
 ];
-/// The guest tests that stand for all when a layer below the modules changed.
-const OF_ALL_MODULES: &[&str] = &[
+/// The groups of guest tests that run when a layer below the modules changed.
+const REPRESENTATIVE_GROUPS: &[&str] = &[
     "memory_info::listing::",
     "moddb::operations::",
     "vm_layout::agreement::",
 ];
 
-/// Runs the quick suites, and the guest tests of what changed; returns whether none failed.
+/// Runs the quick suites and the guest tests of the changed modules; returns true if none failed.
 pub fn run(kernel: Option<&str>) -> Result<bool> {
     let workspace = Workspace::open()?;
     let mut session = Session::new(&workspace, kernel);
@@ -42,24 +42,24 @@ pub fn run(kernel: Option<&str>) -> Result<bool> {
     for suite in SUITES {
         suite.run(&mut session, &mut summary);
     }
-    let parts = guest_tests(&workspace.project)?;
-    let in_guest = match parts.is_empty() {
+    let suites = guest_tests(&workspace.project)?;
+    let in_guest = match suites.is_empty() {
         true => Vec::new(),
         false => session.vm_tests()?,
     };
-    for part in parts {
-        let names = part.names(&in_guest);
-        run_part(&mut session, &part, &names, None, &mut summary);
+    for suite in suites {
+        let names = suite.names(&in_guest);
+        run_vm_suite(&mut session, &suite, &names, None, &mut summary);
     }
     Ok(summary.print())
 }
 
-/// Returns the guest tests of what changed since the last commit, or of that commit if nothing did.
-fn guest_tests(project: &Project) -> Result<Vec<Part>> {
+/// Returns the guest tests for the files that differ from the last commit, or that it changed if none differ.
+fn guest_tests(project: &Project) -> Result<Vec<VmSuite>> {
     let groups = groups(&project.changed_files()?);
     Ok(groups
         .into_iter()
-        .map(|group| Part { group, ..VM })
+        .map(|group| VmSuite { group, ..VM })
         .collect())
 }
 
@@ -77,11 +77,11 @@ fn groups(files: &[String]) -> Vec<&'static str> {
         let of_module = MODULES.iter().find(|(module, _)| parts.contains(module));
         match of_module {
             Some((_, group)) => add(*group),
-            None if is_below_modules => OF_ALL_MODULES.iter().for_each(|group| add(*group)),
+            None if is_below_modules => REPRESENTATIVE_GROUPS.iter().for_each(|group| add(*group)),
             None => {}
         }
     }
-    // A module's tests hold those that stand for it.
+    // A module's own group includes its representative group.
     let whole: Vec<_> = MODULES.iter().map(|(_, group)| *group).collect();
     let chosen = groups.clone();
     groups.retain(|group| {
@@ -95,7 +95,7 @@ fn groups(files: &[String]) -> Vec<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{groups, OF_ALL_MODULES};
+    use super::{groups, REPRESENTATIVE_GROUPS};
 
     fn of(files: &[&str]) -> Vec<&'static str> {
         let files: Vec<_> = files.iter().map(|file| (*file).to_owned()).collect();
@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn a_shared_layers_change_runs_some_of_every_module() {
-        assert_eq!(of(&["src/protocol/rcu.rs"]), OF_ALL_MODULES);
+        assert_eq!(of(&["src/protocol/rcu.rs"]), REPRESENTATIVE_GROUPS);
         assert_eq!(
             of(&["src/compat/lib.rs", "src/moddb/get.rs"]),
             [

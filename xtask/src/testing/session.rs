@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! One run of the tests: how each suite is run.
+//! A run of the tests: the context that the suites share, and a method for each suite.
 
 use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use anyhow::{anyhow, bail, ensure, Context, Result};
 use crate::bench;
 use crate::guest::modules::Job;
 use crate::guest::programs;
-use crate::guest::setup::{Guest, Setup};
+use crate::guest::setup::{BuildSetup, Guest};
 use crate::host::cache;
 use crate::host::progress::step;
 use crate::host::workspace::Workspace;
@@ -23,19 +23,19 @@ use crate::testing::linkage;
 use crate::testing::netlink_spec;
 use crate::testing::stress::{self, Load};
 use crate::testing::summary::{Outcome, Summary};
-use crate::testing::vm_suite::{self, Part};
+use crate::testing::vm_suite::{self, VmSuite};
 
-/// What the suites of a run share, set up when the first of them needs it.
+/// The context that the suites of a run share. Each part is set up when a suite needs it first.
 pub struct Session<'a> {
     workspace: &'a Workspace,
     kernel: Option<&'a str>,
-    /// By the kernel's name.
-    setups: Vec<(&'a str, Result<Setup<'a>, String>)>,
+    /// The set-ups so far, with the names of their kernels.
+    setups: Vec<(&'a str, Result<BuildSetup<'a>, String>)>,
     programs: OnceCell<Result<Vec<PathBuf>, String>>,
 }
 
 impl<'a> Session<'a> {
-    /// A run on `kernel`, else the default one.
+    /// Creates a run on `kernel`, or on the default kernel.
     pub fn new(workspace: &'a Workspace, kernel: Option<&'a str>) -> Self {
         Self {
             workspace,
@@ -45,12 +45,12 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn setup(&mut self, kernel: Option<&'a str>) -> Result<&Setup<'a>> {
+    fn setup(&mut self, kernel: Option<&'a str>) -> Result<&BuildSetup<'a>> {
         let kernel = kernel.unwrap_or(STOCK);
         let known = self.setups.iter().position(|(name, _)| *name == kernel);
         let index = known.unwrap_or_else(|| {
             let setup =
-                Setup::new(self.workspace, Some(kernel)).map_err(|error| format!("{error:#}"));
+                BuildSetup::new(self.workspace, Some(kernel)).map_err(|error| format!("{error:#}"));
             self.setups.push((kernel, setup));
             self.setups.len() - 1
         });
@@ -58,7 +58,7 @@ impl<'a> Session<'a> {
         setup.as_ref().map_err(|error| anyhow!("{error}"))
     }
 
-    /// The guest's programs.
+    /// Returns the paths of the guest's programs; the first call builds them.
     fn programs(&self) -> Result<&[PathBuf]> {
         let programs = self
             .programs
@@ -69,7 +69,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Runs each command, logging under `name`; none may fail.
+    /// Runs the commands in order, with their output in the log `name`; fails at the first that fails.
     fn pass(&self, name: &str, commands: &mut [Command]) -> Result<Outcome> {
         step(name, self.workspace.cache.log(name), |step| {
             commands
@@ -85,7 +85,7 @@ impl<'a> Session<'a> {
         command
     }
 
-    /// The project's formatting.
+    /// Checks the formatting of all Rust files.
     pub fn fmt(&mut self) -> Result<Outcome> {
         // The modules' own sources belong to no cargo package.
         let mut rustfmt = Command::new("rustfmt");
@@ -99,7 +99,7 @@ impl<'a> Session<'a> {
         )
     }
 
-    /// Clippy on all but the modules.
+    /// Runs clippy on all cargo packages.
     pub fn clippy_host(&mut self) -> Result<Outcome> {
         let clippy = |packages: &[&str]| {
             let mut command = self.cargo(&["clippy"]);
@@ -108,19 +108,19 @@ impl<'a> Session<'a> {
                 .args(["--all-targets", "--", "-Dwarnings"]);
             command
         };
-        // Apart, since `model` asks for another build of the sources that it shares with the rest.
+        // Two runs: `model` builds the sources that it shares with other packages with other features.
         self.pass(
             "clippy-host",
             &mut [clippy(&[]), clippy(&["--package", "model"])],
         )
     }
 
-    /// The tests that need no virtual machine.
+    /// Runs the tests that need no guest.
     pub fn host(&mut self) -> Result<Outcome> {
         self.pass("host", &mut [self.cargo(&["test"])])
     }
 
-    /// All crates, by the oldest compiler that they promise to build with: the tool root's own.
+    /// Checks all crates with the oldest supported compiler, which is that of the tool root.
     pub fn oldest_compiler(&mut self) -> Result<Outcome> {
         let Workspace { cache, project, .. } = self.workspace;
         let target = project.output("oldest-compiler", "host");
@@ -154,7 +154,7 @@ impl<'a> Session<'a> {
         Ok(Outcome::Ok)
     }
 
-    /// The model of the locking protocol.
+    /// Runs the model of the locking protocol and its mutants.
     pub fn loom(&mut self) -> Result<Outcome> {
         self.pass(
             "loom",
@@ -162,19 +162,19 @@ impl<'a> Session<'a> {
         )
     }
 
-    /// The same with fewer preemptions, and without the mutants.
+    /// Runs the model with fewer preemptions and without the mutants.
     pub fn loom_quick(&mut self) -> Result<Outcome> {
         let mut test = self.cargo(&["test", "--release", "--package", "model"]);
         test.env("LOOM_MAX_PREEMPTIONS", "2");
         self.pass("loom-quick", &mut [test])
     }
 
-    /// The pure logic under Miri, where a toolchain has it.
+    /// Runs the tests of the pure logic under Miri, if an installed toolchain has it.
     pub fn miri(&mut self) -> Result<Outcome> {
         let toolchains: [&[&str]; 2] = [&["miri"], &["+nightly", "miri"]];
         for toolchain in toolchains {
             let miri = || {
-                // By name, since only rustup's cargo knows of other toolchains, and it must not fetch one now.
+                // By name: only rustup's cargo accepts a toolchain. It must not install one.
                 let mut command = Command::new("cargo");
                 command
                     .current_dir(&self.workspace.project.dir)
@@ -198,24 +198,24 @@ impl<'a> Session<'a> {
             }
         }
         Ok(Outcome::Skipped(
-            "no installed toolchain has cargo miri (it comes with nightly)".to_owned(),
+            "no installed toolchain has cargo miri: install it with `rustup component add --toolchain nightly miri`".to_owned(),
         ))
     }
 
-    /// Clippy on the modules.
+    /// Runs clippy on the modules.
     pub fn clippy_kernel(&mut self) -> Result<Outcome> {
         self.setup(self.kernel)?.make(Job::Clippy)?;
         Ok(Outcome::Ok)
     }
 
-    /// moddb's netlink specification, by the kernel's own tools.
+    /// Checks moddb's netlink specification with the kernel's tools.
     pub fn specification(&mut self) -> Result<Outcome> {
         let workspace = self.workspace;
         netlink_spec::check(workspace, self.setup(self.kernel)?.kernel())?;
         Ok(Outcome::Ok)
     }
 
-    /// The modules.
+    /// Builds the modules for the requested kernel, and checks which layers they link.
     pub fn build(&mut self) -> Result<Outcome> {
         let workspace = self.workspace;
         let modules = self.setup(self.kernel)?.make(Job::Build)?;
@@ -223,7 +223,7 @@ impl<'a> Session<'a> {
         Ok(Outcome::Ok)
     }
 
-    /// The modules, the bench's included, for the supported series that the other suites do not run on.
+    /// Builds all modules, the bench's included, for the supported series that the other suites do not run on.
     pub fn build_others(&mut self) -> Result<Outcome> {
         let supported = Supported::load()?;
         let tested = self.setup(self.kernel)?.kernel().series();
@@ -232,7 +232,7 @@ impl<'a> Session<'a> {
             if row.series == tested {
                 continue;
             }
-            match Setup::new(self.workspace, Some(&row.name())) {
+            match BuildSetup::new(self.workspace, Some(&row.name())) {
                 Ok(setup) => drop(setup.make(Job::BuildForBench)?),
                 Err(error) if error.is::<NotOffered>() => missing.push(error.to_string()),
                 Err(error) => return Err(error),
@@ -244,7 +244,7 @@ impl<'a> Session<'a> {
         })
     }
 
-    /// The names of all VM tests, as the guest's test runner lists them.
+    /// Returns the names of all guest tests, as the guest's test runner lists them.
     pub fn vm_tests(&self) -> Result<Vec<String>> {
         let runner = programs::test_runner(self.programs()?)?;
         let output = Command::new(runner)
@@ -261,21 +261,21 @@ impl<'a> Session<'a> {
         Ok(names.lines().map(str::to_owned).collect())
     }
 
-    /// The VM tests `names`, which are all of `part` whose names contain `filter`.
+    /// Runs the guest tests `names`, which are all of `suite` whose names contain `filter`.
     pub fn vm(
         &mut self,
-        part: &Part,
+        suite: &VmSuite,
         names: &[String],
         filter: Option<&str>,
         summary: &mut Summary,
     ) -> Result<()> {
         let programs = self.programs()?.to_vec();
-        let setup = self.setup(part.kernel.or(self.kernel))?;
-        let guest = Guest::new(setup, part.prefix.trim_end_matches(':'), &programs)?;
-        vm_suite::run(&guest, part, names, filter, summary)
+        let setup = self.setup(suite.kernel.or(self.kernel))?;
+        let guest = Guest::new(setup, suite.prefix.trim_end_matches(':'), &programs)?;
+        vm_suite::run(&guest, suite, names, filter, summary)
     }
 
-    /// The quick bench.
+    /// Runs the quick bench, on the native kernel if no kernel is requested.
     pub fn bench(&mut self) -> Result<Outcome> {
         let programs = self.programs()?.to_vec();
         let guest = bench::guest(
@@ -283,14 +283,14 @@ impl<'a> Session<'a> {
             &programs,
             true,
         )?;
-        let wrong = bench::quick(&guest)?;
-        Ok(match wrong.is_empty() {
+        let problems = bench::quick(&guest)?;
+        Ok(match problems.is_empty() {
             true => Outcome::Ok,
-            false => Outcome::Failed(wrong.join("\n")),
+            false => Outcome::Failed(problems.join("\n")),
         })
     }
 
-    /// A stress run on `kernel`.
+    /// Runs the stress program with `load` on `kernel`.
     pub fn stress(&mut self, kernel: Option<&'a str>, load: Load) -> Result<Outcome> {
         let programs = self.programs()?.to_vec();
         let guest = Guest::new(self.setup(kernel)?, "stress", &programs)?;

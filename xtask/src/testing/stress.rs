@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! `cargo xtask stress`: many shells at once in a guest, each checking every answer, and what the guest's kernel
-//! has to say about it.
+//! `cargo xtask stress`: runs the stress program in a guest, shows its progress, and checks the kernel's log.
 
 use std::fs;
 use std::io::IsTerminal;
@@ -14,23 +13,24 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::guest::machine::{Limits, Mode};
 use crate::guest::setup::Guest;
 
-/// What the stress program prints while it works; everything else is its summary.
+/// Prefix of the progress lines of the stress program; all other lines are its summary.
 const PROGRESS: &str = "progress: ";
 
+/// Default number of processes that change while the shells run.
 const CHURN: u32 = 4;
 
-/// What is stressed.
+/// The module that is stressed.
 #[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq)]
 #[value(rename_all = "snake_case")]
 pub enum Subject {
-    /// Shells on `/proc/memory_info`
+    /// Shells that read and write `/proc/memory_info`
     MemoryInfo,
-    /// Programs on the store of keys and values
+    /// Programs that use the key-value store of moddb
     Moddb,
 }
 
 impl Subject {
-    /// The module's name.
+    /// Returns the name of the module.
     pub fn name(self) -> &'static str {
         match self {
             Self::MemoryInfo => "memory_info",
@@ -39,31 +39,31 @@ impl Subject {
     }
 }
 
-/// How hard and how long.
+/// The load and the duration of a stress run.
 #[derive(clap::Args, Clone, Copy)]
 pub struct Load {
-    /// Which module
+    /// Name of the module to stress
     #[arg(long, value_enum, default_value = "memory_info")]
     pub module: Subject,
-    /// Concurrent shells, or programs, each checking its answers
+    /// Number of concurrent shells or programs
     #[arg(long, default_value_t = 16)]
     pub shells: u32,
-    /// How long to run, in seconds of the guest's; goes on until all loads are done
+    /// Duration in seconds of the guest's clock; the run continues until all loads are done
     #[arg(long, default_value_t = 60)]
     pub seconds: u64,
-    /// Processes that fork, exec, remap, rename themselves and die beside the shells, or make network namespaces
+    /// Number of processes that fork, exec, remap, rename themselves and exit, or make network namespaces
     #[arg(long, default_value_t = CHURN)]
     pub churn: u32,
-    /// How often to unload and load the module meanwhile
+    /// Number of times to unload and load the module during the run
     #[arg(long, default_value_t = 0)]
     pub loads: u64,
-    /// Seed of all random choices, to repeat a run's
+    /// Seed of all random choices, to repeat those of an earlier run
     #[arg(long)]
     pub seed: Option<u64>,
 }
 
 impl Load {
-    /// So many shells on a module for so many seconds, with so many loads meanwhile.
+    /// Creates a load of `shells` shells on `module` for `seconds` seconds, with `loads` loads of the module.
     pub const fn of(module: Subject, shells: u32, seconds: u64, loads: u64) -> Self {
         Self {
             module,
@@ -76,24 +76,24 @@ impl Load {
     }
 
     fn arguments(&self) -> Vec<String> {
-        let mut words = vec![
+        let mut arguments = vec![
             format!("--module={}", self.module.name()),
             format!("--shells={}", self.shells),
             format!("--seconds={}", self.seconds),
             format!("--churn={}", self.churn),
             format!("--loads={}", self.loads),
         ];
-        words.extend(self.seed.map(|seed| format!("--seed={seed}")));
-        words
+        arguments.extend(self.seed.map(|seed| format!("--seed={seed}")));
+        arguments
     }
 
-    /// Start and end take time too, and so does each load.
-    fn limits(&self, patience: u32) -> Limits {
+    /// Returns the time limits of a run, which include the start, the end and each load of the module.
+    fn limits(&self, slowdown: u32) -> Limits {
         let slow = Limits {
             total: Duration::from_secs(120 + 5 * self.loads),
             silence: Duration::from_secs(60),
         }
-        .times(patience);
+        .times(slowdown);
         Limits {
             total: slow.total + 2 * Duration::from_secs(self.seconds),
             ..slow
@@ -101,15 +101,15 @@ impl Load {
     }
 }
 
-/// What came of a run.
+/// The result of a stress run.
 pub struct Run {
-    /// Why it failed, if it did.
+    /// The reason for the failure, if the run failed.
     pub failure: Option<String>,
     summary: Vec<String>,
 }
 
 impl Run {
-    /// Writes what came of it to `path`, for people. `source` is what was tested.
+    /// Writes a report of the run to `path`, in Markdown. `source` is the revision that was tested.
     pub fn report(&self, path: &Path, guest: &Guest, source: &str, load: Load) -> Result<()> {
         let verdict = match &self.failure {
             None => "passed",
@@ -127,14 +127,14 @@ impl Run {
     }
 }
 
-/// Runs it on `guest`, shows how far it is and what came of it.
+/// Runs the stress program on `guest`; prints its progress and summary.
 pub fn run(guest: &Guest, load: Load) -> Result<Run> {
     let (machine, accelerator) = guest.machine(None)?;
     let mut summary = Vec::new();
     let line = progress_line()?;
     let mode = Mode::Stress(load.arguments());
-    let limits = load.limits(guest.patience());
-    let ended = machine.watch(accelerator, &mode, limits, |text| {
+    let limits = load.limits(guest.slowdown());
+    let result = machine.watch(accelerator, &mode, limits, |text| {
         match text.strip_prefix(PROGRESS) {
             Some(progress) if line.is_hidden() => eprintln!("{progress}"),
             Some(progress) => line.set_message(progress.to_owned()),
@@ -145,21 +145,21 @@ pub fn run(guest: &Guest, load: Load) -> Result<Run> {
         }
     });
     line.finish_and_clear();
-    let ended = ended?;
-    let complaints = ended.complaints.iter().map(|line| format!("  {line}"));
-    let count = format!("kernel complaints: {}", ended.complaints.len());
+    let result = result?;
+    let complaints = result.complaints.iter().map(|line| format!("  {line}"));
+    let count = format!("kernel complaints: {}", result.complaints.len());
     for line in std::iter::once(count).chain(complaints) {
         println!("{line}");
         summary.push(line);
     }
-    let why = match ended.verdict {
-        Ok(0) if ended.complaints.is_empty() => None,
-        Ok(0) => Some("the kernel complained".to_owned()),
+    let why = match result.verdict {
+        Ok(0) if result.complaints.is_empty() => None,
+        Ok(0) => Some("the kernel reported errors".to_owned()),
         Ok(status) => Some(format!("the stress program ended with status {status}")),
         Err(error) => Some(format!("{error:#}")),
     };
     Ok(Run {
-        failure: why.map(|why| format!("{why}; {}", ended.logs)),
+        failure: why.map(|why| format!("{why}; {}", result.logs)),
         summary,
     })
 }

@@ -9,14 +9,14 @@ use anyhow::Result;
 use crate::testing::session::Session;
 use crate::testing::summary::{Outcome, Summary};
 
-/// A suite that is a test of its own.
+/// A suite that is reported as one test.
 pub struct Suite {
-    /// What the test is called.
+    /// The name of the test.
     pub name: &'static str,
     run: fn(&mut Session) -> Result<Outcome>,
 }
 
-/// Makes suites of names and methods of [`Session`].
+/// Makes an array of suites from names and methods of [`Session`].
 macro_rules! suites {
     ($($name:literal => $method:ident,)*) => {
         &[$($crate::testing::suite::Suite::new($name, |session| session.$method())),*]
@@ -24,12 +24,12 @@ macro_rules! suites {
 }
 
 impl Suite {
-    /// Names a check.
+    /// Creates a suite from its name and the method that runs it.
     pub const fn new(name: &'static str, run: fn(&mut Session) -> Result<Outcome>) -> Self {
         Self { name, run }
     }
 
-    /// Runs it, and adds its outcome and time to `summary`.
+    /// Runs the suite and adds its outcome and time to `summary`.
     pub fn run(&self, session: &mut Session, summary: &mut Summary) {
         let begun = Instant::now();
         let outcome = (self.run)(session);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The test suites: what there is to run, and on which kernel.
+//! The list of test suites, and the kernel that each runs on.
 
 use std::time::Instant;
 
@@ -17,7 +17,7 @@ use crate::testing::stress::{
 };
 use crate::testing::suite::Suite;
 use crate::testing::summary::{Outcome, Summary};
-use crate::testing::vm_suite::Part;
+use crate::testing::vm_suite::VmSuite;
 
 const SUITES: &[Suite] = suites! {
     "fmt" => fmt,
@@ -33,40 +33,40 @@ const SUITES: &[Suite] = suites! {
     "bench::quick" => bench,
 };
 
-/// The guest's tests, on the kernel that was asked for.
-pub const VM: Part = Part {
+/// All guest tests, on the requested kernel.
+pub const VM: VmSuite = VmSuite {
     prefix: "vm::",
     group: "",
     kernel: None,
     accelerator: None,
 };
-/// Those that need fault injection, which the stock kernel has not.
-const FAULTS: Part = Part {
+/// Guest tests that need fault injection, which the stock kernel lacks.
+const FAULTS: VmSuite = VmSuite {
     prefix: "debug::",
     group: "::faults::",
     kernel: Some(DEBUG),
     accelerator: None,
 };
-/// Those that look at page tables themselves, on a machine with a level more of them than most have.
-const FIVE_LEVELS: Part = Part {
+/// Guest tests that walk page tables, on a processor with five levels of page tables.
+const FIVE_LEVELS: VmSuite = VmSuite {
     prefix: "five-levels::",
     group: "vm_layout::agreement::",
     kernel: None,
     accelerator: Some(Accelerator::TcgFiveLevels),
 };
 
-/// What the names of stress runs begin with.
+/// Prefix of the names of stress runs.
 const STRESS_PREFIX: &str = "stress::";
 
-/// A stress run that is a test.
+/// A stress run that is reported as one test.
 struct StressRun {
     kernel: &'static str,
     load: Load,
-    /// Whether it runs when no kernel is asked for.
+    /// True if it runs when no kernel is requested.
     always: bool,
 }
 
-/// Minutes each; longer ones are for `cargo xtask stress`.
+/// Stress runs of one to two minutes; longer ones are for `cargo xtask stress`.
 const STRESS: &[StressRun] = &[
     StressRun {
         kernel: STOCK,
@@ -120,30 +120,38 @@ const STRESS: &[StressRun] = &[
     },
 ];
 
-/// Runs (or, with `list`, prints) the tests whose names contain `filter`; returns whether none failed. They run on
-/// `kernel`; without it on the stock kernel, and on the project's own ones what those are for.
+/// Runs (or, with `list`, prints) the tests whose names contain `filter`; returns true if none failed.
+///
+/// They run on `kernel`. If it is `None`, they run on the stock kernel, and those that need one of the project's own
+/// kernels run on that.
 pub fn run(filter: Option<&str>, list: bool, kernel: Option<&str>) -> Result<bool> {
-    let wanted = |name: &str| filter.is_none_or(|filter| name.contains(filter));
+    let is_selected = |name: &str| filter.is_none_or(|filter| name.contains(filter));
     let workspace = Workspace::open()?;
     let mut session = Session::new(&workspace, kernel);
-    let suites: Vec<_> = SUITES.iter().filter(|suite| wanted(suite.name)).collect();
-    let parts: &[&Part] = match kernel {
+    let suites: Vec<_> = SUITES
+        .iter()
+        .filter(|suite| is_selected(suite.name))
+        .collect();
+    let vm_suites: &[&VmSuite] = match kernel {
         None => &[&VM, &FIVE_LEVELS, &FAULTS],
         Some(_) => &[&VM],
     };
     let vm_tests = session.vm_tests().map(|in_guest| {
-        let names_of = |part: &&'static Part| {
-            let names = part.names(&in_guest).into_iter();
-            (*part, names.filter(|name| wanted(name)).collect::<Vec<_>>())
+        let names_of = |vm_suite: &&'static VmSuite| {
+            let names = vm_suite.names(&in_guest).into_iter();
+            (
+                *vm_suite,
+                names.filter(|name| is_selected(name)).collect::<Vec<_>>(),
+            )
         };
-        let with_names = parts.iter().map(names_of);
+        let with_names = vm_suites.iter().map(names_of);
         with_names
             .filter(|(_, names)| !names.is_empty())
             .collect::<Vec<_>>()
     });
     let stress: Vec<_> = stress_runs(kernel)
         .into_iter()
-        .filter(|(name, _)| wanted(name))
+        .filter(|(name, _)| is_selected(name))
         .collect();
     if list {
         for suite in suites {
@@ -166,9 +174,9 @@ pub fn run(filter: Option<&str>, list: bool, kernel: Option<&str>) -> Result<boo
         suite.run(&mut session, &mut summary);
     }
     match vm_tests {
-        Ok(parts) => {
-            for (part, names) in parts {
-                run_part(&mut session, part, &names, filter, &mut summary);
+        Ok(vm_suites) => {
+            for (vm_suite, names) in vm_suites {
+                run_vm_suite(&mut session, vm_suite, &names, filter, &mut summary);
             }
         }
         Err(error) => summary.add(VM.prefix, error.into()),
@@ -182,22 +190,25 @@ pub fn run(filter: Option<&str>, list: bool, kernel: Option<&str>) -> Result<boo
     Ok(summary.print())
 }
 
-/// Runs the guest tests `names` of `part`.
-pub fn run_part(
+/// Runs the guest tests `names` of `vm_suite`.
+pub fn run_vm_suite(
     session: &mut Session,
-    part: &Part,
+    vm_suite: &VmSuite,
     names: &[String],
     filter: Option<&str>,
     summary: &mut Summary,
 ) {
     let begun = Instant::now();
-    if let Err(error) = session.vm(part, names, filter, summary) {
-        summary.add(part.prefix, error.into());
+    if let Err(error) = session.vm(vm_suite, names, filter, summary) {
+        summary.add(vm_suite.prefix, error.into());
     }
-    summary.took(&format!("{}{}", part.prefix, part.group), begun.elapsed());
+    summary.took(
+        &format!("{}{}", vm_suite.prefix, vm_suite.group),
+        begun.elapsed(),
+    );
 }
 
-/// The stress runs for `kernel`, else those that always run, with their names.
+/// Returns the stress runs for `kernel`, or those that run if no kernel is requested, with their names.
 fn stress_runs(kernel: Option<&str>) -> Vec<(String, &'static StressRun)> {
     let name = |run: &StressRun, kernel: &str| match run.load.module {
         MemoryInfo => format!("{STRESS_PREFIX}{kernel}"),
@@ -207,7 +218,7 @@ fn stress_runs(kernel: Option<&str>) -> Vec<(String, &'static StressRun)> {
         let always = STRESS.iter().filter(|run| run.always);
         return always.map(|run| (name(run, run.kernel), run)).collect();
     };
-    // A release of Debian's is stressed as the stock kernel is.
+    // A Debian release has the runs of the stock kernel.
     let own = STRESS.iter().any(|run| run.kernel == kernel);
     let like = if own { kernel } else { STOCK };
     let runs = STRESS.iter().filter(|run| run.kernel == like);

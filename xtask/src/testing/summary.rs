@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What came of the tests, printed as it comes and counted.
+//! The outcomes of tests, which are printed at once and counted.
 
 use std::time::Duration;
 
 use crate::kernels::results::Counts;
 
-/// What came of a test.
+/// The outcome of a test.
 pub enum Outcome {
-    /// It passed.
+    /// The test ran and passed.
     Ok,
-    /// It failed; the reason was printed or is here.
+    /// The test failed; the reason is this text, or was printed before if it is empty.
     Failed(String),
-    /// It did not run, for this reason.
+    /// The test did not run, for this reason.
     Skipped(String),
 }
 
-/// Counts outcomes and prints them as they come.
+/// Prints and counts the outcomes of a run.
 #[derive(Default)]
 pub struct Summary {
     counts: Counts,
@@ -24,7 +24,7 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Notes how long the suite `name` took.
+    /// Records the time that the suite `name` took.
     pub fn took(&mut self, name: &str, time: Duration) {
         self.times.push((name.to_owned(), time));
     }
@@ -50,12 +50,12 @@ impl Summary {
         }
     }
 
-    /// Returns the counts.
+    /// Returns the numbers of tests by outcome.
     pub fn counts(&self) -> Counts {
         self.counts
     }
 
-    /// Prints how long each suite took, then the counts; returns whether nothing failed.
+    /// Prints how long each suite took, then the counts; returns true if no test failed.
     pub fn print(&self) -> bool {
         let Counts {
             passed,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The tests that run in the guest, reported as tests of their own.
+//! Suites of tests that run in a guest; each test is reported by its name.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -12,20 +12,20 @@ use crate::guest::machine::{Limits, Mode};
 use crate::guest::setup::Guest;
 use crate::testing::summary::{Outcome, Summary};
 
-/// Tests that run in one boot of a guest.
-pub struct Part {
-    /// What they are called by outside of the guest: this and their name.
+/// A suite of tests that run in one boot of a guest.
+pub struct VmSuite {
+    /// Prefix of the tests' names on the host; their names in the guest follow it.
     pub prefix: &'static str,
-    /// Their names in the guest contain this.
+    /// The string that the tests' names in the guest contain.
     pub group: &'static str,
-    /// The kernel that they need; the one that was asked for, if any does.
+    /// The kernel that the tests need; `None` if the requested kernel suffices.
     pub kernel: Option<&'static str>,
-    /// What they need to run on; the fastest that there is, if that does not matter.
+    /// The accelerator that the tests need; `None` for the fastest of the host.
     pub accelerator: Option<Accelerator>,
 }
 
-impl Part {
-    /// Those of the guest's tests that are of this part, as they are called outside.
+impl VmSuite {
+    /// Returns the names on the host of those tests `in_guest` that belong to this suite.
     pub fn names(&self, in_guest: &[String]) -> Vec<String> {
         in_guest
             .iter()
@@ -34,7 +34,7 @@ impl Part {
             .collect()
     }
 
-    /// What the names in the guest have to contain, given what those outside have to.
+    /// Returns the filters for the guest's test runner that select the tests whose names on the host contain `filter`.
     fn filters(&self, filter: Option<&str>) -> Vec<String> {
         let inner = filter.and_then(|filter| guest_filter(self.prefix, filter));
         let group = Some(self.group.to_owned()).filter(|group| !group.is_empty());
@@ -42,40 +42,40 @@ impl Part {
     }
 }
 
-/// Runs the tests `names` (all of `part` that contain `filter`) in one boot of `guest`.
+/// Runs the tests `names` (all of `suite` that contain `filter`) in one boot of `guest`.
 pub fn run(
     guest: &Guest,
-    part: &Part,
+    suite: &VmSuite,
     names: &[String],
     filter: Option<&str>,
     summary: &mut Summary,
 ) -> Result<()> {
-    let prefix = part.prefix;
-    let (machine, accelerator) = guest.machine(part.accelerator)?;
+    let prefix = suite.prefix;
+    let (machine, accelerator) = guest.machine(suite.accelerator)?;
     let limits = Limits {
         total: Duration::from_secs(45 * 60),
-        // More than the guest's runner leaves to any test.
+        // Longer than the time limit of the guest's test runner.
         silence: Duration::from_secs(16 * 60),
     }
-    .times(guest.patience());
-    let mode = Mode::Test(part.filters(filter));
-    let mut unheard: BTreeSet<&str> = names
+    .times(guest.slowdown());
+    let mode = Mode::Test(suite.filters(filter));
+    let mut missing: BTreeSet<&str> = names
         .iter()
         .map(|name| name.trim_start_matches(prefix))
         .collect();
     let mut failed = 0;
     let verdict = machine.run(accelerator, &mode, limits, |line| match parse(line) {
         Some((name, outcome)) => {
-            unheard.remove(name);
+            missing.remove(name);
             failed += usize::from(matches!(outcome, Outcome::Failed(_)));
             summary.add(&format!("{prefix}{name}"), outcome);
         }
-        // The runner's own summary would be taken for ours.
+        // The summary of the guest's test runner would look like that of this program.
         None if line.ends_with(" skipped") => {}
         None => println!("{line}"),
     });
-    for name in unheard {
-        let why = "the guest said nothing of it".to_owned();
+    for name in missing {
+        let why = "the guest reported no outcome of this test".to_owned();
         summary.add(&format!("{prefix}{name}"), Outcome::Failed(why));
     }
     match verdict? {
@@ -89,7 +89,7 @@ pub fn run(
     Ok(())
 }
 
-/// The part of a filter that the guest's test runner, which knows no prefix, has to look for.
+/// Returns the part of `filter` that the guest's test runner has to match, since its names have no prefix.
 fn guest_filter(prefix: &str, filter: &str) -> Option<String> {
     let overlap = (0..=prefix.len().min(filter.len()))
         .rev()
@@ -99,7 +99,7 @@ fn guest_filter(prefix: &str, filter: &str) -> Option<String> {
     (!within && !rest.is_empty()).then(|| rest.to_owned())
 }
 
-/// A line `test NAME ... OUTCOME`.
+/// Parses a line `test NAME ... OUTCOME`.
 fn parse(line: &str) -> Option<(&str, Outcome)> {
     let (name, outcome) = line.strip_prefix("test ")?.split_once(" ... ")?;
     let outcome = match outcome {
@@ -112,7 +112,7 @@ fn parse(line: &str) -> Option<(&str, Outcome)> {
 
 #[cfg(test)]
 mod tests {
-    use super::{guest_filter, parse, Outcome, Part};
+    use super::{guest_filter, parse, Outcome, VmSuite};
 
     #[test]
     fn the_prefix_is_not_the_guests() {
@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn a_group_is_a_part_of_its_own() {
-        let part = Part {
+        let suite = VmSuite {
             prefix: "debug::",
             group: "::faults::",
             kernel: None,
@@ -134,10 +134,13 @@ mod tests {
         };
         let in_guest =
             ["memory_info::faults::reset", "memory_info::errors::reset"].map(str::to_owned);
-        assert_eq!(part.names(&in_guest), ["debug::memory_info::faults::reset"]);
-        assert_eq!(part.filters(None), ["::faults::"]);
-        assert_eq!(part.filters(Some("debug")), ["::faults::"]);
-        assert_eq!(part.filters(Some("reset")), ["::faults::", "reset"]);
+        assert_eq!(
+            suite.names(&in_guest),
+            ["debug::memory_info::faults::reset"]
+        );
+        assert_eq!(suite.filters(None), ["::faults::"]);
+        assert_eq!(suite.filters(Some("debug")), ["::faults::"]);
+        assert_eq!(suite.filters(Some("reset")), ["::faults::", "reset"]);
     }
 
     #[test]
