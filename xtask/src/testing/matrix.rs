@@ -44,11 +44,13 @@ impl Options {
                 self.filters.join(" or ")
             );
         }
+        // Read before the first result is written into the checkout.
+        let source = workspace.project.revision();
         let mut summary = Summary::default();
         for (row, level) in rows {
             let name = row.name();
             let begun = Instant::now();
-            let outcome = match self.test(&workspace, &supported, &row, level) {
+            let outcome = match self.test(&workspace, &supported, &row, level, &source) {
                 Err(error) if error.is::<NotOffered>() => Outcome::Skipped(format!("{error}")),
                 outcome => outcome.unwrap_or_else(Outcome::from),
             };
@@ -69,6 +71,7 @@ impl Options {
         supported: &Supported,
         row: &Row,
         level: Level,
+        source: &str,
     ) -> Result<Outcome> {
         let release = stock::choose(workspace, supported, &KernelRequest::Row(row.clone()))?;
         let setup = BuildSetup::new(workspace, Some(&release.name))?;
@@ -89,7 +92,7 @@ impl Options {
                 RowResult {
                     row: row.name(),
                     release: release.name,
-                    source: workspace.project.revision(),
+                    source: source.to_owned(),
                     ok,
                     guest_tests: booted,
                 },
