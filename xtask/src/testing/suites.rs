@@ -203,7 +203,11 @@ pub fn run_vm_suite(
         summary.add(vm_suite.prefix, error.into());
     }
     summary.took(
-        &format!("{}{}", vm_suite.prefix, vm_suite.group),
+        &format!(
+            "{}{}",
+            vm_suite.prefix,
+            vm_suite.group.trim_start_matches("::")
+        ),
         begun.elapsed(),
     );
 }
