@@ -153,7 +153,7 @@ fn with_table(document: &str, table: &str) -> Option<String> {
 mod tests {
     use super::{document, with_table, Counts, Results, RowResult};
     use crate::host::project::Project;
-    use crate::kernels::supported::Supported;
+    use crate::kernels::supported::{Level, Supported};
 
     #[test]
     fn the_document_has_the_last_results() {
@@ -165,6 +165,20 @@ mod tests {
             with_table(&text, &table).as_deref() == Some(text.as_str()),
             "docs/kernels.md differs from the results: run cargo xtask matrix"
         );
+    }
+
+    #[test]
+    fn every_row_was_tested_and_keeps_its_promise() {
+        let project = Project::open().unwrap();
+        let results = Results::load(&project).unwrap();
+        for (row, level) in Supported::load().unwrap().rows() {
+            let name = row.name();
+            let result = results.of(&row);
+            let result = result.unwrap_or_else(|| panic!("{name} was never tested"));
+            assert!(result.ok, "{name} failed when it was tested last");
+            let booted = result.guest_tests.is_some();
+            assert_eq!(booted, level == Level::Boots, "{name}");
+        }
     }
 
     #[test]
