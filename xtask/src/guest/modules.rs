@@ -25,6 +25,9 @@ pub enum Job {
     Clippy,
 }
 
+/// The file by which the kernel's build system knows that modules were built in a directory.
+const IN_PLACE: &str = "modules.order";
+
 /// Built modules; no other run rebuilds them while this value lives.
 pub struct Modules {
     /// The paths of the `.ko` files.
@@ -53,6 +56,7 @@ impl Job {
 /// Runs `job` for a kernel of the cache, inside the root. Warnings are errors.
 pub fn make(workspace: &Workspace, kernel: &Kernel, job: Job) -> Result<Modules> {
     let project = &workspace.project;
+    check_clean(&project.dir)?;
     let out = project.output(job.name(), kernel.name());
     let mut chroot = kernel.chroot(workspace.root()?);
     let mut variables = vec!["M=/mnt/project".to_owned(), "MO=/mnt/out".to_owned()];
@@ -109,6 +113,7 @@ pub fn make_for_tree(workspace: &Workspace, tree: &Path) -> Result<Modules> {
     })?;
     let release = release.trim();
     let project = &workspace.project;
+    check_clean(&project.dir)?;
     let out = project.output("tree", release);
     let mut command = Command::new("make");
     command
@@ -140,6 +145,17 @@ fn assignment(name: &str, path: &Path) -> std::ffi::OsString {
     let mut word = std::ffi::OsString::from(format!("{name}="));
     word.push(path);
     word
+}
+
+/// Fails if modules were built in the checkout itself, which the kernel's build system refuses to build elsewhere.
+fn check_clean(checkout: &Path) -> Result<()> {
+    ensure!(
+        !checkout.join(IN_PLACE).exists(),
+        "the checkout holds the products of a build in place ({IN_PLACE}): remove them with \
+         `make -C <build tree> M={} clean`, with the build tree that they were built for",
+        checkout.display()
+    );
+    Ok(())
 }
 
 /// Runs the kernel's build system. Removes the products of another kernel or checkout (`made_from`) first, because make
