@@ -21,12 +21,8 @@ const SUITES: &[Suite] = suites! {
     "build" => build,
 };
 
-/// The modules: folders in `src/`, and what the names of their guest tests begin with.
-const MODULES: &[(&str, &str)] = &[
-    ("memory_info", "memory_info::"),
-    ("moddb", "moddb::"),
-    ("vm_layout", "vm_layout::"),
-];
+/// The groups of guest tests, one for each module: the name of its folder in `src/`, and `::`.
+const MODULES: &[&str] = &["memory_info::", "moddb::", "vm_layout::"];
 /// The groups of guest tests that run when a layer below the modules changed.
 const REPRESENTATIVE_GROUPS: &[&str] = &[
     "memory_info::listing::",
@@ -63,34 +59,28 @@ fn guest_tests(project: &Project) -> Result<Vec<VmSuite>> {
         .collect())
 }
 
-/// Returns the groups of guest tests for changes in `files`.
+/// Returns the groups of guest tests for changes in `files`: a module's own if the module changed, else the one that
+/// represents it if a layer below the modules changed.
 fn groups(files: &[String]) -> Vec<&'static str> {
-    let mut groups = Vec::new();
-    let mut add = |group| {
-        if !groups.contains(&group) {
-            groups.push(group);
-        }
-    };
+    let mut changed = Vec::new();
+    let mut is_shared = false;
     for file in files {
         let parts: Vec<_> = file.split(['/', '.']).collect();
-        let is_below_modules = matches!(parts[0], "src" | "tests" | "guest" | "Kbuild");
-        let of_module = MODULES.iter().find(|(module, _)| parts.contains(module));
-        match of_module {
-            Some((_, group)) => add(*group),
-            None if is_below_modules => REPRESENTATIVE_GROUPS.iter().for_each(|group| add(*group)),
-            None => {}
+        let of_module = |group: &&&str| parts.contains(&group.trim_end_matches("::"));
+        match MODULES.iter().find(of_module) {
+            Some(group) if changed.contains(group) => {}
+            Some(group) => changed.push(*group),
+            None => is_shared |= matches!(parts[0], "src" | "tests" | "guest" | "Kbuild"),
         }
     }
-    // A module's own group includes its representative group.
-    let whole: Vec<_> = MODULES.iter().map(|(_, group)| *group).collect();
-    let chosen = groups.clone();
-    groups.retain(|group| {
-        whole.contains(group)
-            || !chosen
-                .iter()
-                .any(|one| whole.contains(one) && group.starts_with(one))
-    });
-    groups
+    let represents_unchanged =
+        |group: &&&str| !changed.iter().any(|module| group.starts_with(module));
+    let representatives = REPRESENTATIVE_GROUPS.iter().filter(|_| is_shared);
+    representatives
+        .filter(represents_unchanged)
+        .chain(&changed)
+        .copied()
+        .collect()
 }
 
 #[cfg(test)]
