@@ -5,6 +5,7 @@
 pub mod accelerator;
 pub mod archive;
 pub mod complaints;
+pub mod demo;
 pub mod initramfs;
 pub mod machine;
 pub mod modules;

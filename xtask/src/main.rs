@@ -4,7 +4,6 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
@@ -16,7 +15,7 @@ mod kernels;
 mod plot;
 mod testing;
 
-use guest::machine::{Limits, Mode};
+use guest::demo;
 use guest::modules;
 use guest::programs;
 use guest::setup::{BuildSetup, Guest};
@@ -140,7 +139,7 @@ impl Task {
     /// Runs the command and returns the exit status.
     fn run(self) -> Result<u8> {
         let success = match self {
-            Task::Demo(kernel) => kernel.with_guest("demo", false, demo)?,
+            Task::Demo(kernel) => kernel.with_guest("demo", false, show_demo)?,
             Task::Shell(kernel) => kernel.with_guest("shell", true, shell)?,
             Task::Build { kernel } => build(kernel.as_deref())?,
             Task::Test {
@@ -174,14 +173,8 @@ impl Task {
     }
 }
 
-fn demo(guest: &Guest) -> Result<bool> {
-    let (machine, accelerator) = guest.machine(None)?;
-    let limits = Limits {
-        total: Duration::from_secs(180),
-        silence: Duration::from_secs(60),
-    }
-    .times(guest.slowdown());
-    let verdict = machine.run(accelerator, &Mode::Demo, limits, |line| println!("{line}"))?;
+fn show_demo(guest: &Guest) -> Result<bool> {
+    let verdict = demo::run(guest, |line| println!("{line}"))?;
     if verdict != 0 {
         eprintln!(
             "error: the demo ended with status {verdict}: the lines above name the failed check"

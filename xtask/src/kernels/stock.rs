@@ -95,7 +95,7 @@ impl StockKernel {
 
 /// Chooses the release for `requested`. The choice is remembered, so that later runs need no network and build for the
 /// same kernel.
-pub fn choose(
+fn choose(
     workspace: &Workspace,
     supported: &Supported,
     requested: &KernelRequest,

@@ -2,17 +2,16 @@
 
 //! `cargo xtask matrix`: builds and tests the modules on each supported kernel.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use anyhow::{bail, Context, Result};
+use anyhow::{bail, ensure, Context, Result};
 
-use crate::guest::machine::{Limits, Mode};
+use crate::guest::demo;
 use crate::guest::modules::Job;
 use crate::guest::setup::{BuildSetup, Guest};
 use crate::host::workspace::Workspace;
-use crate::kernels::release::{KernelRequest, NotOffered};
+use crate::kernels::release::NotOffered;
 use crate::kernels::results::{Counts, Results, RowResult};
-use crate::kernels::stock;
 use crate::kernels::supported::{Level, Row, Supported};
 use crate::testing::session::Session;
 use crate::testing::suites::VM;
@@ -73,15 +72,17 @@ impl Options {
         level: Level,
         source: &str,
     ) -> Result<Outcome> {
-        let release = stock::choose(workspace, supported, &KernelRequest::Row(row.clone()))?;
-        let setup = BuildSetup::new(workspace, Some(&release.name))?;
+        let name = row.name();
+        let setup = BuildSetup::new(workspace, Some(&name))?;
         let built = setup.make(Job::BuildForBench).map(drop);
         let booted = match (&built, level, self.quick) {
             (Ok(()), Level::Boots, true) => {
-                smoke(&setup)?;
+                let guest = Guest::new(&setup, "matrix", &[])?;
+                let status = demo::run(&guest, |_| ())?;
+                ensure!(status == 0, "the demo ended with status {status}");
                 None
             }
-            (Ok(()), Level::Boots, false) => Some(guest_tests(workspace, &release.name)?),
+            (Ok(()), Level::Boots, false) => Some(guest_tests(workspace, &name)?),
             _ => None,
         };
         let ok = built.is_ok() && booted.is_none_or(|counts| counts.failed == 0);
@@ -90,8 +91,8 @@ impl Options {
             results.update(
                 supported,
                 RowResult {
-                    row: row.name(),
-                    release: release.name,
+                    row: name,
+                    release: setup.kernel().name().to_owned(),
                     source: source.to_owned(),
                     ok,
                     guest_tests: booted,
@@ -109,24 +110,9 @@ impl Options {
     }
 }
 
-/// Runs the demo in a guest with the kernel of `setup`.
-fn smoke(setup: &BuildSetup) -> Result<()> {
-    let guest = Guest::new(setup, "matrix", &[])?;
-    let (machine, accelerator) = guest.machine(None)?;
-    let limits = Limits {
-        total: Duration::from_secs(180),
-        silence: Duration::from_secs(60),
-    };
-    let verdict = machine.run(accelerator, &Mode::Demo, limits, |_| ())?;
-    match verdict {
-        0 => Ok(()),
-        status => bail!("the demo ended with status {status}"),
-    }
-}
-
-/// Runs all guest tests on `release`.
-fn guest_tests(workspace: &Workspace, release: &str) -> Result<Counts> {
-    let mut session = Session::new(workspace, Some(release));
+/// Runs all guest tests on `kernel`.
+fn guest_tests(workspace: &Workspace, kernel: &str) -> Result<Counts> {
+    let mut session = Session::new(workspace, Some(kernel));
     let names = session.vm_tests().context("cannot list the guest tests")?;
     let mut tests = Summary::default();
     session.vm(&VM, &VM.names(&names), None, &mut tests)?;
