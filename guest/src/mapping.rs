@@ -55,10 +55,7 @@ impl Mapping {
         protection: ProtFlags,
         flags: MapFlags,
     ) -> Result<Self> {
-        ensure!(
-            !flags.contains(MapFlags::MAP_FIXED),
-            "MAP_FIXED would replace other mappings"
-        );
+        refuse_fixed(flags)?;
         let length = length_of(pages)?;
         // SAFETY: Without MAP_FIXED, the kernel chooses addresses at which nothing is mapped.
         let start = unsafe { mman::mmap_anonymous(address, length, protection, flags) }
@@ -74,10 +71,7 @@ impl Mapping {
         protection: ProtFlags,
         flags: MapFlags,
     ) -> Result<Self> {
-        ensure!(
-            !flags.contains(MapFlags::MAP_FIXED),
-            "MAP_FIXED would replace other mappings"
-        );
+        refuse_fixed(flags)?;
         let length = length_of(pages)?;
         let offset = libc::off_t::try_from(offset * PAGE)?;
         // SAFETY: Without MAP_FIXED, the kernel chooses addresses at which nothing is mapped.
@@ -292,6 +286,15 @@ impl Area {
 /// Returns true if this kernel makes huge pages of ordinary memory.
 pub fn has_transparent_huge_pages() -> bool {
     Path::new("/sys/kernel/mm/transparent_hugepage").exists()
+}
+
+/// Fails if a mapping with these flags could replace others.
+fn refuse_fixed(flags: MapFlags) -> Result<()> {
+    ensure!(
+        !flags.contains(MapFlags::MAP_FIXED),
+        "MAP_FIXED would replace other mappings"
+    );
+    Ok(())
 }
 
 fn length_of(pages: usize) -> Result<NonZeroUsize> {
