@@ -74,8 +74,10 @@ impl ProcFile for PassFile {
 
     fn write(&self, _open: &(), _from: UserSliceReader) -> Result {
         let mut reader = Reader::default();
-        for process in &thread_groups(GFP_KERNEL)? {
-            let Some(mm) = process.mm() else { continue };
+        for process in &thread_groups(GFP_KERNEL).map_err(|_| ENOMEM)? {
+            let Some(mm) = process.mm.mmget_not_zero() else {
+                continue;
+            };
             let mut at = 0;
             loop {
                 let guard = MmapRead::lock_killable(&mm).map_err(|_| EINTR)?;

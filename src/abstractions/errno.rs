@@ -17,6 +17,7 @@ pub fn error_of(errno: Errno) -> Error {
         Errno::ESRCH => bindings::ESRCH,
         Errno::EINTR => bindings::EINTR,
         Errno::E2BIG => bindings::E2BIG,
+        Errno::EAGAIN => bindings::EAGAIN,
         Errno::ENOMEM => bindings::ENOMEM,
         Errno::EFAULT => bindings::EFAULT,
         Errno::EEXIST => bindings::EEXIST,

@@ -13,6 +13,7 @@ pub enum Errno {
     ESRCH,
     EINTR,
     E2BIG,
+    EAGAIN,
     ENOMEM,
     EFAULT,
     EEXIST,

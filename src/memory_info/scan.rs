@@ -14,7 +14,7 @@ use crate::set_scan::{Chunk, ChunkCounts, SetScan};
 use crate::set_tables::SetTables;
 use crate::snapshot::{NamedGroups, Snapshot};
 use abstractions::sort::sort_by_key;
-use abstractions_task::thread_group::{thread_groups, ThreadGroup};
+use abstractions_task::thread_group::{thread_groups, ListError, ThreadGroup};
 use abstractions_workqueue::workers::{num_online_cpus, run_on_workers, WorkClass};
 use core::mem::take;
 use core::pin::Pin;
@@ -37,7 +37,10 @@ pub(crate) fn scan(
     sampling: Sampling,
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<RcuBox<Snapshot>, Failure> {
-    let mut processes = thread_groups(GFP_KERNEL).map_err(|_| AllocError)?;
+    let mut processes = thread_groups(GFP_KERNEL).map_err(|error| match error {
+        ListError::NoMemory => Failure::NoMemory,
+        ListError::Interrupted => Failure::Interrupted,
+    })?;
     sort_by_key(&mut processes, |process| (process.comm, process.tgid));
     let mut sets = KVVec::new();
     for set in processes.chunk_by(|a, b| a.comm == b.comm) {

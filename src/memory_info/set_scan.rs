@@ -108,7 +108,9 @@ impl<'a> SetScan<'a> {
                 return Ok(None);
             };
             self.processes = rest;
-            let Some(mm) = process.mm() else { continue };
+            let Some(mm) = process.mm.mmget_not_zero() else {
+                continue;
+            };
             self.pids.push(process.tgid, GFP_KERNEL)?;
             // An address space that several processes share is counted once.
             if !self.seen.insert(&mm)? {

@@ -42,8 +42,11 @@ impl Survey {
         let process = ThreadGroup::find(pid).map_err(|error| match error {
             FindError::NoSuchProcess => ReportFailure::NoSuchProcess,
             FindError::KernelThread => ReportFailure::KernelThread,
+            FindError::Exited => ReportFailure::Exited,
+            FindError::ExecInProgress => ReportFailure::Executing,
+            FindError::Interrupted => ReportFailure::Interrupted,
         })?;
-        let mm = process.mm().ok_or(ReportFailure::Exited)?;
+        let mm = process.mm.mmget_not_zero().ok_or(ReportFailure::Exited)?;
         let mut survey = Self {
             pid,
             comm: process.comm,

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
+#include <linux/rwsem.h>
 #include <linux/sched.h>
+#include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
+#include <linux/sched/task.h>
 
 #include "../bindings.h"
 
@@ -19,6 +22,30 @@ struct task_struct *abstractions_next_thread(struct task_struct *task)
 struct task_struct *abstractions_real_parent(struct task_struct *task)
 {
 	return rcu_dereference(task->real_parent);
+}
+
+/* execve(2) holds it for writing from before it changes the mm until after it has set the comm. */
+bool abstractions_exec_update_read_trylock(struct task_struct *task)
+{
+	return down_read_trylock(&task->signal->exec_update_lock);
+}
+
+void abstractions_exec_update_read_unlock(struct task_struct *task)
+{
+	up_read(&task->signal->exec_update_lock);
+}
+
+/* Returns a reference to mm_count, or NULL if the task has no address space. */
+struct mm_struct *abstractions_grab_task_mm(struct task_struct *task)
+{
+	struct mm_struct *mm;
+
+	task_lock(task);
+	mm = task->mm;
+	if (mm)
+		mmgrab(mm);
+	task_unlock(task);
+	return mm;
 }
 
 void abstractions_get_task_comm(char *comm, struct task_struct *task)

@@ -3,6 +3,7 @@
 //! Processes and the calling task.
 //!
 //! - [`thread_group`]: processes by their names and ids;
+//! - [`program`]: the name and the address space of a process, taken together;
 //! - [`current`]: the calling task: ancestors, signals, capabilities.
 //!
 //! C headers: `include/linux/sched.h`, `include/linux/sched/signal.h`, `include/linux/sched/mm.h`.
@@ -14,4 +15,5 @@
 )]
 
 pub mod current;
+mod program;
 pub mod thread_group;

@@ -1,17 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Processes: finding and listing them, their names, their address spaces.
+//! Processes: finding and listing them, with their names and address spaces.
 
+use crate::current::fatal_signal_pending;
+use crate::program::{NoProgram, Program};
 use abstractions::bindings;
 use core::ptr::{self, NonNull};
 use kernel::alloc::{AllocError, Flags, KVVec};
 use kernel::bindings::{
     find_pid_ns, init_pid_ns, pid, pid_task, pid_type_PIDTYPE_TGID, task_struct,
 };
-use kernel::mm::MmWithUser;
+use kernel::mm::Mm;
 use kernel::sync::aref::ARef;
 use kernel::sync::rcu;
-use logic::comm::{Comm, TASK_COMM_LEN};
+use kernel::time::delay::fsleep;
+use kernel::time::Delta;
+use logic::comm::Comm;
+use logic::interrupted::Interrupted;
+
+/// How long an `execve(2)` is waited for, in milliseconds: in sleeps of 1, 2, 4 and so on, the last of this length.
+const LAST_WAIT_MS: i64 = 128;
 
 /// Why a thread group was not found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -20,32 +28,170 @@ pub enum FindError {
     NoSuchProcess,
     /// The id is that of a kernel thread.
     KernelThread,
+    /// The process has no address space any more.
+    Exited,
+    /// The process executes another program, which took longer than a quarter of a second.
+    ExecInProgress,
+    /// A fatal signal is pending for the caller.
+    Interrupted,
 }
 
-/// A process: a thread group that is not a kernel thread, with the name and id that it had when it was
-/// found. It may have exited since.
+/// Why the processes were not listed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ListError {
+    /// Memory is exhausted.
+    NoMemory,
+    /// A fatal signal is pending for the caller.
+    Interrupted,
+}
+
+impl From<AllocError> for ListError {
+    fn from(_: AllocError) -> Self {
+        Self::NoMemory
+    }
+}
+
+impl From<Interrupted> for ListError {
+    fn from(_: Interrupted) -> Self {
+        Self::Interrupted
+    }
+}
+
+/// A process as it was when it was found: a thread group that is not a kernel thread.
 ///
-/// It refers to the process by a counted `struct pid`, not by the leader's task, which is replaced when
-/// another thread executes a program.
-///
-/// # Invariants
-///
-/// Owns a reference to `pid`.
+/// Name and address space are of one program, whatever the process has executed since. The process may have exited; its
+/// memory is kept only while [`Mm::mmget_not_zero`]'s result lives.
 pub struct ThreadGroup {
-    pid: NonNull<pid>,
     /// The leader's name.
     pub comm: Comm,
     /// The thread group's id in the initial pid namespace.
     pub tgid: u32,
+    /// The address space, by a reference to `mm_count`.
+    pub mm: ARef<Mm>,
 }
 
-// SAFETY: A `struct pid` is counted, and any thread may use and put a reference to it.
-unsafe impl Send for ThreadGroup {}
-// SAFETY: A `struct pid` is only read through a shared `ThreadGroup`, by functions that any thread may call.
-unsafe impl Sync for ThreadGroup {}
-
 impl ThreadGroup {
-    /// Describes the thread group of a leader. Returns `None` if its id is gone already.
+    /// Returns the process with this id in the initial pid namespace. May sleep, while the process executes another
+    /// program, for about a quarter of a second.
+    ///
+    /// # Errors
+    ///
+    /// See [`FindError`].
+    pub fn find(tgid: u32) -> Result<Self, FindError> {
+        let mut pause = Pause::new();
+        loop {
+            match Self::try_find(tgid) {
+                Err(FindError::ExecInProgress) => {
+                    let waited = pause.wait().map_err(|_| FindError::Interrupted)?;
+                    if !waited {
+                        return Err(FindError::ExecInProgress);
+                    }
+                }
+                found => return found,
+            }
+        }
+    }
+
+    fn try_find(tgid: u32) -> Result<Self, FindError> {
+        let number = i32::try_from(tgid).map_err(|_| FindError::NoSuchProcess)?;
+        let guard = rcu::read_lock();
+        // SAFETY: The namespace is a static of the kernel, and the RCU read-side lock is held, which
+        // both functions require.
+        let leader = unsafe {
+            let pid = find_pid_ns(number, &raw mut init_pid_ns);
+            pid_task(pid, pid_type_PIDTYPE_TGID)
+        };
+        let leader = NonNull::new(leader).ok_or(FindError::NoSuchProcess)?;
+        // SAFETY: A task that is found by its pid is alive while the RCU read-side lock is held.
+        if unsafe { is_kthread(leader.as_ptr()) } {
+            return Err(FindError::KernelThread);
+        }
+        // SAFETY: The task was found under the RCU read-side lock, which is still held.
+        unsafe { Self::of(leader, &guard) }.map_err(|error| match error {
+            NoProgram::Exited => FindError::Exited,
+            NoProgram::ExecInProgress => FindError::ExecInProgress,
+        })
+    }
+
+    /// # Safety
+    ///
+    /// `leader` was reached under the RCU read-side lock that `guard` holds.
+    unsafe fn of(leader: NonNull<task_struct>, guard: &rcu::Guard) -> Result<Self, NoProgram> {
+        // SAFETY: The safety requirements of this function are those of the callee.
+        let Program { comm, mm } = unsafe { Program::of(leader, guard) }?;
+        // SAFETY: By the safety requirements of this function, the task is alive, and the id of a task's
+        // thread group does not change.
+        let tgid = unsafe { (*leader.as_ptr()).tgid }.unsigned_abs();
+        Ok(Self { comm, tgid, mm })
+    }
+}
+
+/// Lists all processes that have an address space, kernel threads left out, in no particular order. A process whose
+/// `execve(2)` has not ended within about a quarter of a second is left out, too: it has no name and memory of one
+/// program. May sleep; `flags` must allow it.
+///
+/// # Errors
+///
+/// See [`ListError`].
+pub fn thread_groups(flags: Flags) -> Result<KVVec<ThreadGroup>, ListError> {
+    let mut pids = pids(flags)?;
+    let mut groups = KVVec::with_capacity(pids.len(), flags)?;
+    let mut pause = Pause::new();
+    loop {
+        pids.retain(|pid| match pid.thread_group() {
+            Ok(group) => {
+                // It has the capacity for all.
+                let _ = groups.push_within_capacity(group);
+                false
+            }
+            Err(NoProgram::Exited) => false,
+            Err(NoProgram::ExecInProgress) => true,
+        });
+        if pids.is_empty() || !pause.wait()? {
+            return Ok(groups);
+        }
+    }
+}
+
+/// The sleeps in which a caller waits for the end of an `execve(2)`. `exec_update_lock` itself cannot be waited for in
+/// an RCU read-side section, nor for a limited time.
+struct Pause {
+    next_ms: i64,
+}
+
+impl Pause {
+    const fn new() -> Self {
+        Self { next_ms: 1 }
+    }
+
+    /// Sleeps, each time twice as long. Returns false, without sleeping, once it was long enough.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`Interrupted`] if a fatal signal is pending.
+    fn wait(&mut self) -> Result<bool, Interrupted> {
+        if fatal_signal_pending() {
+            return Err(Interrupted);
+        }
+        if self.next_ms > LAST_WAIT_MS {
+            return Ok(false);
+        }
+        fsleep(Delta::from_millis(self.next_ms));
+        self.next_ms *= 2;
+        Ok(true)
+    }
+}
+
+/// The id of a process, by a counted `struct pid`. It does not refer to the leader's task, which is replaced when
+/// another thread executes a program.
+///
+/// # Invariants
+///
+/// Owns a reference to the `struct pid`.
+struct CountedPid(NonNull<pid>);
+
+impl CountedPid {
+    /// Returns the id of the thread group of a leader, or `None` if it is gone already.
     ///
     /// # Safety
     ///
@@ -53,88 +199,36 @@ impl ThreadGroup {
     unsafe fn of(leader: *mut task_struct) -> Option<Self> {
         // SAFETY: By the safety requirements of this function, the task is alive.
         let pid = unsafe { kernel::bindings::get_task_pid(leader, pid_type_PIDTYPE_TGID) };
-        let mut field = [0u8; TASK_COMM_LEN];
-        // SAFETY: By the safety requirements of this function, the task is alive; `field` has the size
-        // of a `comm`.
-        unsafe { bindings::abstractions_get_task_comm(field.as_mut_ptr().cast(), leader) };
         // INVARIANT: `get_task_pid` took a reference, which this value owns.
-        Some(Self {
-            pid: NonNull::new(pid)?,
-            comm: Comm::from_field(field),
-            // SAFETY: By the safety requirements of this function, the task is alive, and the id of a
-            // task's thread group does not change.
-            tgid: unsafe { (*leader).tgid }.unsigned_abs(),
-        })
+        NonNull::new(pid).map(Self)
     }
 
-    /// Returns the process with this id in the initial pid namespace. Does not sleep.
-    ///
-    /// # Errors
-    ///
-    /// See [`FindError`].
-    pub fn find(tgid: u32) -> Result<Self, FindError> {
-        let number = i32::try_from(tgid).map_err(|_| FindError::NoSuchProcess)?;
-        let _guard = rcu::read_lock();
-        // SAFETY: The namespace is a static of the kernel, and the RCU read-side lock is held, which
-        // both functions require.
-        let leader = unsafe {
-            let pid = find_pid_ns(number, &raw mut init_pid_ns);
-            pid_task(pid, pid_type_PIDTYPE_TGID)
-        };
-        if leader.is_null() {
-            return Err(FindError::NoSuchProcess);
-        }
-        // SAFETY: A task that is found by its pid is alive while the RCU read-side lock is held.
-        if unsafe { is_kthread(leader) } {
-            return Err(FindError::KernelThread);
-        }
-        // SAFETY: The task was found under the RCU read-side lock, which is still held.
-        unsafe { Self::of(leader) }.ok_or(FindError::NoSuchProcess)
-    }
-
-    /// Returns the address space, which is not torn down while the reference lives, or `None` if the
-    /// process has none any more. Does not sleep.
-    ///
-    /// A leader that exited while other threads live on has lost its own address space; this is then
-    /// the other threads'.
-    pub fn mm(&self) -> Option<ARef<MmWithUser>> {
-        let _guard = rcu::read_lock();
+    /// Returns the process that has this id. Does not sleep.
+    fn thread_group(&self) -> Result<ThreadGroup, NoProgram> {
+        let guard = rcu::read_lock();
         // SAFETY: By the type invariants, the pid is referenced, and the RCU read-side lock is held.
-        let mut thread = unsafe { pid_task(self.pid.as_ptr(), pid_type_PIDTYPE_TGID) };
-        while !thread.is_null() {
-            // SAFETY: A task that is found by its pid, and the threads that are reached from it, are
-            // alive while the RCU read-side lock is held.
-            if let Some(mm) = NonNull::new(unsafe { kernel::bindings::get_task_mm(thread) }) {
-                // SAFETY: `get_task_mm` took a reference to `mm_users`, which the `ARef` owns now, and
-                // `MmWithUser` is a transparent wrapper of `mm_struct`.
-                return Some(unsafe { ARef::from_raw(mm.cast()) });
-            }
-            // SAFETY: The task was reached under the RCU read-side lock, which is still held.
-            thread = unsafe { bindings::abstractions_next_thread(thread) };
-        }
-        None
+        let leader = unsafe { pid_task(self.0.as_ptr(), pid_type_PIDTYPE_TGID) };
+        let leader = NonNull::new(leader).ok_or(NoProgram::Exited)?;
+        // SAFETY: The task was found under the RCU read-side lock, which is still held.
+        unsafe { ThreadGroup::of(leader, &guard) }
     }
 }
 
-impl Drop for ThreadGroup {
+impl Drop for CountedPid {
     fn drop(&mut self) {
         // SAFETY: By the type invariants, this value owns the reference that is put here.
-        unsafe { kernel::bindings::put_pid(self.pid.as_ptr()) };
+        unsafe { kernel::bindings::put_pid(self.0.as_ptr()) };
     }
 }
 
-/// Lists all processes, kernel threads left out, in no particular order. May sleep if `flags` allow it.
-///
-/// # Errors
-///
-/// Returns [`AllocError`] if memory is exhausted.
-pub fn thread_groups(flags: Flags) -> Result<KVVec<ThreadGroup>, AllocError> {
-    let mut groups = KVVec::new();
+/// Lists the ids of all processes, kernel threads left out. May sleep if `flags` allow it.
+fn pids(flags: Flags) -> Result<KVVec<CountedPid>, AllocError> {
+    let mut pids = KVVec::new();
     loop {
         // Processes are created between counting and listing: leave room for them.
         let expected = for_each_process(|_| true);
-        groups.clear();
-        groups.reserve(expected + expected / 8 + 16, flags)?;
+        pids.clear();
+        pids.reserve(expected + expected / 8 + 16, flags)?;
         let mut fits = true;
         for_each_process(|process| {
             // SAFETY: `for_each_process` passes tasks that are alive, since it holds the RCU read-side
@@ -142,14 +236,14 @@ pub fn thread_groups(flags: Flags) -> Result<KVVec<ThreadGroup>, AllocError> {
             if !unsafe { is_kthread(process) } {
                 // SAFETY: The task was reached under the RCU read-side lock, which `for_each_process`
                 // holds during this call.
-                if let Some(group) = unsafe { ThreadGroup::of(process) } {
-                    fits = groups.push_within_capacity(group).is_ok();
+                if let Some(pid) = unsafe { CountedPid::of(process) } {
+                    fits = pids.push_within_capacity(pid).is_ok();
                 }
             }
             fits
         });
         if fits {
-            return Ok(groups);
+            return Ok(pids);
         }
     }
 }

@@ -24,6 +24,8 @@ pub enum ReportFailure {
     KernelThread,
     /// The process has exited and waits for its parent, or has no address space any more.
     Exited,
+    /// The process is in the middle of an `execve(2)` that does not end.
+    Executing,
 }
 
 impl CommandFailure for ReportFailure {
@@ -35,6 +37,7 @@ impl CommandFailure for ReportFailure {
         Self::Interrupted,
         Self::KernelThread,
         Self::Exited,
+        Self::Executing,
     ];
     const BAD_ADDRESS: Self = Self::BadAddress;
 
@@ -47,6 +50,7 @@ impl CommandFailure for ReportFailure {
             Self::Interrupted => "[ERROR]: Interrupted system call\n",
             Self::KernelThread => "[ERROR]: Kernel thread\n",
             Self::Exited => "[ERROR]: Process has exited\n",
+            Self::Executing => "[ERROR]: Process is executing another program\n",
         }
     }
 
@@ -57,6 +61,7 @@ impl CommandFailure for ReportFailure {
             Self::InvalidArgument | Self::KernelThread => Errno::EINVAL,
             Self::NoMemory => Errno::ENOMEM,
             Self::Interrupted => Errno::EINTR,
+            Self::Executing => Errno::EAGAIN,
         }
     }
 }
@@ -72,6 +77,7 @@ impl ReportFailure {
             Self::Interrupted => "loading was interrupted by a signal",
             Self::KernelThread => "this is a kernel thread, which has no memory of its own",
             Self::Exited => "this process has exited, and its memory is gone",
+            Self::Executing => "this process is executing another program; try again",
         }
     }
 }
