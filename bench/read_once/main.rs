@@ -9,15 +9,14 @@
 use abstractions_mm::mmap_lock::MmapRead;
 use abstractions_pages::mapped_page::MappedPage;
 use abstractions_pages::page_walk::{walk, Visitor};
-use abstractions_procfs::{read_text, FileMode, ProcEntry, ProcFile};
+use abstractions_procfs::{FileMode, FileText, ProcEntry, ProcFile};
 use abstractions_task::current::cond_resched;
 use abstractions_task::thread_group::thread_groups;
 use core::ops::ControlFlow;
-use kernel::iov::IovIterDest;
+use kernel::iov::IovIterSource;
 use kernel::prelude::*;
 use kernel::str::CString;
 use kernel::sync::atomic::{Atomic, Relaxed};
-use kernel::uaccess::UserSliceReader;
 use logic::units::Pfn;
 
 module! {
@@ -62,17 +61,21 @@ struct PassFile {
 
 impl ProcFile for PassFile {
     type Open = ();
+    type Text = Number;
 
     fn open(&self) -> Result<Pin<KBox<()>>> {
         Ok(KBox::pin((), GFP_KERNEL)?)
     }
 
-    fn read(&self, _open: &(), position: &mut i64, to: &mut IovIterDest<'_>) -> Result<usize> {
+    fn text(&self, _open: &()) -> Result<FileText<Number>> {
         let text = CString::try_from_fmt(fmt!("{}\n", self.pages.load(Relaxed)))?;
-        read_text(text.to_bytes(), position, to)
+        Ok(FileText {
+            text: Number(text),
+            version: 0,
+        })
     }
 
-    fn write(&self, _open: &(), _from: UserSliceReader) -> Result {
+    fn write(&self, _open: &(), _from: Result<&mut IovIterSource<'_>>) -> Result {
         let mut reader = Reader::default();
         for process in &thread_groups(GFP_KERNEL).map_err(|_| ENOMEM)? {
             let Some(mm) = process.mm.mmget_not_zero() else {
@@ -93,9 +96,14 @@ impl ProcFile for PassFile {
         self.sum.store(reader.sum, Relaxed);
         Ok(())
     }
+}
 
-    fn len(&self, _open: &()) -> usize {
-        0
+/// The file's text: a number of pages.
+struct Number(CString);
+
+impl AsRef<[u8]> for Number {
+    fn as_ref(&self) -> &[u8] {
+        self.0.to_bytes()
     }
 }
 

@@ -17,6 +17,7 @@
 #include <linux/siphash.h>
 #include <linux/sort.h>
 #include <linux/spinlock.h>
+#include <linux/uio.h>
 #include <linux/workqueue.h>
 #include <net/genetlink.h>
 #include <net/net_namespace.h>
@@ -114,6 +115,16 @@ static const unsigned long ABSTRACTIONS_SECRETMEM_MAGIC = SECRETMEM_MAGIC;
 
 /* procfs/helpers.c */
 void *abstractions_pde_data(const struct inode *inode);
+
+/* What one system call writes. The iterator may point to the other members. */
+struct abstractions_written {
+	struct iov_iter iter;
+	struct iovec *allocated;
+	struct iovec fast[UIO_FASTIOV];
+};
+int abstractions_written_init(struct abstractions_written *written, const char __user *from,
+			      size_t len);
+void abstractions_written_free(struct abstractions_written *written);
 
 /* rhashtable/helpers.c */
 int abstractions_rhashtable_init(struct rhashtable *ht, const struct rhashtable_params *params);

@@ -7,13 +7,12 @@ use crate::handler::{CommandError, CommandHandler, Reply};
 use crate::lineage::current_lineage;
 use crate::text::TextBudget;
 use abstractions::errno::error_of;
-use abstractions_procfs::{read_text, FileMode, ProcEntry, ProcFile};
+use abstractions_procfs::{FileMode, FileText, ProcEntry, ProcFile};
 use abstractions_task::current::in_init_pid_ns;
 use kernel::alloc::{AllocError, Flags};
-use kernel::iov::IovIterDest;
+use kernel::iov::IovIterSource;
 use kernel::prelude::*;
 use kernel::sync::{new_mutex, Arc, Mutex};
-use kernel::uaccess::UserSliceReader;
 use logic::command_line::{CommandFailure, Malformed, MAX_LEN};
 use protocol::answers::{Answers, Prepared};
 
@@ -67,28 +66,50 @@ struct OpenState {
     /// The answer that is read through this file: that of the last command written through it, else the
     /// one that its first reader was entitled to.
     answer: Option<Arc<Answer>>,
+    /// The number of commands that were written through this file.
+    commands: u64,
     /// Reserved for the answer to the next command, so that even a lack of memory is answered.
     reserved_slot: Option<Prepared<Answer>>,
 }
 
-impl<H: CommandHandler> CommandFile<H> {
-    fn answer(&self, open: &OpenCommandFile) -> Option<Arc<Answer>> {
-        let mut state = open.state.lock();
-        if state.answer.is_none() {
-            state.answer = self.answers.find(&current_lineage());
-        }
-        state.answer.clone()
+impl OpenCommandFile {
+    /// Makes `answer` the text of the file.
+    fn replace_answer(&self, answer: Arc<Answer>) {
+        let mut state = self.state.lock();
+        let previous = state.answer.replace(answer);
+        state.commands += 1;
+        // An answer may be large: it is freed without the lock.
+        drop(state);
+        drop(previous);
     }
+}
 
+/// What an open file shows: an answer, or nothing before the first command.
+struct ShownAnswer(Option<Arc<Answer>>);
+
+impl AsRef<[u8]> for ShownAnswer {
+    fn as_ref(&self) -> &[u8] {
+        self.0.as_ref().map_or(&[], |answer| answer.as_bytes())
+    }
+}
+
+impl<H: CommandHandler> CommandFile<H> {
     fn reserve_slot(&self) -> Result<Prepared<Answer>, AllocError> {
         Prepared::new(self.fixed.success(), GFP_KERNEL_ACCOUNT)
     }
 
-    fn execute(&self, from: &mut UserSliceReader) -> Result<Arc<Answer>, CommandError<H::Failure>> {
+    fn execute(
+        &self,
+        from: Result<&mut IovIterSource<'_>>,
+    ) -> Result<Arc<Answer>, CommandError<H::Failure>> {
+        let from = from.map_err(|error| match error {
+            ENOMEM => H::Failure::from(AllocError),
+            _ => H::Failure::BAD_ADDRESS,
+        })?;
         let mut buffer = [0; MAX_LEN];
         let written = buffer.get_mut(..from.len());
         let written = written.ok_or_else(|| H::Failure::from(Malformed))?;
-        if from.read_slice(written).is_err() {
+        if from.copy_from_iter(written) != written.len() {
             return Err(H::Failure::BAD_ADDRESS.into());
         }
         Ok(match self.handler.execute(written, &self.texts)? {
@@ -102,6 +123,7 @@ impl<H: CommandHandler> CommandFile<H> {
 
 impl<H: CommandHandler> ProcFile for CommandFile<H> {
     type Open = OpenCommandFile;
+    type Text = ShownAnswer;
 
     fn open(&self) -> Result<Pin<KBox<OpenCommandFile>>> {
         // Answers hold ids of the initial pid namespace, which processes in other ones must not see.
@@ -110,6 +132,7 @@ impl<H: CommandHandler> ProcFile for CommandFile<H> {
         }
         let state = OpenState {
             answer: None,
+            commands: 0,
             reserved_slot: Some(self.reserve_slot()?),
         };
         KBox::pin_init(
@@ -120,23 +143,22 @@ impl<H: CommandHandler> ProcFile for CommandFile<H> {
         )
     }
 
-    fn read(
-        &self,
-        open: &OpenCommandFile,
-        position: &mut i64,
-        to: &mut IovIterDest<'_>,
-    ) -> Result<usize> {
-        match self.answer(open) {
-            Some(answer) => read_text(answer.as_bytes(), position, to),
-            None => Ok(0),
+    fn text(&self, open: &OpenCommandFile) -> Result<FileText<ShownAnswer>> {
+        let mut state = open.state.lock();
+        if state.answer.is_none() {
+            state.answer = self.answers.find(&current_lineage());
         }
+        Ok(FileText {
+            text: ShownAnswer(state.answer.clone()),
+            version: state.commands,
+        })
     }
 
-    fn write(&self, open: &OpenCommandFile, mut from: UserSliceReader) -> Result {
+    fn write(&self, open: &OpenCommandFile, from: Result<&mut IovIterSource<'_>>) -> Result {
         let reserved = open.state.lock().reserved_slot.take();
         let slot = reserved.map_or_else(|| self.reserve_slot(), Ok);
         let outcome = match &slot {
-            Ok(_) => self.execute(&mut from),
+            Ok(_) => self.execute(from),
             Err(AllocError) => Err(H::Failure::from(AllocError).into()),
         };
         let (answer, failure) = match outcome {
@@ -150,8 +172,7 @@ impl<H: CommandHandler> ProcFile for CommandFile<H> {
                 return Err(ERESTARTSYS);
             }
         };
-        let previous = open.state.lock().answer.replace(answer.clone());
-        drop(previous);
+        open.replace_answer(answer.clone());
         if let Ok(slot) = slot {
             self.answers.publish(slot, current_lineage(), answer);
             // If memory is exhausted now, the next command tries again.
@@ -162,10 +183,5 @@ impl<H: CommandHandler> ProcFile for CommandFile<H> {
             Some(failure) if self.handler.fails_write(failure) => Err(error_of(failure.errno())),
             _ => Ok(()),
         }
-    }
-
-    fn len(&self, open: &OpenCommandFile) -> usize {
-        self.answer(open)
-            .map_or(0, |answer| answer.as_bytes().len())
     }
 }

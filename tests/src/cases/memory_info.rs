@@ -15,6 +15,7 @@ mod listing;
 mod memory;
 mod names;
 mod scale;
+mod segments;
 mod unprivileged;
 mod unrest;
 
@@ -24,6 +25,7 @@ use crate::case::Case;
 pub const GROUPS: &[&[Case]] = &[
     listing::CASES,
     input::CASES,
+    segments::CASES,
     names::CASES,
     errors::CASES,
     descriptor::CASES,

@@ -50,7 +50,7 @@ fn fails_with(command: &str, errno: Errno, message: &str) -> Result<()> {
 
 fn einval() -> Result<()> {
     let _module = MEMORY_INFO.load()?;
-    for command in ["", "NONSENSE\n", "FILTER\n", "DEL|\n", &"x".repeat(65)] {
+    for command in ["\n", "NONSENSE\n", "FILTER\n", "DEL|\n", &"x".repeat(65)] {
         fails_with(command, Errno::EINVAL, memory_info::INVALID)
             .with_context(|| format!("{command:?}"))?;
     }

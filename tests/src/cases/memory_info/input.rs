@@ -25,7 +25,6 @@ cases! {
 
 /// Malformed commands.
 const MALFORMED: &[&[u8]] = &[
-    b"",
     b"\n",
     b" ",
     b"|",
@@ -235,7 +234,7 @@ fn bad_pointer() -> Result<()> {
             check_eq(&what, write_raw(&file, address, count), Err(Errno::EINVAL))?;
             check_text(&what, memory_info::read()?, memory_info::INVALID)?;
         }
-        // The kernel rejects addresses of its own half, and a null pointer with 0 bytes is an empty command.
+        // The kernel rejects addresses of its own half. 0 bytes may be anywhere else.
         let kernel = write_raw(&file, 0xffff_8880_0000_0000, 5);
         check_eq(
             "5 bytes at an address of the kernel",
@@ -243,7 +242,7 @@ fn bad_pointer() -> Result<()> {
             Err(Errno::EFAULT),
         )?;
         let null = write_raw(&file, 0, 0);
-        check_eq("0 bytes at address 0", null, Err(Errno::EINVAL))
+        check_eq("0 bytes at address 0", null, Ok(0))
     })
 }
 

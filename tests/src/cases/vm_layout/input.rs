@@ -42,8 +42,7 @@ fn fails(command: &[u8], errno: Errno, message: &str) -> Result<()> {
 
 fn malformed_input() -> Result<()> {
     let _module = VM_LAYOUT.load()?;
-    let commands: [&[u8]; 33] = [
-        b"",
+    let commands: [&[u8]; 32] = [
         b"\n",
         b" ",
         b"0",
