@@ -8,6 +8,7 @@
 use kernel::alloc::flags::GFP_KERNEL;
 use kernel::testing::{spawn, wait_for_sleepers, Task};
 use model::explore;
+use model::queue::Queue;
 use model::snapshot::ScanFailure;
 use protocol::coalescer::{Coalescer, RunError};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -58,7 +59,7 @@ impl Runs {
 }
 
 struct Shared {
-    coalescer: Coalescer<ScanFailure>,
+    coalescer: Coalescer<ScanFailure, Queue>,
     runs: Runs,
 }
 
@@ -175,7 +176,7 @@ fn a_private_failure_does_not_fail_the_waiting_callers() {
 }
 
 #[test]
-fn a_signal_ends_a_wait_without_losing_a_wake_up() {
+fn a_fatal_signal_ends_a_wait_without_losing_a_wake_up() {
     explore(|| {
         let shared = Shared::new();
         let task = Task::default();
@@ -192,7 +193,10 @@ fn a_signal_ends_a_wait_without_losing_a_wake_up() {
         };
         task.signal();
         assert_eq!(shared.ask(Ok(())), Ok(()));
-        assert!(matches!(interrupted.join(), Ok(()) | Err(RunError::Signal)));
+        assert!(matches!(
+            interrupted.join(),
+            Ok(()) | Err(RunError::Interrupted)
+        ));
         assert_eq!(waiting.join(), Ok(()));
     });
 }
@@ -244,7 +248,7 @@ fn closing_wakes_all_waiting_callers() {
 }
 
 #[test]
-fn a_signal_ends_a_wait() {
+fn a_fatal_signal_ends_a_wait() {
     explore(|| {
         let shared = Shared::new();
         let task = Task::default();
@@ -260,7 +264,7 @@ fn a_signal_ends_a_wait() {
             task.signal();
             // The caller returns during this run, so it does not wait for the run's end.
             let outcome = interrupted.take().map(|interrupted| interrupted.join());
-            assert_eq!(outcome, Some(Err(RunError::Signal)));
+            assert_eq!(outcome, Some(Err(RunError::Interrupted)));
             shared.runs.run(Ok(()))
         });
         assert_eq!(first, Ok(Some(())));

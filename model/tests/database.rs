@@ -6,13 +6,14 @@ use kernel::alloc::flags::GFP_KERNEL;
 use kernel::sync::atomic::{Acquire, Atomic, Release};
 use kernel::testing::spawn;
 use model::explore;
+use model::queue::Queue;
 use model::snapshot::{ScanFailure, Snapshot, GROUPS};
 use protocol::coalescer::RunError;
 use protocol::database::Database;
 use protocol::rcu;
 use std::sync::Arc;
 
-type Db = Database<Snapshot, ScanFailure>;
+type Db = Database<Snapshot, ScanFailure, Queue>;
 
 /// Creates a database with the result of the scan with this number.
 fn database(number: u32) -> Arc<Db> {

@@ -3,7 +3,7 @@
 //! The file of commands in `/proc`, and its open descriptors.
 
 use crate::answer::{Answer, FixedAnswers};
-use crate::handler::{CommandError, CommandHandler, Reply};
+use crate::handler::{CommandHandler, Reply};
 use crate::lineage::current_lineage;
 use crate::text::TextBudget;
 use abstractions::errno::error_of;
@@ -98,10 +98,7 @@ impl<H: CommandHandler> CommandFile<H> {
         Prepared::new(self.fixed.success(), GFP_KERNEL_ACCOUNT)
     }
 
-    fn execute(
-        &self,
-        from: Result<&mut IovIterSource<'_>>,
-    ) -> Result<Arc<Answer>, CommandError<H::Failure>> {
+    fn execute(&self, from: Result<&mut IovIterSource<'_>>) -> Result<Arc<Answer>, H::Failure> {
         let from = from.map_err(|error| match error {
             ENOMEM => H::Failure::from(AllocError),
             _ => H::Failure::BAD_ADDRESS,
@@ -110,7 +107,7 @@ impl<H: CommandHandler> CommandFile<H> {
         let written = buffer.get_mut(..from.len());
         let written = written.ok_or_else(|| H::Failure::from(Malformed))?;
         if from.copy_from_iter(written) != written.len() {
-            return Err(H::Failure::BAD_ADDRESS.into());
+            return Err(H::Failure::BAD_ADDRESS);
         }
         Ok(match self.handler.execute(written, &self.texts)? {
             Reply::Success => self.fixed.success(),
@@ -159,17 +156,13 @@ impl<H: CommandHandler> ProcFile for CommandFile<H> {
         let slot = reserved.map_or_else(|| self.reserve_slot(), Ok);
         let outcome = match &slot {
             Ok(_) => self.execute(from),
-            Err(AllocError) => Err(H::Failure::from(AllocError).into()),
+            Err(AllocError) => Err(H::Failure::from(AllocError)),
         };
         let (answer, failure) = match outcome {
             Ok(answer) => (answer, None),
-            Err(CommandError::Failed(failure)) => {
+            Err(failure) => {
                 self.handler.log(failure);
                 (self.fixed.failure(failure), Some(failure))
-            }
-            Err(CommandError::Restart) => {
-                open.state.lock().reserved_slot = slot.ok();
-                return Err(ERESTARTSYS);
             }
         };
         open.replace_answer(answer.clone());

@@ -15,14 +15,8 @@ pub trait CommandHandler: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// - [`CommandError::Failed`]: the failure's line is the answer that readers get.
-    /// - [`CommandError::Restart`]: a signal came first. `write(2)` is restarted, and no answer is
-    ///   recorded.
-    fn execute(
-        &self,
-        written: &[u8],
-        texts: &TextBudget,
-    ) -> Result<Reply, CommandError<Self::Failure>>;
+    /// The failure's line is the answer that readers get. Of all signals, only a fatal one may make a command fail.
+    fn execute(&self, written: &[u8], texts: &TextBudget) -> Result<Reply, Self::Failure>;
 
     /// Writes a failure to the kernel log.
     fn log(&self, failure: Self::Failure);
@@ -42,18 +36,4 @@ pub enum Reply {
     Success,
     /// The answer is this text.
     Text(Text),
-}
-
-/// Why a command has no result.
-pub enum CommandError<F> {
-    /// It failed, and the failure is the answer.
-    Failed(F),
-    /// A signal came before it began, so the caller should start it again. There is no answer yet.
-    Restart,
-}
-
-impl<F> From<F> for CommandError<F> {
-    fn from(failure: F) -> Self {
-        Self::Failed(failure)
-    }
 }

@@ -6,8 +6,9 @@ use crate::scan::scan;
 use crate::snapshot::Snapshot;
 use abstractions::errno::error_of;
 use abstractions::random::get_random_u64;
+use abstractions_task::wait_queue::KillableQueue;
 use abstractions_workqueue::reclaimer::Reclaimer;
-use command_file::handler::{CommandError, CommandHandler, Reply};
+use command_file::handler::{CommandHandler, Reply};
 use command_file::text::TextBudget;
 use kernel::prelude::*;
 use logic::comm::Comm;
@@ -34,7 +35,7 @@ impl SharedFailure for ScanFailure {
 
 /// The published data and the commands on it.
 pub(crate) struct Commands {
-    database: Database<Snapshot, ScanFailure>,
+    database: Database<Snapshot, ScanFailure, KillableQueue>,
     /// Frees replaced data a grace period later, so that RESET does not wait for it.
     reclaimer: Reclaimer,
     /// True if a write fails when no process has the name.
@@ -64,17 +65,13 @@ impl Commands {
     ///
     /// Returns ENOMEM if memory is exhausted, and EINTR after a fatal signal.
     pub(crate) fn populate(&self) -> Result {
-        match self.reset() {
-            Ok(_) => Ok(()),
-            Err(CommandError::Failed(failure)) => {
-                self.log(failure);
-                Err(error_of(failure.errno()))
-            }
-            Err(CommandError::Restart) => Err(EINTR),
-        }
+        self.reset().map(drop).map_err(|failure| {
+            self.log(failure);
+            error_of(failure.errno())
+        })
     }
 
-    fn reset(&self) -> Result<Reply, CommandError<Failure>> {
+    fn reset(&self) -> Result<Reply, Failure> {
         let stop = || self.database.is_closing();
         let scan = || {
             let sampling = Sampling::new(get_random_u64());
@@ -83,9 +80,9 @@ impl Commands {
         let reclaim = |old| self.reclaimer.drop_later(old);
         match self.database.reset(scan, reclaim) {
             Ok(()) => Ok(Reply::Success),
-            Err(RunError::Signal) => Err(CommandError::Restart),
-            Err(RunError::Closing) => Err(Failure::Closing.into()),
-            Err(RunError::Failed(ScanFailure(failure))) => Err(failure.into()),
+            Err(RunError::Interrupted) => Err(Failure::Interrupted),
+            Err(RunError::Closing) => Err(Failure::Closing),
+            Err(RunError::Failed(ScanFailure(failure))) => Err(failure),
         }
     }
 
@@ -134,13 +131,13 @@ impl Commands {
 impl CommandHandler for Commands {
     type Failure = Failure;
 
-    fn execute(&self, written: &[u8], texts: &TextBudget) -> Result<Reply, CommandError<Failure>> {
-        Ok(match Command::parse(written).map_err(Failure::from)? {
-            Command::Reset => self.reset()?,
-            Command::All => self.all(texts)?,
-            Command::Filter(name) => self.filter(name, texts)?,
-            Command::Del(name) => self.delete(name)?,
-        })
+    fn execute(&self, written: &[u8], texts: &TextBudget) -> Result<Reply, Failure> {
+        match Command::parse(written).map_err(Failure::from)? {
+            Command::Reset => self.reset(),
+            Command::All => self.all(texts),
+            Command::Filter(name) => self.filter(name, texts),
+            Command::Del(name) => self.delete(name),
+        }
     }
 
     fn log(&self, failure: Failure) {

@@ -2,17 +2,19 @@
 
 //! Serializing writers, and coalescing those that wait for the same work.
 
+use crate::wait_queue::WaitQueue;
 use core::pin::Pin;
 use kernel::alloc::{AllocError, Flags, KBox};
 use kernel::init::InPlaceInit;
 use kernel::sync::atomic::{Atomic, Relaxed};
-use kernel::sync::{new_condvar, new_mutex, CondVar, Mutex};
+use kernel::sync::{new_mutex, Mutex};
+use logic::interrupted::Interrupted;
 
 /// Why [`Coalescer::run`] failed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum RunError<E> {
-    /// A signal came while the caller waited. Nothing was done for it: the command may be restarted.
-    Signal,
+    /// A fatal signal came while the caller waited. Nothing was done for it.
+    Interrupted,
     /// [`Coalescer::close`] was called before a run for the caller began.
     Closing,
     /// The run that would have answered the caller failed.
@@ -48,6 +50,9 @@ struct RunState<E> {
 /// those of other writers, such as publishing the result, takes the mutex for a moment by
 /// [`Self::with_writer_lock`].
 ///
+/// Only a fatal signal ends a wait. A signal with a handler could be answered only by starting the command again, behind
+/// all that have come in the meantime.
+///
 /// # Examples
 ///
 /// ```
@@ -63,7 +68,22 @@ struct RunState<E> {
 ///     }
 /// }
 ///
-/// let coalescer = Coalescer::new(GFP_KERNEL).unwrap();
+/// # use kernel::alloc::{AllocError, Flags};
+/// # use logic::interrupted::Interrupted;
+/// # struct Queue(kernel::testing::KillableQueue);
+/// # impl protocol::wait_queue::WaitQueue for Queue {
+/// #     fn new(_: Flags) -> Result<Self, AllocError> {
+/// #         Ok(Self(Default::default()))
+/// #     }
+/// #     fn wait_killable(&self, is_over: impl Fn() -> bool) -> Result<(), Interrupted> {
+/// #         self.0.wait(is_over).then_some(()).ok_or(Interrupted)
+/// #     }
+/// #     fn wake_all(&self) {
+/// #         self.0.wake_all();
+/// #     }
+/// # }
+/// // `Queue` is a `WaitQueue`.
+/// let coalescer = Coalescer::<_, Queue>::new(GFP_KERNEL).unwrap();
 /// // No other caller is there: the result is that of the caller's own run.
 /// assert_eq!(coalescer.run(|| Ok::<_, OutOfMemory>(42)), Ok(Some(42)));
 /// let failed = coalescer.run(|| Err::<(), _>(OutOfMemory));
@@ -71,13 +91,16 @@ struct RunState<E> {
 /// coalescer.close();
 /// assert_eq!(coalescer.run(|| Ok(43)), Err(RunError::Closing));
 /// ```
-pub struct Coalescer<E> {
+pub struct Coalescer<E, W> {
     state: Pin<KBox<Mutex<RunState<E>>>>,
-    run_ended: Pin<KBox<CondVar>>,
+    /// The callers that wait for the end of a run.
+    waiting: W,
+    /// Number of runs that have ended. Changes under the mutex, and is read without it by waiting callers.
+    ended: Atomic<u64>,
     closing: Atomic<i32>,
 }
 
-impl<E: SharedFailure> Coalescer<E> {
+impl<E: SharedFailure, W: WaitQueue> Coalescer<E, W> {
     /// Creates a coalescer without runs. May sleep if `flags` allow it.
     ///
     /// # Errors
@@ -93,8 +116,8 @@ impl<E: SharedFailure> Coalescer<E> {
         Ok(Self {
             state: KBox::pin_init(new_mutex!(state, "Coalescer::state"), flags)
                 .map_err(|_| AllocError)?,
-            run_ended: KBox::pin_init(new_condvar!("Coalescer::run_ended"), flags)
-                .map_err(|_| AllocError)?,
+            waiting: W::new(flags)?,
+            ended: Atomic::new(0),
             closing: Atomic::new(0),
         })
     }
@@ -104,7 +127,7 @@ impl<E: SharedFailure> Coalescer<E> {
     ///
     /// # Errors
     ///
-    /// Returns [`RunError`] if a signal came, the coalescer was closed, or the run failed.
+    /// Returns [`RunError`] if a fatal signal came, the coalescer was closed, or the run failed.
     pub fn run<R>(&self, run: impl FnOnce() -> Result<R, E>) -> Result<Option<R>, RunError<E>> {
         let mut state = self.state.lock();
         // mutant: wanted-run
@@ -124,11 +147,15 @@ impl<E: SharedFailure> Coalescer<E> {
             if !state.running {
                 break;
             }
+            let ended = self.ended.load(Relaxed);
+            drop(state);
             // mutant: wait-for-turn
-            if self.run_ended.wait_interruptible(&mut state) {
-                // mutant: signal
-                return Err(RunError::Signal);
-            }
+            let waited = self
+                .waiting
+                .wait_killable(|| self.ended.load(Relaxed) != ended || self.is_closing());
+            // mutant: signal
+            waited.map_err(|Interrupted| RunError::Interrupted)?;
+            state = self.state.lock();
         }
         state.begun += 1;
         state.running = true;
@@ -147,9 +174,11 @@ impl<E: SharedFailure> Coalescer<E> {
             // mutant: share-failure
             Err(error) => state.failed = Some((number, *error)),
         }
+        // mutant: count-end
+        self.ended.store(number, Relaxed);
         drop(state);
         // mutant: wake-waiters
-        self.run_ended.notify_all();
+        self.waiting.wake_all();
         outcome.map(Some).map_err(RunError::Failed)
     }
 
@@ -168,13 +197,13 @@ impl<E: SharedFailure> Coalescer<E> {
         self.closing.store(1, Relaxed);
         drop(state);
         // mutant: wake-when-closing
-        self.run_ended.notify_all();
+        self.waiting.wake_all();
     }
 
     /// Returns true after [`Self::close`]. A run should check this from time to time and end early. Does
     /// not sleep.
     pub fn is_closing(&self) -> bool {
-        // Runs use this as a hint; waiting callers read it under the mutex that `close` takes.
+        // Runs use this as a hint. Callers read it under the mutex that `close` takes, or in the queue that it wakes.
         self.closing.load(Relaxed) != 0
     }
 }

@@ -10,6 +10,7 @@
 
 use crate::coalescer::{Coalescer, RunError, SharedFailure};
 use crate::rcu::{self, Guard, RcuArc, RcuBox, RcuPointer, Retired};
+use crate::wait_queue::WaitQueue;
 use kernel::alloc::{AllocError, Flags};
 
 /// A snapshot: groups that can be removed one by one while readers look at them.
@@ -29,12 +30,12 @@ pub trait Groups: Send + Sync + 'static {
 /// publishes it in one step; a failed reset changes nothing. Resets are coalesced, so many at once share
 /// a scan; [`Self::delete`] runs under the writers' lock, so that it never removes a group from a
 /// snapshot that is being replaced.
-pub struct Database<S, E> {
+pub struct Database<S, E, W> {
     published: RcuPointer<S>,
-    writers: Coalescer<E>,
+    writers: Coalescer<E, W>,
 }
 
-impl<S: Groups, E: SharedFailure> Database<S, E> {
+impl<S: Groups, E: SharedFailure, W: WaitQueue> Database<S, E, W> {
     /// Creates a database without a snapshot. May sleep if `flags` allow it.
     ///
     /// # Errors

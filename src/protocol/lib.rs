@@ -10,6 +10,7 @@
 //! - [`budget`]: a bound on memory that many callers hold parts of;
 //! - [`store`]: keys and values, changed one at a time or in batches, by writers that lock a part of the
 //!   keys;
+//! - [`wait_queue`]: what the protocol expects of a queue of waiting tasks;
 //! - [`scan`]: work stealing, and the tables that the workers of a scan fill without a lock.
 //!
 //! The code is written once, against the `kernel` crate's API. The modules compile it against the real
@@ -31,3 +32,4 @@ pub mod database;
 pub mod rcu;
 pub mod scan;
 pub mod store;
+pub mod wait_queue;

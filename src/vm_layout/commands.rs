@@ -3,7 +3,7 @@
 //! What is written to `/proc/vm_layout`: which process is reported, and in which form.
 
 use crate::survey::Survey;
-use command_file::handler::{CommandError, CommandHandler, Reply};
+use command_file::handler::{CommandHandler, Reply};
 use command_file::text::TextBudget;
 use kernel::prelude::*;
 use logic::command_line::CommandFailure;
@@ -28,12 +28,8 @@ fn report(written: &[u8], texts: &TextBudget) -> Result<Reply, ReportFailure> {
 impl CommandHandler for ReportCommand {
     type Failure = ReportFailure;
 
-    fn execute(
-        &self,
-        written: &[u8],
-        texts: &TextBudget,
-    ) -> Result<Reply, CommandError<ReportFailure>> {
-        Ok(report(written, texts)?)
+    fn execute(&self, written: &[u8], texts: &TextBudget) -> Result<Reply, ReportFailure> {
+        report(written, texts)
     }
 
     fn log(&self, failure: ReportFailure) {

@@ -17,6 +17,7 @@ pub mod error;
 mod grace_period;
 mod heap;
 pub mod init;
+mod killable_queue;
 pub mod prelude;
 mod runtime;
 pub mod sync;

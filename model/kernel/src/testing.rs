@@ -144,6 +144,7 @@ impl Task {
     }
 }
 
+pub use crate::killable_queue::KillableQueue;
 #[cfg(feature = "loom")]
 pub use runtime::{spawn, Spawned};
 

@@ -5,6 +5,7 @@
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
+#include <linux/wait.h>
 
 #include "../bindings.h"
 
@@ -56,6 +57,11 @@ void abstractions_get_task_comm(char *comm, struct task_struct *task)
 bool abstractions_fatal_signal_pending(struct task_struct *task)
 {
 	return fatal_signal_pending(task);
+}
+
+void abstractions_init_waitqueue_head(struct wait_queue_head *head)
+{
+	init_waitqueue_head(head);
 }
 
 void abstractions_cond_resched(void)

@@ -4,9 +4,11 @@
 //!
 //! - [`thread_group`]: processes by their names and ids;
 //! - [`program`]: the name and the address space of a process, taken together;
+//! - [`wait_queue`]: waiting for a condition;
 //! - [`current`]: the calling task: ancestors, signals, capabilities.
 //!
-//! C headers: `include/linux/sched.h`, `include/linux/sched/signal.h`, `include/linux/sched/mm.h`.
+//! C headers: `include/linux/sched.h`, `include/linux/sched/signal.h`, `include/linux/sched/mm.h`,
+//! `include/linux/wait.h`.
 
 #![deny(
     clippy::undocumented_unsafe_blocks,
@@ -17,3 +19,4 @@
 pub mod current;
 mod program;
 pub mod thread_group;
+pub mod wait_queue;

@@ -3,10 +3,13 @@
 //! Runs and their outcomes with one caller at a time, and with exhausted memory.
 
 use kernel::alloc::flags::GFP_KERNEL;
-use kernel::testing::{fail_allocations_after, wait_for_sleepers, Task};
+use kernel::alloc::{AllocError, Flags};
+use kernel::testing::{fail_allocations_after, wait_for_sleepers, KillableQueue, Task};
+use logic::interrupted::Interrupted;
 use protocol::coalescer::{Coalescer, RunError, SharedFailure};
 use protocol::database::{Database, Groups};
 use protocol::rcu::RcuBox;
+use protocol::wait_queue::WaitQueue;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -19,6 +22,22 @@ struct Failure;
 impl SharedFailure for Failure {
     fn is_private(self) -> bool {
         false
+    }
+}
+
+struct Queue(KillableQueue);
+
+impl WaitQueue for Queue {
+    fn new(_flags: Flags) -> Result<Self, AllocError> {
+        Ok(Self(KillableQueue::default()))
+    }
+
+    fn wait_killable(&self, is_over: impl Fn() -> bool) -> Result<(), Interrupted> {
+        self.0.wait(is_over).then_some(()).ok_or(Interrupted)
+    }
+
+    fn wake_all(&self) {
+        self.0.wake_all();
     }
 }
 
@@ -39,11 +58,11 @@ fn scan() -> Result<RcuBox<Snapshot>, Failure> {
     RcuBox::new(Snapshot { has_group }, GFP_KERNEL).map_err(|_| Failure)
 }
 
-fn coalescer() -> Coalescer<Failure> {
+fn coalescer() -> Coalescer<Failure, Queue> {
     Coalescer::new(GFP_KERNEL).expect("memory")
 }
 
-fn database() -> Database<Snapshot, Failure> {
+fn database() -> Database<Snapshot, Failure, Queue> {
     Database::new(GFP_KERNEL).expect("memory")
 }
 
@@ -81,7 +100,7 @@ fn a_closed_coalescer_runs_nothing() {
 }
 
 #[test]
-fn a_signal_ends_the_wait_for_a_turn() {
+fn a_fatal_signal_ends_the_wait_for_a_turn() {
     let _alone = SLEEPERS.lock().unwrap_or_else(PoisonError::into_inner);
     let coalescer = coalescer();
     let task = Task::default();
@@ -93,7 +112,10 @@ fn a_signal_ends_the_wait_for_a_turn() {
             });
             wait_for_sleepers(1);
             task.signal();
-            assert_eq!(waiting.join().expect("no panic"), Err(RunError::Signal));
+            assert_eq!(
+                waiting.join().expect("no panic"),
+                Err(RunError::Interrupted)
+            );
             Ok(())
         });
         assert_eq!(first, Ok(Some(())));
@@ -167,12 +189,11 @@ fn a_closed_database_is_read_but_not_reset() {
 
 #[test]
 fn without_memory_nothing_is_made() {
-    // A mutex and a condition variable.
-    for allocations in 0..2 {
-        let _failing = fail_allocations_after(allocations);
-        assert!(Coalescer::<Failure>::new(GFP_KERNEL).is_err());
-        assert!(Database::<Snapshot, Failure>::new(GFP_KERNEL).is_err());
-    }
-    let _failing = fail_allocations_after(2);
-    assert!(Coalescer::<Failure>::new(GFP_KERNEL).is_ok());
+    // A mutex; the queue of this test needs no memory.
+    let failing = fail_allocations_after(0);
+    assert!(Coalescer::<Failure, Queue>::new(GFP_KERNEL).is_err());
+    assert!(Database::<Snapshot, Failure, Queue>::new(GFP_KERNEL).is_err());
+    drop(failing);
+    let _failing = fail_allocations_after(1);
+    assert!(Coalescer::<Failure, Queue>::new(GFP_KERNEL).is_ok());
 }

@@ -16,6 +16,7 @@ mod memory;
 mod names;
 mod scale;
 mod segments;
+mod signals;
 mod unprivileged;
 mod unrest;
 
@@ -28,6 +29,7 @@ pub const GROUPS: &[&[Case]] = &[
     segments::CASES,
     names::CASES,
     errors::CASES,
+    signals::CASES,
     descriptor::CASES,
     answers::CASES,
     access::CASES,

@@ -38,6 +38,11 @@ impl Sleeper {
         }
         !was_awake
     }
+
+    /// Returns when the thread is woken.
+    pub(crate) fn sleep(&self) {
+        self.awake.wait();
+    }
 }
 
 /// A condition variable: a queue of waiting threads.
@@ -97,7 +102,7 @@ impl CondVar {
             if let Some(task) = task {
                 task.interrupts(&sleeper);
             }
-            sleeper.awake.wait();
+            sleeper.sleep();
         });
         self.locked_queue()
             .retain(|other| !Arc::ptr_eq(other, &sleeper));

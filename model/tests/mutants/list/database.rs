@@ -113,8 +113,17 @@ pub(super) const MUTANTS: &[Mutant] = &[
         finds: "deadlock",
     },
     Mutant {
-        name: "only one waiting caller is woken after a run",
-        edits: &[("wake-waiters", Part("notify_all", "notify_one"))],
+        name: "the end of a run is not counted",
+        edits: &[("count-end", Statement(""))],
+        test: ("coalescing", "waiting_callers_share_one_run"),
+        finds: "deadlock",
+    },
+    Mutant {
+        name: "the end of a run is counted after the waiting callers were woken",
+        edits: &[
+            ("count-end", Statement("")),
+            ("wake-waiters", After("self.ended.store(number, Relaxed);")),
+        ],
         test: ("coalescing", "waiting_callers_share_one_run"),
         finds: "deadlock",
     },
@@ -149,15 +158,18 @@ pub(super) const MUTANTS: &[Mutant] = &[
         finds: "not shared",
     },
     Mutant {
-        name: "a signal does not end a wait",
+        name: "a fatal signal does not end a wait",
         edits: &[("signal", Statement(""))],
-        test: ("coalescing", "a_signal_ends_a_wait"),
+        test: ("coalescing", "a_fatal_signal_ends_a_wait"),
         finds: "exceeded maximum number of branches",
     },
     Mutant {
-        name: "a spurious wake-up counts as an answer",
+        name: "the end of any run counts as an answer",
         edits: &[("wait-for-turn", After("return Ok(None);"))],
-        test: ("coalescing", "a_spurious_wake_up_is_not_an_answer"),
+        test: (
+            "coalescing",
+            "no_answer_from_a_run_that_began_before_the_command",
+        ),
         finds: "answered by a run that began before",
     },
     Mutant {

@@ -12,9 +12,8 @@ use crate::module::MEMORY_INFO;
 use anyhow::{ensure, Context, Result};
 use guest::child;
 use nix::errno::Errno;
-use nix::sys::signal::{kill, sigaction, SaFlags, SigAction, SigHandler, SigSet, Signal};
+use nix::sys::signal::{kill, Signal};
 use nix::sys::wait::{waitpid, WaitStatus};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 cases! {
@@ -24,7 +23,6 @@ cases! {
     esrch_fails_the_write_if_strict,
     enoent_without_the_module,
     success_logs_no_error,
-    nonfatal_signals_do_not_interrupt (120 s),
     killed_reset_keeps_the_data (180 s),
 }
 
@@ -126,47 +124,8 @@ fn success_logs_no_error() -> Result<()> {
     check_eq("errors in the kernel log", log.errors()?, Vec::new())
 }
 
-/// A signal that does not kill the process does not interrupt a command.
-fn nonfatal_signals_do_not_interrupt() -> Result<()> {
-    static TAKEN: AtomicU32 = AtomicU32::new(0);
-    extern "C" fn take(_: libc::c_int) {
-        TAKEN.fetch_add(1, Ordering::Relaxed);
-    }
-
-    let _bulk = bulk()?;
-    let _module = MEMORY_INFO.load()?;
-    let action = SigAction::new(SigHandler::Handler(take), SaFlags::empty(), SigSet::empty());
-    // SAFETY: The handler is async-signal-safe: it only increments an atomic counter.
-    unsafe { sigaction(Signal::SIGALRM, &action) }?;
-    let every = |microseconds| -> Result<()> {
-        let interval = libc::timeval {
-            tv_sec: 0,
-            tv_usec: microseconds,
-        };
-        let timer = libc::itimerval {
-            it_interval: interval,
-            it_value: interval,
-        };
-        // SAFETY: By the contract of setitimer(2), it reads the timer, which lives during the call, and ignores the null pointer.
-        let status = unsafe { libc::setitimer(libc::ITIMER_REAL, &timer, std::ptr::null_mut()) };
-        Errno::result(status)
-            .map(drop)
-            .context("cannot set a timer")
-    };
-    let file = memory_info::open()?;
-    every(2000)?;
-    let written = [(); 8].map(|()| command_file::write(&file, b"RESET\n"));
-    every(0)?;
-    check_eq("the results of the RESETs", written, [Ok(6); 8])?;
-    ensure!(
-        TAKEN.load(Ordering::Relaxed) > 0,
-        "no signal came while RESET ran"
-    );
-    Ok(())
-}
-
 /// Starts enough processes with enough pages that a RESET takes some time.
-fn bulk() -> Result<Vec<Helper>> {
+pub fn bulk() -> Result<Vec<Helper>> {
     let pages: Vec<u8> = (0..64).collect();
     crowd(&pages, (0..300).map(|_| "bulk".into()))
 }
