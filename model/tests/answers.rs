@@ -7,7 +7,8 @@ use kernel::alloc::KVVec;
 use kernel::sync::Arc as KernelArc;
 use kernel::testing::spawn;
 use model::explore;
-use protocol::answers::{Answers, Lineage, Payload, Prepared, Process};
+use protocol::answers::{Answers, Payload, Prepared, Visible};
+use protocol::lineage::{Ancestry, Process};
 use protocol::rcu;
 use std::sync::Arc;
 
@@ -27,29 +28,42 @@ fn answer(text: u8) -> KernelArc<Answer> {
     KernelArc::new(Answer(text), GFP_KERNEL).expect("memory")
 }
 
-fn process(tgid: i32) -> Process {
-    Process { tgid, start: 1 }
+/// A process and its parent.
+#[derive(Clone, Copy)]
+struct Line {
+    own: i32,
+    parent: Option<i32>,
 }
 
-/// Returns the lineage of a process without a shell as its parent, so without relatives.
-fn shell(tgid: i32) -> Lineage {
-    Lineage::of(process(tgid))
+impl Ancestry for Line {
+    fn walk(&self, mut visit: impl FnMut(Process) -> bool) {
+        let process = |tgid| Process { tgid, start: 1 };
+        if visit(process(self.own)) {
+            self.parent.map(|parent| visit(process(parent)));
+        }
+    }
 }
 
-fn child(tgid: i32, parent: i32) -> Lineage {
-    let mut lineage = Lineage::of(process(tgid));
-    lineage.push_parent(process(parent));
-    lineage
+/// Returns a process without a shell as its parent, so without relatives.
+fn shell(own: i32) -> Line {
+    Line { own, parent: None }
 }
 
-fn publish(answers: &Answers<Answer>, writer: Lineage, text: u8) {
+fn child(own: i32, parent: i32) -> Line {
+    Line {
+        own,
+        parent: Some(parent),
+    }
+}
+
+fn publish(answers: &Answers<Answer>, writer: Line, text: u8) {
     let answer = answer(text);
-    let place = Prepared::new(answer.clone(), GFP_KERNEL);
-    answers.publish(place.expect("memory"), writer, answer);
+    let place = Prepared::new(&writer, answer.clone(), GFP_KERNEL);
+    answers.publish(place.expect("memory"), &writer, 0, answer);
 }
 
-fn find(answers: &Answers<Answer>, reader: Lineage) -> Option<u8> {
-    let found = answers.find(&reader)?;
+fn find(answers: &Answers<Answer>, reader: Line) -> Option<u8> {
+    let found = answers.find(&reader, Visible::All)?;
     assert_eq!(found.0, [found.0[0]; BYTES], "a mixture of answers");
     Some(found.0[0])
 }
@@ -128,7 +142,9 @@ fn an_answer_that_is_read_outlives_its_slot() {
         let reader = {
             let answers = answers.clone();
             spawn(move || {
-                let found = answers.find(&shell(10)).expect("one was there before");
+                let found = answers
+                    .find(&shell(10), Visible::All)
+                    .expect("one was there before");
                 loom::thread::yield_now();
                 assert_eq!(found.0, [found.0[0]; BYTES]);
             })

@@ -179,6 +179,7 @@ void abstractions_exec_update_read_unlock(struct task_struct *task);
 struct mm_struct *abstractions_grab_task_mm(struct task_struct *task);
 void abstractions_get_task_comm(char *comm, struct task_struct *task);
 bool abstractions_fatal_signal_pending(struct task_struct *task);
+u32 abstractions_current_euid(void);
 void abstractions_init_waitqueue_head(struct wait_queue_head *head);
 void abstractions_cond_resched(void);
 

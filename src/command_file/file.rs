@@ -4,17 +4,17 @@
 
 use crate::answer::{Answer, FixedAnswers};
 use crate::handler::{CommandHandler, Reply};
-use crate::lineage::current_lineage;
+use crate::lineage::Caller;
 use crate::text::TextBudget;
 use abstractions::errno::error_of;
 use abstractions_procfs::{FileMode, FileText, ProcEntry, ProcFile};
-use abstractions_task::current::in_init_pid_ns;
+use abstractions_task::current::{euid, in_init_pid_ns};
 use kernel::alloc::{AllocError, Flags};
 use kernel::iov::IovIterSource;
 use kernel::prelude::*;
 use kernel::sync::{new_mutex, Arc, Mutex};
 use logic::command_line::{CommandFailure, Malformed, MAX_LEN};
-use protocol::answers::{Answers, Prepared};
+use protocol::answers::{Answers, Prepared, Visible};
 
 /// Processes whose latest answer is kept.
 const ANSWER_SLOTS: usize = 1024;
@@ -94,8 +94,16 @@ impl AsRef<[u8]> for ShownAnswer {
 }
 
 impl<H: CommandHandler> CommandFile<H> {
+    /// Returns which answers the calling process may get.
+    fn visible(&self) -> Visible {
+        match H::IS_PRIVATE {
+            false => Visible::All,
+            true => Visible::OfRelatives { user: euid() },
+        }
+    }
+
     fn reserve_slot(&self) -> Result<Prepared<Answer>, AllocError> {
-        Prepared::new(self.fixed.success(), GFP_KERNEL_ACCOUNT)
+        Prepared::new(&Caller, self.fixed.success(), GFP_KERNEL_ACCOUNT)
     }
 
     fn execute(&self, from: Result<&mut IovIterSource<'_>>) -> Result<Arc<Answer>, H::Failure> {
@@ -143,7 +151,7 @@ impl<H: CommandHandler> ProcFile for CommandFile<H> {
     fn text(&self, open: &OpenCommandFile) -> Result<FileText<ShownAnswer>> {
         let mut state = open.state.lock();
         if state.answer.is_none() {
-            state.answer = self.answers.find(&current_lineage());
+            state.answer = self.answers.find(&Caller, self.visible());
         }
         Ok(FileText {
             text: ShownAnswer(state.answer.clone()),
@@ -153,7 +161,13 @@ impl<H: CommandHandler> ProcFile for CommandFile<H> {
 
     fn write(&self, open: &OpenCommandFile, from: Result<&mut IovIterSource<'_>>) -> Result {
         let reserved = open.state.lock().reserved_slot.take();
-        let slot = reserved.map_or_else(|| self.reserve_slot(), Ok);
+        let slot = match reserved {
+            Some(mut slot) => {
+                slot.prepare_for(&Caller, GFP_KERNEL_ACCOUNT);
+                Ok(slot)
+            }
+            None => self.reserve_slot(),
+        };
         let outcome = match &slot {
             Ok(_) => self.execute(from),
             Err(AllocError) => Err(H::Failure::from(AllocError)),
@@ -167,7 +181,7 @@ impl<H: CommandHandler> ProcFile for CommandFile<H> {
         };
         open.replace_answer(answer.clone());
         if let Ok(slot) = slot {
-            self.answers.publish(slot, current_lineage(), answer);
+            self.answers.publish(slot, &Caller, euid(), answer);
             // If memory is exhausted now, the next command tries again.
             let next = self.reserve_slot().ok();
             open.state.lock().reserved_slot = next;

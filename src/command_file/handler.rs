@@ -10,6 +10,10 @@ pub trait CommandHandler: Send + Sync + 'static {
     /// The reasons why a command fails.
     type Failure: CommandFailure;
 
+    /// True if an answer is only for the user whose command it answers: a reader gets no other user's, and none of a
+    /// process that is not related to it.
+    const IS_PRIVATE: bool;
+
     /// Executes one command: the written bytes, at most
     /// [`MAX_LEN`](logic::command_line::MAX_LEN). Memory for a text comes from `texts`. May sleep.
     ///

@@ -3,24 +3,18 @@
 //! The calling process and its ancestors, which decide whose answer a reader gets.
 
 use abstractions_task::current::for_each_ancestor;
-use protocol::answers::{Lineage, Process, GENERATIONS};
+use protocol::lineage::{Ancestry, Process};
 
-/// Returns the lineage of the calling process. Does not sleep.
-pub(crate) fn current_lineage() -> Lineage {
-    let mut lineage: Option<Lineage> = None;
-    let mut generations = 0;
-    for_each_ancestor(|identity| {
-        let process = Process {
-            tgid: identity.tgid,
-            start: identity.start_time,
-        };
-        match &mut lineage {
-            Some(lineage) => lineage.push_parent(process),
-            None => lineage = Some(Lineage::of(process)),
-        }
-        generations += 1;
-        generations < GENERATIONS
-    });
-    // The calling process itself is always visited.
-    lineage.unwrap_or_else(|| Lineage::of(Process { tgid: 0, start: 0 }))
+/// The calling process.
+pub(crate) struct Caller;
+
+impl Ancestry for Caller {
+    fn walk(&self, mut visit: impl FnMut(Process) -> bool) {
+        for_each_ancestor(|identity| {
+            visit(Process {
+                tgid: identity.tgid,
+                start: identity.start_time,
+            })
+        });
+    }
 }

@@ -130,6 +130,7 @@ impl Commands {
 
 impl CommandHandler for Commands {
     type Failure = Failure;
+    const IS_PRIVATE: bool = false;
 
     fn execute(&self, written: &[u8], texts: &TextBudget) -> Result<Reply, Failure> {
         match Command::parse(written).map_err(Failure::from)? {

@@ -2,79 +2,12 @@
 
 //! The answers to commands, and which reader gets which answer.
 
+use crate::lineage::{Ancestry, PartOfLine, Process, Relation, Writer};
 use crate::rcu::{self, Guard, RcuBox, RcuPointer, Ref};
 use core::cmp::Reverse;
 use kernel::alloc::{AllocError, Flags, KVVec};
 use kernel::sync::atomic::{Atomic, Relaxed};
 use kernel::sync::Arc;
-
-/// A process, identified by its id and its start time, since ids are reused.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Process {
-    /// Thread group id in the initial pid namespace.
-    pub tgid: i32,
-    /// Start time of the thread group's leader, in ns since boot.
-    pub start: u64,
-}
-
-/// The number of generations in a [`Lineage`], including the process itself.
-pub const GENERATIONS: usize = 8;
-
-/// The init process. As the ancestor of all processes it does not make two of them relatives.
-const INIT_TGID: i32 = 1;
-
-/// A process and its ancestors, itself first.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Lineage {
-    processes: [Process; GENERATIONS],
-    len: usize,
-}
-
-impl Lineage {
-    /// Creates the lineage of a process without known ancestors.
-    pub fn of(process: Process) -> Self {
-        Self {
-            processes: [process; GENERATIONS],
-            len: 1,
-        }
-    }
-
-    /// Adds the parent of the oldest process in the lineage. Does nothing if it has [`GENERATIONS`].
-    pub fn push_parent(&mut self, parent: Process) {
-        if let Some(slot) = self.processes.get_mut(self.len) {
-            *slot = parent;
-            self.len += 1;
-        }
-    }
-
-    fn all(&self) -> &[Process] {
-        self.processes.get(..self.len).unwrap_or(&self.processes)
-    }
-
-    fn own(&self) -> Process {
-        let [own, ..] = self.processes;
-        own
-    }
-
-    fn ancestors(&self) -> &[Process] {
-        self.all().get(1..).unwrap_or(&[])
-    }
-
-    /// Returns the distance of a writer from this reader, in the order described at [`Answers`].
-    fn distance(&self, writer: &Lineage) -> usize {
-        let own_line = self
-            .all()
-            .iter()
-            .position(|process| *process == writer.own());
-        let relative = || {
-            let shares = |process: &Process| {
-                process.tgid != INIT_TGID && writer.ancestors().contains(process)
-            };
-            Some(GENERATIONS + self.all().iter().position(shares)?)
-        };
-        own_line.or_else(relative).unwrap_or(2 * GENERATIONS)
-    }
-}
 
 /// The content of an answer.
 pub trait Payload: Send + Sync + 'static {
@@ -84,10 +17,24 @@ pub trait Payload: Send + Sync + 'static {
 
 /// An answer in its slot. It does not change.
 struct StoredAnswer<A> {
-    writer: Lineage,
+    writer: Writer,
+    /// The user that the writer was.
+    user: u32,
     /// Position in the order of all answers, from 1.
     number: u64,
     answer: Arc<A>,
+}
+
+/// Which answers a reader may get.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Visible {
+    /// Those of all writers.
+    All,
+    /// Those of writers that are the same user, in its own line or relatives.
+    OfRelatives {
+        /// The user that the reader is.
+        user: u32,
+    },
 }
 
 /// A slot and the answer that a reader found in it.
@@ -96,25 +43,37 @@ type SlotAndContent<'g, A> = (
     Option<Ref<'g, StoredAnswer<A>>>,
 );
 
+/// An answer that a reader may get. The nearest writer's is the best, and then the latest.
+type Candidate<'g, A> = ((Relation, Reverse<u64>), Ref<'g, StoredAnswer<A>>);
+
 /// Memory for one answer, allocated before the command is executed, so that [`Answers::publish`] cannot
 /// fail after it.
 pub struct Prepared<A>(RcuBox<StoredAnswer<A>>);
 
 impl<A: Payload> Prepared<A> {
-    /// Allocates the memory. `answer` is a placeholder, which no reader gets. May sleep if `flags` allow
-    /// it.
+    /// Allocates the memory for an answer to `writer`. `answer` is a placeholder, which no reader gets. May sleep
+    /// if `flags` allow it.
     ///
     /// # Errors
     ///
     /// Returns [`AllocError`] if memory is exhausted.
-    pub fn new(answer: Arc<A>, flags: Flags) -> Result<Self, AllocError> {
-        let nobody = Process { tgid: 0, start: 0 };
-        let kept = StoredAnswer {
-            writer: Lineage::of(nobody),
+    pub fn new(writer: &impl Ancestry, answer: Arc<A>, flags: Flags) -> Result<Self, AllocError> {
+        let stored = StoredAnswer {
+            writer: Writer::nobody(),
+            user: 0,
             number: 0,
             answer,
         };
-        Ok(Self(RcuBox::new(kept, flags)?))
+        let mut prepared = Self(RcuBox::new(stored, flags)?);
+        prepared.0.writer.reserve(writer, flags)?;
+        Ok(prepared)
+    }
+
+    /// Makes room for all ancestors of `writer`, which may be another process than before. If memory is exhausted, there
+    /// is room for the nearest ones only. May sleep if `flags` allow it.
+    pub fn prepare_for(&mut self, writer: &impl Ancestry, flags: Flags) {
+        // The answer itself must not be lost for this.
+        let _ = self.0.writer.reserve(writer, flags);
     }
 }
 
@@ -122,13 +81,15 @@ impl<A: Payload> Prepared<A> {
 ///
 /// Many shells use one file at the same time, and each expects the answer to *its* previous command,
 /// although the process that writes (`/bin/echo`, `sudo tee`) and the process that reads (`cat`) are
-/// rarely the same. An answer is therefore stored with its writer's [`Lineage`], and a reader gets, in
+/// rarely the same. An answer is therefore stored with its writer and the writer's ancestors, and a reader gets, in
 /// this order of preference:
 ///
-/// 1. the answer of its own process, or of its nearest ancestor that wrote a command;
+/// 1. the answer of its own process, or of its nearest ancestor that wrote a command, however many generations up;
 /// 2. the latest answer of a relative: of a writer that descends from the reader, or else from an
-///    ancestor of the reader, the nearest ancestor first;
-/// 3. the latest answer of all.
+///    ancestor of the reader, the nearest ancestor first. Both may be [`KEPT_ANCESTORS`] generations away from it;
+/// 3. the latest answer of all, if the caller wants that.
+///
+/// [`KEPT_ANCESTORS`]: crate::lineage::KEPT_ANCESTORS
 ///
 /// (The answer to a command that was written through the same open file takes precedence over all of
 /// these and is stored in that file.)
@@ -142,7 +103,8 @@ impl<A: Payload> Prepared<A> {
 /// ```
 /// use kernel::alloc::flags::GFP_KERNEL;
 /// use kernel::sync::Arc;
-/// use protocol::answers::{Answers, Lineage, Payload, Prepared, Process};
+/// use protocol::answers::{Answers, Payload, Prepared, Visible};
+/// use protocol::lineage::{Ancestry, Process};
 ///
 /// struct Text(&'static str);
 ///
@@ -152,22 +114,26 @@ impl<A: Payload> Prepared<A> {
 ///     }
 /// }
 ///
-/// let process = |tgid| Process { tgid, start: 0 };
-/// let child_of = |shell, tgid| {
-///     let mut lineage = Lineage::of(process(tgid));
-///     lineage.push_parent(process(shell));
-///     lineage
-/// };
+/// /// The ids of a process and of its ancestors.
+/// struct Line<'a>(&'a [i32]);
+///
+/// impl Ancestry for Line<'_> {
+///     fn walk(&self, mut visit: impl FnMut(Process) -> bool) {
+///         let mut processes = self.0.iter().map(|tgid| Process { tgid: *tgid, start: 0 });
+///         while processes.next().is_some_and(&mut visit) {}
+///     }
+/// }
 ///
 /// let answers = Answers::new(16, 4096, GFP_KERNEL).unwrap();
 /// // Two shells, 100 and 200, run `/bin/echo` and then `cat`.
-/// for (shell, echo, text) in [(100, 101, "one"), (200, 201, "two")] {
+/// for (line, text) in [([101, 100], "one"), ([201, 200], "two")] {
 ///     let answer = Arc::new(Text(text), GFP_KERNEL).unwrap();
-///     let prepared = Prepared::new(answer.clone(), GFP_KERNEL).unwrap();
-///     answers.publish(prepared, child_of(shell, echo), answer);
+///     let prepared = Prepared::new(&Line(&line), answer.clone(), GFP_KERNEL).unwrap();
+///     answers.publish(prepared, &Line(&line), 0, answer);
 /// }
-/// assert_eq!(answers.find(&child_of(100, 102)).unwrap().0, "one");
-/// assert_eq!(answers.find(&child_of(200, 202)).unwrap().0, "two");
+/// let found = |line| answers.find(&Line(line), Visible::All).unwrap().0;
+/// assert_eq!(found(&[102, 100]), "one");
+/// assert_eq!(found(&[202, 200]), "two");
 /// ```
 pub struct Answers<A> {
     slots: KVVec<RcuPointer<StoredAnswer<A>>>,
@@ -200,23 +166,29 @@ impl<A: Payload> Answers<A> {
         })
     }
 
-    /// Stores `answer` as the latest answer of the first process of `lineage`, in place of its previous
-    /// one. Takes no lock and does not sleep.
-    pub fn publish(&self, prepared: Prepared<A>, lineage: Lineage, answer: Arc<A>) {
+    /// Stores `answer` as the latest answer of `writer`, in place of its previous one. `user` is the user that it is.
+    /// Takes no lock and does not sleep.
+    pub fn publish(
+        &self,
+        prepared: Prepared<A>,
+        writer: &impl Ancestry,
+        user: u32,
+        answer: Arc<A>,
+    ) {
         let size = answer.size() as i64;
         let number = self.latest.fetch_add(1, Relaxed) + 1;
-        let writer = lineage.own();
         let mut kept = prepared.0;
-        *kept = StoredAnswer {
-            writer: lineage,
-            number,
-            answer,
-        };
+        kept.writer.set(writer);
+        kept.user = user;
+        kept.number = number;
+        kept.answer = answer;
+        let writer = kept.writer.process();
         loop {
             let guard = rcu::read_lock();
             let slot = self.slot_for(writer, &guard).filter(|(_, found)| {
                 // Another thread of the writer's process may have stored a later answer.
-                !found.is_some_and(|found| found.writer.own() == writer && found.number > number)
+                !found
+                    .is_some_and(|found| found.writer.process() == writer && found.number > number)
             });
             let Some((slot, found)) = slot else { return };
             match slot.compare_replace(found, Some(kept)) {
@@ -238,13 +210,45 @@ impl<A: Payload> Answers<A> {
     }
 
     /// Returns the answer that `reader` gets, if there is one. Takes no lock and does not sleep.
-    pub fn find(&self, reader: &Lineage) -> Option<Arc<A>> {
+    pub fn find(&self, reader: &impl Ancestry, visible: Visible) -> Option<Arc<A>> {
         let guard = rcu::read_lock();
-        self.slots
-            .iter()
-            .filter_map(|slot| slot.read(&guard))
-            .min_by_key(|kept| (reader.distance(&kept.writer), Reverse(kept.number)))
-            .map(|kept| kept.answer.clone())
+        let visible_to_reader = |kept: &Ref<'_, StoredAnswer<A>>| match visible {
+            Visible::All => true,
+            Visible::OfRelatives { user } => kept.user == user,
+        };
+        let kept = || {
+            let all = self.slots.iter().filter_map(|slot| slot.read(&guard));
+            all.filter(visible_to_reader)
+        };
+        let mut nearest: Option<Candidate<'_, A>> = None;
+        let mut look = |part: &PartOfLine| {
+            for kept in kept() {
+                if let Some(relation) = part.relation_to(&kept.writer) {
+                    let order = (relation, Reverse(kept.number));
+                    if nearest.is_none_or(|(best, _)| order < best) {
+                        nearest = Some((order, kept));
+                    }
+                }
+            }
+            // After a relative was found, a farther ancestor may still have written itself.
+            !matches!(nearest, Some(((Relation::OwnLine(_), _), _)))
+        };
+        let mut part = PartOfLine::new();
+        reader.walk(|process| {
+            part.push(process);
+            let goes_on = !part.is_full() || look(&part);
+            if part.is_full() {
+                part.advance();
+            }
+            goes_on
+        });
+        look(&part);
+        let found = match (nearest, visible) {
+            (Some((_, kept)), _) => Some(kept),
+            (None, Visible::All) => kept().max_by_key(|kept| kept.number),
+            (None, Visible::OfRelatives { .. }) => None,
+        };
+        found.map(|kept| kept.answer.clone())
     }
 
     /// Returns the slot for a new answer of `writer`: that of its previous answer, or else an empty one,
@@ -255,7 +259,7 @@ impl<A: Payload> Answers<A> {
         for slot in &self.slots {
             let found = slot.read(guard);
             let number = found.map_or(0, |kept| kept.number);
-            if found.is_some_and(|kept| kept.writer.own() == writer) {
+            if found.is_some_and(|kept| kept.writer.process() == writer) {
                 return Some((slot, found));
             }
             if number < oldest_number {

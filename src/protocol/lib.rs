@@ -6,7 +6,7 @@
 //! - [`rcu`]: pointers that readers follow without a lock, and the reclamation of replaced values;
 //! - [`database`]: one published snapshot, which RESET replaces and from which DEL removes groups;
 //!   [`coalescer`]: writers of the database, of which those that wait at the same time share a run;
-//! - [`answers`]: which reader gets which writer's answer, in bounded memory;
+//! - [`answers`]: which reader gets which writer's answer, in bounded memory; [`lineage`]: how they are related;
 //! - [`budget`]: a bound on memory that many callers hold parts of;
 //! - [`store`]: keys and values, changed one at a time or in batches, by writers that lock a part of the
 //!   keys;
@@ -29,6 +29,7 @@ pub mod answers;
 pub mod budget;
 pub mod coalescer;
 pub mod database;
+pub mod lineage;
 pub mod rcu;
 pub mod scan;
 pub mod store;

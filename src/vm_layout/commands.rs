@@ -27,6 +27,7 @@ fn report(written: &[u8], texts: &TextBudget) -> Result<Reply, ReportFailure> {
 
 impl CommandHandler for ReportCommand {
     type Failure = ReportFailure;
+    const IS_PRIVATE: bool = true;
 
     fn execute(&self, written: &[u8], texts: &TextBudget) -> Result<Reply, ReportFailure> {
         report(written, texts)

@@ -70,6 +70,12 @@ pub fn may_exceed_limits() -> bool {
     unsafe { kernel::bindings::capable(kernel::bindings::CAP_SYS_RESOURCE as i32) }
 }
 
+/// Returns the effective user id of the calling task in the initial user namespace.
+pub fn euid() -> u32 {
+    // SAFETY: An FFI call with no additional requirements.
+    unsafe { bindings::abstractions_current_euid() }
+}
+
 /// Returns true if the calling task is in the initial pid namespace.
 pub fn in_init_pid_ns() -> bool {
     // SAFETY: The current task is alive and has a pid namespace; only addresses are compared.

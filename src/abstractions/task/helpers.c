@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
+#include <linux/cred.h>
 #include <linux/rwsem.h>
 #include <linux/sched.h>
 #include <linux/sched/mm.h>
@@ -57,6 +58,11 @@ void abstractions_get_task_comm(char *comm, struct task_struct *task)
 bool abstractions_fatal_signal_pending(struct task_struct *task)
 {
 	return fatal_signal_pending(task);
+}
+
+u32 abstractions_current_euid(void)
+{
+	return __kuid_val(current_euid());
 }
 
 void abstractions_init_waitqueue_head(struct wait_queue_head *head)

@@ -5,7 +5,8 @@
 use kernel::alloc::flags::GFP_KERNEL;
 use kernel::sync::Arc;
 use kernel::testing::fail_allocations_after;
-use protocol::answers::{Answers, Lineage, Payload, Prepared, Process, GENERATIONS};
+use protocol::answers::{Answers, Payload, Prepared, Visible};
+use protocol::lineage::{Ancestry, Process, KEPT_ANCESTORS};
 
 struct Answer {
     text: &'static str,
@@ -25,24 +26,31 @@ fn answers() -> Answers<Answer> {
     Answers::new(SLOTS, MAX_BYTES, GFP_KERNEL).expect("memory")
 }
 
-/// Returns the lineage of a process, given its id and those of its ancestors.
-fn line(tgids: &[i32]) -> Lineage {
-    let process = |tgid: &i32| Process {
-        tgid: *tgid,
-        start: 1000 + u64::from(tgid.unsigned_abs()),
-    };
-    let (own, ancestors) = tgids.split_first().expect("at least the process itself");
-    let mut lineage = Lineage::of(process(own));
-    for ancestor in ancestors {
-        lineage.push_parent(process(ancestor));
+/// A process, by its id and those of its ancestors.
+struct Line<'a>(&'a [i32]);
+
+impl Ancestry for Line<'_> {
+    fn walk(&self, mut visit: impl FnMut(Process) -> bool) {
+        let process = |tgid: &i32| Process {
+            tgid: *tgid,
+            start: 1000 + u64::from(tgid.unsigned_abs()),
+        };
+        let mut line = self.0.iter().map(process);
+        while line.next().is_some_and(&mut visit) {}
     }
-    lineage
+}
+
+const ROOT: u32 = 0;
+
+fn write_as(answers: &Answers<Answer>, user: u32, writer: &[i32], text: &'static str, size: usize) {
+    let writer = Line(writer);
+    let answer = Arc::new(Answer { text, size }, GFP_KERNEL).expect("memory");
+    let place = Prepared::new(&writer, answer.clone(), GFP_KERNEL).expect("memory");
+    answers.publish(place, &writer, user, answer);
 }
 
 fn write_sized(answers: &Answers<Answer>, writer: &[i32], text: &'static str, size: usize) {
-    let answer = Arc::new(Answer { text, size }, GFP_KERNEL).expect("memory");
-    let place = Prepared::new(answer.clone(), GFP_KERNEL).expect("memory");
-    answers.publish(place, line(writer), answer);
+    write_as(answers, ROOT, writer, text, size);
 }
 
 fn write(answers: &Answers<Answer>, writer: &[i32], text: &'static str) {
@@ -50,7 +58,8 @@ fn write(answers: &Answers<Answer>, writer: &[i32], text: &'static str) {
 }
 
 fn read(answers: &Answers<Answer>, reader: &[i32]) -> Option<&'static str> {
-    answers.find(&line(reader)).map(|answer| answer.text)
+    let found = answers.find(&Line(reader), Visible::All);
+    found.map(|answer| answer.text)
 }
 
 const INIT: i32 = 1;
@@ -171,31 +180,114 @@ fn children_of_init_are_not_relatives() {
     assert_eq!(read(&answers, &[50, INIT]), Some("the latest"));
 }
 
+/// A process that has got the id of a dead shell.
+struct Successor;
+
+impl Ancestry for Successor {
+    fn walk(&self, mut visit: impl FnMut(Process) -> bool) {
+        visit(Process {
+            tgid: SHELL[0],
+            start: 999_999,
+        });
+    }
+}
+
 #[test]
 fn a_reused_pid_is_another_process() {
     let answers = answers();
     write(&answers, &SHELL, "the dead shell's");
     write(&answers, &OTHER_SHELL, "the latest");
-    let successor = Lineage::of(Process {
-        tgid: SHELL[0],
-        start: 999_999,
-    });
-    let found = answers.find(&successor).map(|answer| answer.text);
-    assert_eq!(found, Some("the latest"));
+    let found = answers.find(&Successor, Visible::All);
+    assert_eq!(found.map(|answer| answer.text), Some("the latest"));
+}
+
+/// Returns a process that is `generations` below a shell.
+fn below(shell: &[i32], generations: i32, first: i32) -> Vec<i32> {
+    (first..first + generations)
+        .chain(shell.iter().copied())
+        .collect()
 }
 
 #[test]
-fn generations_beyond_the_limit_are_forgotten() {
+fn an_ancestor_however_many_generations_up() {
+    for generations in [6, 7, 8, 15, 16, 17, 31, 32, 33, 1000, 100_000] {
+        let answers = answers();
+        write(&answers, &SHELL, "mine");
+        write(&answers, &OTHER_SHELL, "other");
+        let reader = below(&SHELL, generations, 1_000_000);
+        assert_eq!(read(&answers, &reader), Some("mine"), "{generations}");
+        // One in between has written, too.
+        write(&answers, &reader[2..], "nearer");
+        write(&answers, &OTHER_SHELL, "other");
+        assert_eq!(read(&answers, &reader), Some("nearer"), "{generations}");
+    }
+}
+
+#[test]
+fn an_ancestor_that_wrote_goes_before_a_relative_that_is_nearer() {
     let answers = answers();
-    let deep: Vec<i32> = (100..100 + GENERATIONS as i32).chain(SHELL).collect();
-    write(&answers, &SHELL, "too far");
+    let reader = below(&SHELL, 40, 1000);
+    write(&answers, &SHELL, "the shell's");
+    write(&answers, &child(2000, &reader[1..]), "a sibling's");
+    assert_eq!(read(&answers, &reader), Some("the shell's"));
+}
+
+#[test]
+fn a_relative_of_an_ancestor_far_up() {
+    let answers = answers();
+    write(&answers, &child(11, &SHELL), "mine");
+    write(&answers, &child(21, &OTHER_SHELL), "other");
+    assert_eq!(read(&answers, &below(&SHELL, 200, 1000)), Some("mine"));
+}
+
+#[test]
+fn a_relative_that_wrote_far_below() {
+    let kept = KEPT_ANCESTORS as i32;
+    for (generations, expected) in [
+        (12, "mine"),
+        (kept - 1, "mine"),
+        (kept, "mine"),
+        (kept + 1, "the latest"),
+    ] {
+        let answers = answers();
+        write(&answers, &below(&SHELL, generations, 1000), "mine");
+        write(&answers, &[60], "the latest");
+        assert_eq!(read(&answers, &SHELL), Some(expected), "{generations}");
+    }
+}
+
+#[test]
+fn without_memory_for_all_ancestors_the_nearest_count() {
+    let answers = answers();
+    let answer = |text| Arc::new(Answer { text, size: 1 }, GFP_KERNEL).expect("memory");
+    let mut place = Prepared::new(&Line(&SHELL), answer(""), GFP_KERNEL).expect("memory");
+    let writer = below(&SHELL, 100, 1000);
+    let failing = fail_allocations_after(0);
+    place.prepare_for(&Line(&writer), GFP_KERNEL);
+    drop(failing);
+    answers.publish(place, &Line(&writer), ROOT, answer("mine"));
     write(&answers, &[60], "the latest");
-    assert_eq!(read(&answers, &deep), Some("the latest"));
-    assert_eq!(
-        read(&answers, &deep[1..]),
-        Some("too far"),
-        "the last generation counts"
-    );
+    assert_eq!(read(&answers, &writer), Some("mine"));
+    assert_eq!(read(&answers, &child(2000, &writer[1..])), Some("mine"));
+    assert_eq!(read(&answers, &SHELL), Some("the latest"));
+}
+
+#[test]
+fn a_private_answer_is_for_relatives_of_the_same_user() {
+    const USER: u32 = 1000;
+    let answers = answers();
+    write_as(&answers, ROOT, &SHELL, "root's", 1);
+    let read_as = |user, reader: &[i32]| {
+        let found = answers.find(&Line(reader), Visible::OfRelatives { user });
+        found.map(|answer| answer.text)
+    };
+    let cat = child(11, &SHELL);
+    assert_eq!(read_as(ROOT, &cat), Some("root's"));
+    assert_eq!(read_as(USER, &cat), None, "another user");
+    assert_eq!(read_as(ROOT, &[50, INIT]), None, "not related");
+    write_as(&answers, USER, &child(12, &SHELL), "the user's", 1);
+    assert_eq!(read_as(USER, &cat), Some("the user's"));
+    assert_eq!(read_as(ROOT, &cat), Some("root's"));
 }
 
 #[test]
@@ -253,7 +345,7 @@ fn without_memory_the_previous_answer_stays() {
     )
     .expect("memory");
     let failing = fail_allocations_after(0);
-    assert!(Prepared::new(answer, GFP_KERNEL).is_err());
+    assert!(Prepared::new(&Line(&SHELL), answer, GFP_KERNEL).is_err());
     drop(failing);
     assert_eq!(read(&answers, &SHELL), Some("before"));
 }

@@ -44,12 +44,27 @@ cases! {
             "cat <&3",
         )
     },
+    reader_in_twelve_nested_shells => || one_shell(ECHO, &nested(12, "cat $f")),
+    reader_in_forty_nested_shells => || one_shell(ECHO, &nested(40, "cat $f")),
+    writer_in_twelve_nested_shells => || one_shell(&nested(12, ECHO), CAT),
+    both_in_twelve_nested_shells => || one_shell(&nested(12, ECHO), &nested(12, "cat $f")),
     a_process_that_never_wrote_reads_the_last_answer,
     a_newer_answer_of_another_process_is_not_read,
     a_reused_pid_does_not_inherit_answers,
     two_shells_in_turns_read_their_own_answers,
     parallel_subshells_read_their_own_answers (120 s),
     parallel_processes_read_their_own_answers (120 s),
+}
+
+/// Returns a line that runs `script`, which has no double quotes, in a shell that is `depth` shells below.
+fn nested(depth: u32, script: &str) -> String {
+    // A shell replaces itself by its last command, so each has one more.
+    format!(
+        "export f depth={depth} script=\"{}\"; \
+         export nest='depth=$((depth - 1)); if [ $depth = 0 ]; then eval \"$script\"; else sh -c \"$nest\"; fi; true'; \
+         sh -c \"$nest\"; true",
+        script.replace('$', "\\$")
+    )
 }
 
 /// Starts two sets of one process each.
