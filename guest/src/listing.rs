@@ -15,7 +15,7 @@ use std::io::Write;
 /// The line of one set. All sizes are numbers of pages.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Line {
-    /// Name as it is printed, with control bytes and backslashes escaped.
+    /// Name as it is printed, see [`escape`].
     pub name: Vec<u8>,
     /// Pages in all VMAs.
     pub total: u64,
@@ -157,17 +157,24 @@ fn split_last<'a>(bytes: &'a [u8], separator: &[u8]) -> Option<(&'a [u8], &'a [u
     Some((&bytes[..at], &bytes[at + separator.len()..]))
 }
 
-/// Returns a process name as the module prints it: control bytes and backslashes as `\ooo`.
+/// Returns a process name as the module prints it: control characters, backslashes and bytes that are not part of valid
+/// UTF-8 as `\ooo`, each byte by itself.
 pub fn escape(name: &[u8]) -> Vec<u8> {
-    let mut text = Vec::new();
-    for &byte in name {
-        if byte.is_ascii_control() || byte == b'\\' {
-            write!(text, "\\{byte:03o}").expect("writing to a vector cannot fail");
-        } else {
-            text.push(byte);
+    let mut text = String::new();
+    let put_escaped = |text: &mut String, bytes: &[u8]| {
+        text.extend(bytes.iter().map(|byte| format!("\\{byte:03o}")));
+    };
+    for chunk in name.utf8_chunks() {
+        for character in chunk.valid().chars() {
+            if character.is_control() || character == '\\' {
+                put_escaped(&mut text, character.encode_utf8(&mut [0; 4]).as_bytes());
+            } else {
+                text.push(character);
+            }
         }
+        put_escaped(&mut text, chunk.invalid());
     }
-    text
+    text.into_bytes()
 }
 
 #[cfg(test)]
@@ -236,6 +243,9 @@ mod tests {
 
     #[test]
     fn control_bytes_are_escaped() {
-        assert_eq!(escape(b"a\tb\\\x7f\xff|"), b"a\\011b\\134\\177\xff|");
+        assert_eq!(escape(b"a\tb\\\x7f\xff|"), b"a\\011b\\134\\177\\377|");
+        let name = "\u{e4}\u{9b}".as_bytes();
+        assert_eq!(escape(name), "\u{e4}\\302\\233".as_bytes());
+        assert_eq!(escape(&name[1..]), b"\\244\\302\\233");
     }
 }

@@ -65,8 +65,3 @@ impl Comm {
         &self.0
     }
 }
-
-/// Returns true for the bytes of a name that are printed as they are. The others become `\ooo`.
-pub(crate) fn is_printed_raw(byte: u8) -> bool {
-    !byte.is_ascii_control() && byte != b'\\'
-}

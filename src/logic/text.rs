@@ -7,7 +7,7 @@
 //! may count bytes, fill a buffer or pass the pieces on. So one implementation both measures and writes:
 //! the caller allocates [`Print::printed_len`] bytes, takes its lock, and calls [`Print::append_to`].
 
-use crate::comm::{is_printed_raw, Comm};
+use crate::comm::Comm;
 use kernel::alloc::flags::GFP_NOWAIT;
 use kernel::alloc::KVVec;
 
@@ -152,39 +152,52 @@ pub fn put_hex(out: &mut impl Sink, number: u64, width: usize) -> Result<(), Buf
 }
 
 /// Writes a byte as `\ooo`: a backslash and three octal digits.
-///
-/// # Errors
-///
-/// Returns the error of `out`.
-pub fn put_octal_escape(out: &mut impl Sink, byte: u8) -> Result<(), BufferFull> {
+fn put_octal_escape(out: &mut impl Sink, byte: u8) -> Result<(), BufferFull> {
     out.put(b"\\")?;
     put_in_base::<8>(out, u64::from(byte), 3)
 }
 
-/// Writes the bytes of `text`, those for which `is_raw` is false as `\ooo`.
+/// Writes a name that somebody else chose: of a process, or of a file.
+///
+/// Control characters (C0, DEL and C1), backslashes and bytes that are not part of valid UTF-8 become `\ooo`, each byte
+/// by itself. So the text is valid UTF-8, has no newline, sends no command to a terminal, and tells the name's bytes.
 ///
 /// # Errors
 ///
 /// Returns the error of `out`.
-pub fn put_escaped(
-    out: &mut impl Sink,
-    text: &[u8],
-    is_raw: impl Fn(u8) -> bool,
-) -> Result<(), BufferFull> {
-    for piece in text.chunk_by(|a, b| is_raw(*a) && is_raw(*b)) {
-        match piece {
-            [byte] if !is_raw(*byte) => put_octal_escape(out, *byte)?,
-            raw => out.put(raw)?,
+pub fn put_name(out: &mut impl Sink, name: &[u8]) -> Result<(), BufferFull> {
+    for chunk in name.utf8_chunks() {
+        let mut rest = chunk.valid();
+        while let Some(at) = rest.find(is_escaped) {
+            let (raw, from) = rest.split_at_checked(at).unwrap_or((rest, ""));
+            let escaped = from.chars().next().map_or(0, char::len_utf8);
+            let (escaped, after) = from.split_at_checked(escaped).unwrap_or((from, ""));
+            out.put(raw.as_bytes())?;
+            put_bytes_escaped(out, escaped.as_bytes())?;
+            rest = after;
         }
+        out.put(rest.as_bytes())?;
+        put_bytes_escaped(out, chunk.invalid())?;
     }
     Ok(())
 }
 
-/// Writes a process name, with control bytes and backslashes as `\ooo`.
+/// Returns true for characters that a name is not printed with.
+fn is_escaped(character: char) -> bool {
+    character.is_control() || character == '\\'
+}
+
+fn put_bytes_escaped(out: &mut impl Sink, bytes: &[u8]) -> Result<(), BufferFull> {
+    bytes
+        .iter()
+        .try_for_each(|byte| put_octal_escape(out, *byte))
+}
+
+/// Writes the name of a process as [`put_name`] does.
 ///
 /// # Errors
 ///
 /// Returns the error of `out`.
 pub fn put_comm(out: &mut impl Sink, comm: &Comm) -> Result<(), BufferFull> {
-    put_escaped(out, comm.as_bytes(), is_printed_raw)
+    put_name(out, comm.as_bytes())
 }

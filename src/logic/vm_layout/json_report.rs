@@ -3,11 +3,9 @@
 //! The report for programs: one JSON object (RFC 8259) in one line. Addresses are strings such as `"0x7ffc0000"`, since
 //! many JSON parsers round numbers beyond 2^53.
 
-use crate::layout::{is_raw_in_maps, Layout, Span};
+use crate::layout::{Layout, Span};
 use crate::top_level::EntryRun;
-use logic::text::{
-    put_comm, put_decimal, put_escaped, put_hex, put_octal_escape, BufferFull, Print, Sink,
-};
+use logic::text::{put_comm, put_decimal, put_hex, put_name, BufferFull, Print, Sink};
 
 /// Prints a layout as the report, an object with these members:
 ///
@@ -19,7 +17,7 @@ use logic::text::{
 /// - `top_level`: `levels`, `entries` (how many there are), and `used`: `index`, `first`, `last`,
 ///   `table`, `flags` of each that is not empty.
 ///
-/// Strings are those of the text report; bytes that are not valid UTF-8 become `\ooo`.
+/// Strings are those of the text report.
 pub struct JsonReport<'a>(pub &'a Layout<'a>);
 
 impl Print for JsonReport<'_> {
@@ -78,7 +76,7 @@ fn put_areas(out: &mut impl Sink, layout: &Layout<'_>) -> Result<(), BufferFull>
         out.put(&area.permissions.letters())?;
         put_address(out, b"\",\"offset\":", area.offset)?;
         out.put(b",\"name\":\"")?;
-        put_escaped(&mut JsonString(out), layout.name(area), is_raw_in_maps)?;
+        put_name(&mut JsonString(out), layout.name(area))?;
         out.put(b"\"}")?;
         separator = b",{";
     }
@@ -115,38 +113,25 @@ fn put_top_level(out: &mut impl Sink, layout: &Layout<'_>) -> Result<(), BufferF
     out.put(b"]}")
 }
 
-/// A sink that writes to the inside of a JSON string. A piece must not end inside a UTF-8 character.
+/// A sink that writes to the inside of a JSON string what [`put_name`] prints: of the characters that RFC 8259 wants
+/// escaped, that has quotation marks and backslashes only.
 struct JsonString<'a, S>(&'a mut S);
 
 impl<S: Sink> Sink for JsonString<'_, S> {
     fn put(&mut self, bytes: &[u8]) -> Result<(), BufferFull> {
-        for chunk in bytes.utf8_chunks() {
-            let characters = chunk.valid().as_bytes();
-            for piece in characters.chunk_by(|a, b| !is_special(*a) && !is_special(*b)) {
-                match piece {
-                    [special] if is_special(*special) => put_special(self.0, *special)?,
-                    plain => self.0.put(plain)?,
+        for piece in bytes.split_inclusive(|byte| is_special(*byte)) {
+            match piece.split_last() {
+                Some((special, plain)) if is_special(*special) => {
+                    self.0.put(plain)?;
+                    self.0.put(&[b'\\', *special])?;
                 }
-            }
-            for byte in chunk.invalid() {
-                self.0.put(b"\\")?;
-                put_octal_escape(self.0, *byte)?;
+                _ => self.0.put(piece)?,
             }
         }
         Ok(())
     }
 }
 
-/// True for characters that RFC 8259 wants escaped.
 fn is_special(byte: u8) -> bool {
-    byte < b' ' || matches!(byte, b'"' | b'\\')
-}
-
-fn put_special(out: &mut impl Sink, byte: u8) -> Result<(), BufferFull> {
-    if byte < b' ' {
-        out.put(b"\\u")?;
-        put_hex(out, u64::from(byte), 4)
-    } else {
-        out.put(&[b'\\', byte])
-    }
+    matches!(byte, b'"' | b'\\')
 }

@@ -153,8 +153,3 @@ impl Layout<'_> {
         name.get(..area.name.len).unwrap_or(name)
     }
 }
-
-/// Returns true for the bytes of an area's name that are not escaped, as in `/proc/<pid>/maps`.
-pub(crate) fn is_raw_in_maps(byte: u8) -> bool {
-    byte != b'\n'
-}

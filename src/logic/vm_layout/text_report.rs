@@ -2,9 +2,9 @@
 
 //! The report for people. Addresses are hexadecimal, all other numbers decimal.
 
-use crate::layout::{is_raw_in_maps, Layout, Span};
+use crate::layout::{Layout, Span};
 use crate::top_level::EntryRun;
-use logic::text::{put_comm, put_decimal, put_escaped, put_hex, BufferFull, Print, Sink};
+use logic::text::{put_comm, put_decimal, put_hex, put_name, BufferFull, Print, Sink};
 
 /// Hexadecimal digits of an address.
 const ADDRESS_DIGITS: usize = 16;
@@ -72,7 +72,7 @@ fn put_areas(out: &mut impl Sink, layout: &Layout<'_>) -> Result<(), BufferFull>
         let name = layout.name(area);
         if !name.is_empty() {
             out.put(b" ")?;
-            put_escaped(out, name, is_raw_in_maps)?;
+            put_name(out, name)?;
         }
         out.put(b"\n")?;
     }

@@ -76,8 +76,21 @@ fn area(line: &[u8]) -> Result<Area> {
         span,
         permissions,
         offset,
-        name: rest.trim_ascii_start().to_owned(),
+        name: escape(&without_escapes(rest.trim_ascii_start())),
     })
+}
+
+/// Returns the name that maps shows, in which only newlines are escaped.
+fn without_escapes(name: &[u8]) -> Vec<u8> {
+    let pieces: Vec<&[u8]> = name.split(|&byte| byte == b'\\').collect();
+    let mut bytes = pieces[0].to_vec();
+    for piece in &pieces[1..] {
+        match piece.strip_prefix(b"012") {
+            Some(rest) => bytes.extend([b"\n", rest].concat()),
+            None => bytes.extend([b"\\", *piece].concat()),
+        }
+    }
+    bytes
 }
 
 fn check_segments(report: &Report, areas: &[Area]) -> Result<()> {

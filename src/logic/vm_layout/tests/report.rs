@@ -114,7 +114,7 @@ fn five_levels() {
 }
 
 #[test]
-fn names_as_in_maps() {
+fn names_of_areas() {
     let line = |name: &[u8]| {
         let text = with_layout(b"x", name, |layout| printed(&TextReport(layout)));
         let line = text.lines().nth(2).expect("the line of the area");
@@ -125,7 +125,10 @@ fn names_as_in_maps() {
     };
     assert_eq!(line(b""), "");
     assert_eq!(line(b"/a b"), " /a b");
-    assert_eq!(line(b"/a\nb\n\n\\c\t"), " /a\\012b\\012\\012\\c\t");
+    assert_eq!(
+        line(b"/a\nb\n\\c\x1b\xff"),
+        " /a\\012b\\012\\134c\\033\\377"
+    );
 }
 
 #[test]
@@ -138,8 +141,8 @@ fn json_of_names() {
             .expect("a string")
             .to_owned()
     };
-    assert_eq!(name(b"/a \"b\"\\"), "/a \"b\"\\");
-    assert_eq!(name(b"/a\nb\tc\x01"), "/a\\012b\tc\u{1}");
+    assert_eq!(name(b"/a \"b\"\\"), "/a \"b\"\\134");
+    assert_eq!(name(b"\"\"/a\nb\tc\x01"), "\"\"/a\\012b\\011c\\001");
     assert_eq!(name("/\u{e4}\u{1f600}".as_bytes()), "/\u{e4}\u{1f600}");
     assert_eq!(name(b"/\xffx\xe4\xbd"), "/\\377x\\344\\275");
 }

@@ -70,7 +70,7 @@ fn longest() -> Result<()> {
 }
 
 fn any_bytes() -> Result<()> {
-    let names: [&[u8]; 14] = [
+    let names: [&[u8]; 18] = [
         b"two words",
         b" leading",
         b"trailing ",
@@ -82,6 +82,10 @@ fn any_bytes() -> Result<()> {
         b"\x01\x1b[31m\x7f",
         b"back\\slash",
         b"\xff\xfe\x80\xc0",
+        b"csi \x9b31m",
+        "csi \u{9b}31m".as_bytes(),
+        b"cut \xe2\x82",
+        "nel \u{85}".as_bytes(),
         "näme".as_bytes(),
         b"\r",
         b"ALL",
