@@ -11,6 +11,7 @@
 #include <linux/magic.h>
 #include <linux/mm.h>
 #include <linux/proc_fs.h>
+#include <linux/ratelimit.h>
 #include <linux/rhashtable.h>
 #include <linux/rwsem.h>
 #include <linux/sched.h>
@@ -114,6 +115,10 @@ static const unsigned long ABSTRACTIONS_PMD_SIZE = PMD_SIZE;
 
 static const unsigned long ABSTRACTIONS_SECRETMEM_MAGIC = SECRETMEM_MAGIC;
 
+/* log/helpers.c */
+void abstractions_ratelimit_init(struct ratelimit_state *state);
+unsigned int abstractions_ratelimit_reset_miss(struct ratelimit_state *state);
+
 /* procfs/helpers.c */
 void *abstractions_pde_data(const struct inode *inode);
 
@@ -180,6 +185,7 @@ struct mm_struct *abstractions_grab_task_mm(struct task_struct *task);
 void abstractions_get_task_comm(char *comm, struct task_struct *task);
 bool abstractions_fatal_signal_pending(struct task_struct *task);
 u32 abstractions_current_euid(void);
+bool abstractions_capable_noaudit(int capability);
 void abstractions_init_waitqueue_head(struct wait_queue_head *head);
 void abstractions_cond_resched(void);
 

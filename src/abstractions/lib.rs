@@ -17,6 +17,11 @@
 //!
 //! Independent of these:
 //!
+//! 1. `exec_update_lock`, for reading, which is only tried.
+//! 2. The `alloc_lock` of one task. Nothing sleeps under them.
+//!
+//! And:
+//!
 //! 1. Stripe locks, in ascending order.
 //! 2. An innermost stripe lock, the lock of a hash table's bucket, or netlink's locks while a notification
 //!    is sent. Nothing sleeps under them.
@@ -29,7 +34,6 @@
 
 pub mod bindings;
 pub mod errno;
-pub mod log;
 pub mod random;
 pub mod rcu;
 pub mod sort;

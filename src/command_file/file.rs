@@ -7,8 +7,9 @@ use crate::handler::{CommandHandler, Reply};
 use crate::lineage::Caller;
 use crate::text::TextBudget;
 use abstractions::errno::error_of;
+use abstractions_log::rate_limit::RateLimit;
 use abstractions_procfs::{FileMode, FileText, ProcEntry, ProcFile};
-use abstractions_task::current::{euid, in_init_pid_ns};
+use abstractions_task::current::{euid, in_init_pid_ns, is_administrator};
 use kernel::alloc::{AllocError, Flags};
 use kernel::iov::IovIterSource;
 use kernel::prelude::*;
@@ -36,6 +37,7 @@ impl<H: CommandHandler> CommandEntry<H> {
             answers: Answers::new(ANSWER_SLOTS, KEPT_BYTES, flags)?,
             fixed: FixedAnswers::new()?,
             texts: TextBudget::new(flags)?,
+            logged: RateLimit::new(flags)?,
         };
         Ok(Self(ProcEntry::create(name, mode, file, flags)?))
     }
@@ -44,7 +46,9 @@ impl<H: CommandHandler> CommandEntry<H> {
 impl<H: CommandHandler> Drop for CommandEntry<H> {
     fn drop(&mut self) {
         // Removing the file, which comes next, waits for commands that are being executed.
-        self.0.file().handler.close();
+        let file = self.0.file();
+        file.handler.close();
+        file.log_left_out();
     }
 }
 
@@ -53,6 +57,8 @@ struct CommandFile<H: CommandHandler> {
     answers: Answers<Answer>,
     fixed: FixedAnswers<H::Failure>,
     texts: TextBudget,
+    /// Failures of callers without CAP_SYS_ADMIN that are logged.
+    logged: RateLimit,
 }
 
 /// One open file description.
@@ -99,6 +105,23 @@ impl<H: CommandHandler> CommandFile<H> {
         match H::IS_PRIVATE {
             false => Visible::All,
             true => Visible::OfRelatives { user: euid() },
+        }
+    }
+
+    /// Logs a failure of the caller's command. Callers without CAP_SYS_ADMIN, who could fill the log, share a limit.
+    fn log(&self, failure: H::Failure) {
+        if is_administrator() {
+            self.handler.log(failure);
+        } else if self.logged.admits() {
+            self.log_left_out();
+            self.handler.log(failure);
+        }
+    }
+
+    fn log_left_out(&self) {
+        match self.logged.take_left_out() {
+            0 => {}
+            failures => self.handler.log_left_out(failures),
         }
     }
 
@@ -175,7 +198,7 @@ impl<H: CommandHandler> ProcFile for CommandFile<H> {
         let (answer, failure) = match outcome {
             Ok(answer) => (answer, None),
             Err(failure) => {
-                self.handler.log(failure);
+                self.log(failure);
                 (self.fixed.failure(failure), Some(failure))
             }
         };

@@ -25,6 +25,10 @@ pub trait CommandHandler: Send + Sync + 'static {
     /// Writes a failure to the kernel log.
     fn log(&self, failure: Self::Failure);
 
+    /// Writes to the kernel log that this many failures of callers without CAP_SYS_ADMIN were left out, since there were
+    /// too many.
+    fn log_left_out(&self, failures: u32);
+
     /// Returns true if the write that ended with this failure returns its error number, and false if it
     /// succeeds and only the answer shows the failure.
     fn fails_write(&self, failure: Self::Failure) -> bool;

@@ -145,6 +145,10 @@ impl CommandHandler for Commands {
         pr_err!("{}", failure.line());
     }
 
+    fn log_left_out(&self, failures: u32) {
+        pr_err!("{failures} errors of callers without CAP_SYS_ADMIN were left out\n");
+    }
+
     fn fails_write(&self, failure: Failure) -> bool {
         self.strict || failure != Failure::NoSuchProcess
     }

@@ -37,6 +37,10 @@ impl CommandHandler for ReportCommand {
         pr_err!("{}", failure.line());
     }
 
+    fn log_left_out(&self, failures: u32) {
+        pr_err!("{failures} errors of callers without CAP_SYS_ADMIN were left out\n");
+    }
+
     fn fails_write(&self, _failure: ReportFailure) -> bool {
         true
     }

@@ -7,7 +7,6 @@
 //! which a daemon that follows `/dev/kmsg` can catch up. The last line says how many lines there were, so that a loss
 //! is noticed.
 
-use abstractions::log;
 use abstractions_task::current::{cond_resched, fatal_signal_pending};
 use kernel::prelude::*;
 use kernel::time::delay::fsleep;
@@ -40,7 +39,7 @@ pub(crate) fn print(layout: &Layout<'_>) -> Result<(), Interrupted> {
         if fatal_signal_pending() {
             return Err(BufferFull);
         }
-        log::info(c"vm_layout", line);
+        abstractions_log::info(c"vm_layout", line);
         lines += 1;
         burst += line.len();
         Ok(())

@@ -5,6 +5,7 @@
 use abstractions::bindings;
 use core::ptr;
 use kernel::bindings::{init_pid_ns, task_struct};
+use kernel::ffi::c_int;
 use kernel::sync::rcu;
 use kernel::task::Task;
 
@@ -67,7 +68,13 @@ pub fn cond_resched() {
 /// Returns true if the calling task has CAP_SYS_RESOURCE, so that limits on resources do not bind it.
 pub fn may_exceed_limits() -> bool {
     // SAFETY: An FFI call with no additional requirements.
-    unsafe { kernel::bindings::capable(kernel::bindings::CAP_SYS_RESOURCE as i32) }
+    unsafe { kernel::bindings::capable(kernel::bindings::CAP_SYS_RESOURCE as c_int) }
+}
+
+/// Returns true if the calling task has CAP_SYS_ADMIN. This is not a use of the capability, so it is not audited.
+pub fn is_administrator() -> bool {
+    // SAFETY: An FFI call with no additional requirements.
+    unsafe { bindings::abstractions_capable_noaudit(kernel::bindings::CAP_SYS_ADMIN as c_int) }
 }
 
 /// Returns the effective user id of the calling task in the initial user namespace.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
+#include <linux/capability.h>
 #include <linux/cred.h>
 #include <linux/rwsem.h>
 #include <linux/sched.h>
@@ -63,6 +64,11 @@ bool abstractions_fatal_signal_pending(struct task_struct *task)
 u32 abstractions_current_euid(void)
 {
 	return __kuid_val(current_euid());
+}
+
+bool abstractions_capable_noaudit(int capability)
+{
+	return ns_capable_noaudit(&init_user_ns, capability);
 }
 
 void abstractions_init_waitqueue_head(struct wait_queue_head *head)

@@ -25,7 +25,8 @@ use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 
 cases! {
-    each_error_logs_one_line,
+    each_error_of_root_logs_one_line,
+    errors_of_others_are_limited,
     answers_of_exited_writers_are_bounded (300 s),
     answers_of_open_files_are_bounded (300 s),
     killed_resets_do_not_starve_other_callers (300 s),
@@ -57,28 +58,73 @@ fn ask(command: &[u8]) -> Result<File, Errno> {
     command_file::write(&file, command).map(|_| file)
 }
 
+/// Gives `count` commands, each of which fails, and as many that succeed.
+fn fail(count: usize) -> Outcome {
+    for _ in 0..count {
+        ask(b"ALL")?;
+        memory_info::read().map_err(|_| Errno::EIO)?;
+        let refused = ask(b"nonsense").err();
+        if refused != Some(Errno::EINVAL) {
+            return Err(Errno::EPROTO);
+        }
+    }
+    Ok(())
+}
+
 /// Each command that fails is logged, and nothing else.
-fn each_error_logs_one_line() -> Result<()> {
+fn each_error_of_root_logs_one_line() -> Result<()> {
     const ERRORS: usize = 50;
     let _module = MEMORY_INFO.load_with("mode=0666")?;
     let mut log = KernelLog::from_now()?;
-    let asked = as_nobody(|| {
-        for _ in 0..ERRORS {
-            ask(b"ALL")?;
-            memory_info::read().map_err(|_| Errno::EIO)?;
-            let refused = ask(b"nonsense").err();
-            if refused != Some(Errno::EINVAL) {
-                return Err(Errno::EPROTO);
-            }
-        }
-        Ok(())
-    })?;
-    check_eq("giving commands", asked, Ok(()))?;
+    check_eq("giving commands", child::run(|| fail(ERRORS))?, Ok(()))?;
     check_eq("errors in the log", log.errors()?.len(), ERRORS)?;
     let huge = vec![b'x'; 8 << 20];
-    let asked = as_nobody(|| ask(&huge).map(drop))?;
+    let asked = child::run(|| ask(&huge).map(drop))?;
     check_eq("a command of 8 MiB", asked, Err(Errno::EINVAL))?;
     logged(&mut log, memory_info::INVALID)
+}
+
+/// Returns how many errors the lines of the log stand for.
+fn errors_of(lines: &[String]) -> Result<usize> {
+    let left_out = |line: &str| {
+        line.strip_prefix("memory_info: ")?
+            .strip_suffix(" errors of callers without CAP_SYS_ADMIN were left out")?
+            .parse::<usize>()
+            .ok()
+    };
+    let message = format!("memory_info: {}", memory_info::INVALID.trim_end());
+    lines
+        .iter()
+        .map(|line| match left_out(line) {
+            Some(errors) => Ok(errors),
+            None => check_text("a line of the log", line, &message).map(|()| 1),
+        })
+        .sum()
+}
+
+/// A caller without privileges cannot fill the log, which says how many of its errors were left out.
+fn errors_of_others_are_limited() -> Result<()> {
+    const ERRORS: usize = 300;
+    let module = MEMORY_INFO.load_with("mode=0666")?;
+    let mut log = KernelLog::from_now()?;
+    let start = Instant::now();
+    check_eq("giving commands", as_nobody(|| fail(ERRORS))?, Ok(()))?;
+    // Ten in five seconds, and a line about those that were left out.
+    let limit = 11 * (2 + start.elapsed().as_secs() as usize / 5);
+    let mut lines = log.errors()?;
+    ensure!(
+        (10..=limit).contains(&lines.len()),
+        "{ERRORS} errors have {} lines in the log",
+        lines.len()
+    );
+    std::thread::sleep(Duration::from_secs(6));
+    check_eq("another command", as_nobody(|| fail(1))?, Ok(()))?;
+    lines.extend(log.errors()?);
+    check_eq("errors in the log", errors_of(&lines)?, ERRORS + 1)?;
+    // What is left out at the end is told when the module is unloaded.
+    check_eq("giving commands", as_nobody(|| fail(30))?, Ok(()))?;
+    module.unload()?;
+    check_eq("errors at the end", errors_of(&log.errors()?)?, 30)
 }
 
 fn answers_of_exited_writers_are_bounded() -> Result<()> {

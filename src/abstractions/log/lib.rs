@@ -1,8 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The kernel log, for text that is not UTF-8, which `pr_info!` requires.
+//! The kernel log, for text whose lines are bytes, while `pr_info!` formats arguments; and a limit on how often an event is
+//! reported.
 //!
 //! C header: `include/linux/printk.h`.
+
+#![deny(
+    clippy::undocumented_unsafe_blocks,
+    unsafe_op_in_unsafe_fn,
+    missing_docs
+)]
+
+pub mod rate_limit;
 
 use kernel::bindings::_printk;
 use kernel::ffi::c_int;
