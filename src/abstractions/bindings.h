@@ -47,6 +47,8 @@ void abstractions_nla_nest_end(struct sk_buff *skb, struct nlattr *nest);
 
 /* mm/helpers.c */
 int abstractions_mmap_read_lock_killable(struct mm_struct *mm);
+int abstractions_mmap_write_lock_killable(struct mm_struct *mm);
+void abstractions_mmap_write_unlock(struct mm_struct *mm);
 struct abstractions_mm_segments {
 	unsigned long start_code, end_code;
 	unsigned long start_data, end_data;
@@ -186,6 +188,7 @@ void abstractions_get_task_comm(char *comm, struct task_struct *task);
 bool abstractions_fatal_signal_pending(struct task_struct *task);
 u32 abstractions_current_euid(void);
 bool abstractions_capable_noaudit(int capability);
+bool abstractions_memory_is_locked_down(void);
 void abstractions_init_waitqueue_head(struct wait_queue_head *head);
 void abstractions_cond_resched(void);
 

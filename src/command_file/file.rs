@@ -3,7 +3,7 @@
 //! The file of commands in `/proc`, and its open descriptors.
 
 use crate::answer::{Answer, FixedAnswers};
-use crate::handler::{CommandHandler, Reply};
+use crate::handler::{Callers, CommandHandler, Reply};
 use crate::lineage::Caller;
 use crate::text::TextBudget;
 use abstractions::errno::error_of;
@@ -63,7 +63,9 @@ struct CommandFile<H: CommandHandler> {
 
 /// One open file description.
 #[pin_data]
-struct OpenCommandFile {
+struct OpenCommandFile<R> {
+    /// The rights of the task that opened it.
+    opener: R,
     #[pin]
     state: Mutex<OpenState>,
 }
@@ -78,7 +80,7 @@ struct OpenState {
     reserved_slot: Option<Prepared<Answer>>,
 }
 
-impl OpenCommandFile {
+impl<R> OpenCommandFile<R> {
     /// Makes `answer` the text of the file.
     fn replace_answer(&self, answer: Arc<Answer>) {
         let mut state = self.state.lock();
@@ -129,7 +131,12 @@ impl<H: CommandHandler> CommandFile<H> {
         Prepared::new(&Caller, self.fixed.success(), GFP_KERNEL_ACCOUNT)
     }
 
-    fn execute(&self, from: Result<&mut IovIterSource<'_>>) -> Result<Arc<Answer>, H::Failure> {
+    fn execute(
+        &self,
+        opener: H::Rights,
+        from: Result<&mut IovIterSource<'_>>,
+    ) -> Result<Arc<Answer>, H::Failure> {
+        let writer = self.handler.rights_of_caller()?;
         let from = from.map_err(|error| match error {
             ENOMEM => H::Failure::from(AllocError),
             _ => H::Failure::BAD_ADDRESS,
@@ -140,7 +147,8 @@ impl<H: CommandHandler> CommandFile<H> {
         if from.copy_from_iter(written) != written.len() {
             return Err(H::Failure::BAD_ADDRESS);
         }
-        Ok(match self.handler.execute(written, &self.texts)? {
+        let callers = Callers { opener, writer };
+        Ok(match self.handler.execute(written, callers, &self.texts)? {
             Reply::Success => self.fixed.success(),
             Reply::Text(text) => {
                 Arc::new(Answer::Text(text), GFP_KERNEL_ACCOUNT).map_err(H::Failure::from)?
@@ -150,14 +158,16 @@ impl<H: CommandHandler> CommandFile<H> {
 }
 
 impl<H: CommandHandler> ProcFile for CommandFile<H> {
-    type Open = OpenCommandFile;
+    type Open = OpenCommandFile<H::Rights>;
     type Text = ShownAnswer;
 
-    fn open(&self) -> Result<Pin<KBox<OpenCommandFile>>> {
+    fn open(&self) -> Result<Pin<KBox<Self::Open>>> {
         // Answers hold ids of the initial pid namespace, which processes in other ones must not see.
         if !in_init_pid_ns() {
             return Err(EPERM);
         }
+        let rights = self.handler.rights_of_caller();
+        let opener = rights.map_err(|failure| error_of(failure.errno()))?;
         let state = OpenState {
             answer: None,
             commands: 0,
@@ -165,13 +175,14 @@ impl<H: CommandHandler> ProcFile for CommandFile<H> {
         };
         KBox::pin_init(
             pin_init!(OpenCommandFile {
+                opener,
                 state <- new_mutex!(state),
             }),
             GFP_KERNEL_ACCOUNT,
         )
     }
 
-    fn text(&self, open: &OpenCommandFile) -> Result<FileText<ShownAnswer>> {
+    fn text(&self, open: &Self::Open) -> Result<FileText<ShownAnswer>> {
         let mut state = open.state.lock();
         if state.answer.is_none() {
             state.answer = self.answers.find(&Caller, self.visible());
@@ -182,7 +193,7 @@ impl<H: CommandHandler> ProcFile for CommandFile<H> {
         })
     }
 
-    fn write(&self, open: &OpenCommandFile, from: Result<&mut IovIterSource<'_>>) -> Result {
+    fn write(&self, open: &Self::Open, from: Result<&mut IovIterSource<'_>>) -> Result {
         let reserved = open.state.lock().reserved_slot.take();
         let slot = match reserved {
             Some(mut slot) => {
@@ -192,7 +203,7 @@ impl<H: CommandHandler> ProcFile for CommandFile<H> {
             None => self.reserve_slot(),
         };
         let outcome = match &slot {
-            Ok(_) => self.execute(from),
+            Ok(_) => self.execute(open.opener, from),
             Err(AllocError) => Err(H::Failure::from(AllocError)),
         };
         let (answer, failure) = match outcome {

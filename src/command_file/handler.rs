@@ -14,13 +14,28 @@ pub trait CommandHandler: Send + Sync + 'static {
     /// process that is not related to it.
     const IS_PRIVATE: bool;
 
+    /// What the caller of a function may do.
+    type Rights: Copy + Send + Sync + 'static;
+
+    /// Returns the rights of the calling task, which opens the file or writes a command. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// Returns why it may do neither.
+    fn rights_of_caller(&self) -> Result<Self::Rights, Self::Failure>;
+
     /// Executes one command: the written bytes, at most
     /// [`MAX_LEN`](logic::command_line::MAX_LEN). Memory for a text comes from `texts`. May sleep.
     ///
     /// # Errors
     ///
     /// The failure's line is the answer that readers get. Of all signals, only a fatal one may make a command fail.
-    fn execute(&self, written: &[u8], texts: &TextBudget) -> Result<Reply, Self::Failure>;
+    fn execute(
+        &self,
+        written: &[u8],
+        callers: Callers<Self::Rights>,
+        texts: &TextBudget,
+    ) -> Result<Reply, Self::Failure>;
 
     /// Writes a failure to the kernel log.
     fn log(&self, failure: Self::Failure);
@@ -36,6 +51,16 @@ pub trait CommandHandler: Send + Sync + 'static {
     /// Makes commands that are being executed end soon, since the file is about to be removed. Does not
     /// sleep.
     fn close(&self);
+}
+
+/// The rights of both tasks that had to do with a command: a file may be passed on, and a privileged program may be made
+/// to write what it is given.
+#[derive(Clone, Copy)]
+pub struct Callers<R> {
+    /// The rights of the task that opened the file.
+    pub opener: R,
+    /// The rights of the task that wrote the command.
+    pub writer: R,
 }
 
 /// The result of a command that succeeded.

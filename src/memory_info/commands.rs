@@ -8,7 +8,7 @@ use abstractions::errno::error_of;
 use abstractions::random::get_random_u64;
 use abstractions_task::wait_queue::KillableQueue;
 use abstractions_workqueue::reclaimer::Reclaimer;
-use command_file::handler::{CommandHandler, Reply};
+use command_file::handler::{Callers, CommandHandler, Reply};
 use command_file::text::TextBudget;
 use kernel::prelude::*;
 use logic::comm::Comm;
@@ -131,8 +131,18 @@ impl Commands {
 impl CommandHandler for Commands {
     type Failure = Failure;
     const IS_PRIVATE: bool = false;
+    type Rights = ();
 
-    fn execute(&self, written: &[u8], texts: &TextBudget) -> Result<Reply, Failure> {
+    fn rights_of_caller(&self) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    fn execute(
+        &self,
+        written: &[u8],
+        _callers: Callers<()>,
+        texts: &TextBudget,
+    ) -> Result<Reply, Failure> {
         match Command::parse(written).map_err(Failure::from)? {
             Command::Reset => self.reset(),
             Command::All => self.all(texts),

@@ -2,12 +2,16 @@
 
 //! The names of areas, as `/proc/<pid>/maps` shows them, one after the other in memory that is allocated before.
 
-use abstractions_mm::area::{Area, AreaName, MappedFile};
+use abstractions_mm::area::AreaName;
+use abstractions_mm::file_path::{FilePath, PathError};
+use abstractions_task::current::{cond_resched, fatal_signal_pending};
 use kernel::alloc::AllocError;
 use kernel::prelude::*;
+use logic::interrupted::Interrupted;
 use logic::text::BufferFull;
 use logic::units::PAGE_SIZE;
-use logic_vm_layout::layout::NameRange;
+use logic_vm_layout::failure::ReportFailure;
+use logic_vm_layout::layout::{LayoutArea, NameRange};
 
 /// Memory for the names of the areas of one address space.
 pub(crate) struct NamePool {
@@ -24,6 +28,11 @@ impl NamePool {
         }
     }
 
+    /// Removes all names.
+    pub(crate) fn clear(&mut self) {
+        self.used = 0;
+    }
+
     /// Doubles the memory, or allocates the first. May sleep.
     ///
     /// # Errors
@@ -37,6 +46,35 @@ impl NamePool {
     /// Returns all names, one after the other.
     pub(crate) fn as_bytes(&self) -> &[u8] {
         self.bytes.get(..self.used).unwrap_or(&self.bytes)
+    }
+
+    /// Writes a name that is not a file's. Does not sleep.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`BufferFull`] if the pool is too small.
+    pub(crate) fn write(&mut self, name: &AreaName<'_>) -> Result<NameRange, BufferFull> {
+        match name {
+            AreaName::None | AreaName::File(_) => Ok(NameRange::default()),
+            AreaName::Kernel(name) => self.add(&[name]),
+            AreaName::Anonymous(name) => self.add(&[b"[anon:", name, b"]"]),
+            AreaName::AnonymousShared(name) => self.add(&[b"[anon_shmem:", name, b"]"]),
+        }
+    }
+
+    /// Writes the path of a file. May sleep.
+    fn write_path(&mut self, path: &FilePath) -> Result<NameRange, AllocError> {
+        loop {
+            let free = self.free();
+            match path.write(free) {
+                Ok(len) => return Ok(self.keep(len)),
+                Err(PathError::NoRoom) if free.len() < LONGEST_PATH => self.grow()?,
+                Err(_) => match self.add(&[UNKNOWN]) {
+                    Ok(name) => return Ok(name),
+                    Err(BufferFull) => self.grow()?,
+                },
+            }
+        }
     }
 
     fn free(&mut self) -> &mut [u8] {
@@ -63,46 +101,82 @@ impl NamePool {
     }
 }
 
-/// Writes the names of areas to a pool while their `mmap_lock` is held by `'g`. Does not sleep.
-pub(crate) struct NameWriter<'g, 'p> {
-    pool: &'p mut NamePool,
-    /// The last file and its name: neighbouring areas often map the same file.
-    last_file: Option<(MappedFile<'g>, NameRange)>,
+/// Bytes beyond which a path is not looked for: a file system that always says that there is too little room would be
+/// asked for ever.
+const LONGEST_PATH: usize = 1 << 20;
+/// What is shown for a path that cannot be told.
+const UNKNOWN: &[u8] = b"?";
+
+/// An area that maps a file.
+struct FileArea {
+    /// The number of the area.
+    area: usize,
+    /// The file's path, unless it is the same file as that of the last one.
+    path: Option<FilePath>,
 }
 
-impl<'g, 'p> NameWriter<'g, 'p> {
-    /// Starts with an empty pool: earlier names are removed.
-    pub(crate) fn new(pool: &'p mut NamePool) -> Self {
-        pool.used = 0;
-        Self {
-            pool,
-            last_file: None,
-        }
+/// The areas of one address space that map files, whose paths are looked up later.
+pub(crate) struct FileNames(KVVec<FileArea>);
+
+impl FileNames {
+    /// Returns a list without memory.
+    pub(crate) const fn new() -> Self {
+        Self(KVVec::new())
     }
 
-    /// Writes the name of an area. Returns where it is in the pool.
+    /// Returns how many areas fit.
+    pub(crate) fn capacity(&self) -> usize {
+        self.0.capacity()
+    }
+
+    /// Removes all areas. May sleep.
+    pub(crate) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// Makes room for this many areas, in addition to those that there are. May sleep.
     ///
     /// # Errors
     ///
-    /// Returns [`BufferFull`] if the pool is too small.
-    pub(crate) fn write(&mut self, area: &Area<'g>) -> Result<NameRange, BufferFull> {
-        match area.name() {
-            AreaName::None => Ok(NameRange::default()),
-            AreaName::File(file) => self.path(file),
-            AreaName::Kernel(name) => self.pool.add(&[name]),
-            AreaName::Anonymous(name) => self.pool.add(&[b"[anon:", name, b"]"]),
-            AreaName::AnonymousShared(name) => self.pool.add(&[b"[anon_shmem:", name, b"]"]),
-        }
+    /// Returns [`AllocError`] if memory is exhausted.
+    pub(crate) fn reserve(&mut self, areas: usize) -> Result<(), AllocError> {
+        self.0.reserve(areas, GFP_KERNEL_ACCOUNT)
     }
 
-    /// Writes the path of a file.
-    fn path(&mut self, file: MappedFile<'g>) -> Result<NameRange, BufferFull> {
-        if let Some((_, name)) = self.last_file.filter(|(last, _)| last.is(&file)) {
-            return Ok(name);
+    /// Adds the area with this number, and its path unless it is that of the last one. Does not sleep.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`BufferFull`] if there is no room.
+    pub(crate) fn push(&mut self, area: usize, path: Option<FilePath>) -> Result<(), BufferFull> {
+        self.0
+            .push_within_capacity(FileArea { area, path })
+            .map_err(|_| BufferFull)
+    }
+
+    /// Looks up all paths, writes them to `names`, and names the areas. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// Memory is exhausted, or a fatal signal is pending.
+    pub(crate) fn look_up(
+        self,
+        areas: &mut [LayoutArea],
+        names: &mut NamePool,
+    ) -> Result<(), ReportFailure> {
+        let mut name = NameRange::default();
+        for file in self.0 {
+            if let Some(path) = &file.path {
+                cond_resched();
+                if fatal_signal_pending() {
+                    return Err(Interrupted.into());
+                }
+                name = names.write_path(path)?;
+            }
+            if let Some(area) = areas.get_mut(file.area) {
+                area.name = name;
+            }
         }
-        let len = file.path(self.pool.free())?;
-        let name = self.pool.keep(len);
-        self.last_file = Some((file, name));
-        Ok(name)
+        Ok(())
     }
 }

@@ -2,8 +2,9 @@
 
 //! What is written to `/proc/vm_layout`: which process is reported, and in which form.
 
-use crate::survey::Survey;
-use command_file::handler::{CommandHandler, Reply};
+use crate::survey::{Frames, Survey};
+use abstractions_task::current::{may_see_frames, may_trace_all};
+use command_file::handler::{Callers, CommandHandler, Reply};
 use command_file::text::TextBudget;
 use kernel::prelude::*;
 use logic::command_line::CommandFailure;
@@ -15,9 +16,9 @@ use logic_vm_layout::text_report::TextReport;
 /// The one command of the file: a request for a report.
 pub(crate) struct ReportCommand;
 
-fn report(written: &[u8], texts: &TextBudget) -> Result<Reply, ReportFailure> {
+fn report(written: &[u8], frames: Frames, texts: &TextBudget) -> Result<Reply, ReportFailure> {
     let request = ReportRequest::parse(written)?;
-    let survey = Survey::of(request.pid)?;
+    let survey = Survey::of(request.pid, frames)?;
     let layout = survey.layout();
     Ok(Reply::Text(match request.format {
         Format::Text => texts.print(&TextReport(&layout))?,
@@ -28,9 +29,29 @@ fn report(written: &[u8], texts: &TextBudget) -> Result<Reply, ReportFailure> {
 impl CommandHandler for ReportCommand {
     type Failure = ReportFailure;
     const IS_PRIVATE: bool = true;
+    /// Of those who may see layouts at all, who may see frames.
+    type Rights = Frames;
 
-    fn execute(&self, written: &[u8], texts: &TextBudget) -> Result<Reply, ReportFailure> {
-        report(written, texts)
+    /// Whatever the permission bits of the file are, CAP_SYS_PTRACE is needed.
+    fn rights_of_caller(&self) -> Result<Frames, ReportFailure> {
+        match (may_trace_all(), may_see_frames()) {
+            (false, _) => Err(ReportFailure::NotPermitted),
+            (true, false) => Ok(Frames::Hidden),
+            (true, true) => Ok(Frames::Shown),
+        }
+    }
+
+    fn execute(
+        &self,
+        written: &[u8],
+        callers: Callers<Frames>,
+        texts: &TextBudget,
+    ) -> Result<Reply, ReportFailure> {
+        let frames = match (callers.opener, callers.writer) {
+            (Frames::Shown, Frames::Shown) => Frames::Shown,
+            _ => Frames::Hidden,
+        };
+        report(written, frames, texts)
     }
 
     fn log(&self, failure: ReportFailure) {

@@ -12,6 +12,7 @@
 use abstractions::errno::error_of;
 use abstractions::rcu::BarrierOnDrop;
 use abstractions_procfs::FileMode;
+use abstractions_task::current::memory_is_locked_down;
 use command_file::file::CommandEntry;
 use commands::ReportCommand;
 use compat::value_of;
@@ -19,7 +20,7 @@ use kernel::prelude::*;
 use logic::command_line::CommandFailure;
 use logic_vm_layout::failure::ReportFailure;
 use logic_vm_layout::request::pid_of_parameter;
-use survey::Survey;
+use survey::{Frames, Survey};
 
 mod area_names;
 mod commands;
@@ -79,7 +80,12 @@ impl kernel::Module for VmLayout {
 
 fn report(pid: i64) -> Result<(), ReportFailure> {
     let pid = pid_of_parameter(pid)?;
-    let survey = Survey::of(pid)?;
+    // The caller, which has CAP_SYS_MODULE, is not asked for other capabilities.
+    let frames = match memory_is_locked_down() {
+        true => Frames::Hidden,
+        false => Frames::Shown,
+    };
+    let survey = Survey::of(pid, frames)?;
     report_log::print(&survey.layout())?;
     Ok(())
 }

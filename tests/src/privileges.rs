@@ -38,3 +38,66 @@ pub fn open_in_other_pid_namespace(file: &CommandFile) -> Result<Outcome> {
         child::outcome(child::wait(first)?).unwrap_or(Err(Errno::EPROTO))
     })
 }
+
+/// A capability. C header: `include/uapi/linux/capability.h`.
+#[derive(Clone, Copy)]
+pub enum Capability {
+    /// CAP_SYS_PTRACE.
+    SysPtrace = 19,
+    /// CAP_SYS_ADMIN.
+    SysAdmin = 21,
+}
+
+/// The capability sets of a process, as capget(2) and capset(2) have them: the halves of each set are apart.
+#[derive(Clone, Copy, Default)]
+#[repr(C)]
+struct Half {
+    effective: u32,
+    permitted: u32,
+    inheritable: u32,
+}
+
+/// Changes the capability sets of this process.
+fn change_capabilities(change: impl Fn(&mut Half)) -> Outcome {
+    // `_LINUX_CAPABILITY_VERSION_3`, and the calling process.
+    let header: [u32; 2] = [0x2008_0522, 0];
+    let mut halves = [Half::default(); 2];
+    // SAFETY: By the contract of capget(2), it reads the header and writes both halves, which have its layout.
+    Errno::result(unsafe {
+        libc::syscall(libc::SYS_capget, header.as_ptr(), halves.as_mut_ptr())
+    })?;
+    change(&mut halves[0]);
+    // SAFETY: By the contract of capset(2), it reads the header and both halves, which have its layout.
+    Errno::result(unsafe { libc::syscall(libc::SYS_capset, header.as_ptr(), halves.as_ptr()) })
+        .map(drop)
+}
+
+/// Takes these capabilities away from this process for good.
+pub fn without_capabilities(lost: &[Capability]) -> Outcome {
+    let lost = lost.iter().fold(0, |mask, lost| mask | 1 << *lost as u32);
+    change_capabilities(|sets| {
+        sets.effective &= !lost;
+        sets.permitted &= !lost;
+        sets.inheritable &= !lost;
+    })
+}
+
+/// Makes a permitted capability of this process effective, or not.
+pub fn has_capability(capability: Capability, effective: bool) -> Outcome {
+    let mask = 1 << capability as u32;
+    change_capabilities(|sets| match effective {
+        true => sets.effective |= mask,
+        false => sets.effective &= !mask,
+    })
+}
+
+/// Takes all privileges but one capability away from this process.
+pub fn become_nobody_with(kept: Capability) -> Outcome {
+    nix::sys::prctl::set_keepcaps(true)?;
+    become_nobody()?;
+    change_capabilities(|sets| {
+        sets.permitted &= 1 << kept as u32;
+        sets.effective = sets.permitted;
+        sets.inheritable = 0;
+    })
+}

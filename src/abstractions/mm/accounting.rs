@@ -4,7 +4,7 @@
 //!
 //! C headers: `include/linux/mm_types.h` (`struct mm_struct`), `include/linux/mm.h`.
 
-use crate::mmap_lock::MmapRead;
+use crate::mmap_write::MmapWrite;
 use abstractions::bindings;
 use kernel::bindings::{MM_ANONPAGES, MM_FILEPAGES, MM_SHMEMPAGES, MM_SWAPENTS};
 use kernel::mm::MmWithUser;
@@ -31,11 +31,12 @@ pub fn resident_pages(mm: &MmWithUser) -> usize {
     unsafe { bindings::abstractions_get_mm_rss(mm.as_raw()) }
 }
 
-impl MmapRead<'_> {
+/// The lock for reading would not do: see [`MmapWrite`].
+impl MmapWrite<'_> {
     /// Returns the number of areas.
     pub fn map_count(&self) -> usize {
         // SAFETY: The address space is alive while the guard lives, and the number changes only under the
-        // lock for writing.
+        // lock, which nobody else holds.
         let count = unsafe { (*self.as_raw()).__bindgen_anon_1.map_count };
         usize::try_from(count).unwrap_or(0)
     }
@@ -43,7 +44,7 @@ impl MmapRead<'_> {
     /// Returns the number of pages in all areas.
     pub fn total_vm(&self) -> usize {
         // SAFETY: The address space is alive while the guard lives, and the number changes only under the
-        // lock for writing.
+        // lock, which nobody else holds.
         unsafe { (*self.as_raw()).__bindgen_anon_1.total_vm }
     }
 

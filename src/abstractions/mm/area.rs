@@ -2,18 +2,16 @@
 
 //! One virtual memory area: its addresses, what may be done with it, and what it maps.
 //!
-//! C headers: `include/linux/mm.h`, `include/linux/dcache.h`; model: `get_vma_name()` of
+//! C header: `include/linux/mm.h`; model: `get_vma_name()` of
 //! `fs/proc/task_mmu.c`.
 
 use crate::mmap_lock::MmapRead;
 use abstractions::bindings;
 use core::ptr;
-use kernel::bindings::{d_path, file, find_vma};
-use kernel::error::from_err_ptr;
-use kernel::ffi::{c_char, c_int};
+use kernel::bindings::{file, find_vma, path};
+use kernel::ffi::c_char;
 use kernel::mm::virt::{flags, vm_flags_t, VmaRef};
 use kernel::prelude::*;
-use logic::text::BufferFull;
 use logic::units::PAGE_SIZE;
 
 /// An area of the address space whose `mmap_lock` is held by `'g`. It does not change as long.
@@ -211,31 +209,10 @@ impl MappedFile<'_> {
         ptr::eq(self.file, other.file)
     }
 
-    /// Writes the file's path, as seen from the calling task's root, to the beginning of `buffer`. Returns
-    /// its length in bytes.
-    ///
-    /// # Errors
-    ///
-    /// Returns [`BufferFull`] if the path and a NUL do not fit.
-    pub fn path(&self, buffer: &mut [u8]) -> Result<usize, BufferFull> {
-        let len = c_int::try_from(buffer.len()).unwrap_or(c_int::MAX);
-        let start = buffer.as_mut_ptr();
-        // SAFETY: By the type invariants, the file is referenced, and it holds its path; the buffer has at
-        // least `len` bytes.
-        let path = unsafe {
-            let path = bindings::abstractions_file_user_path(self.file);
-            d_path(path, start.cast::<c_char>(), len)
-        };
-        let path = from_err_ptr(path).map_err(|_| BufferFull)?;
-        // `d_path` writes the path to the end of the buffer.
-        let offset = path.addr().wrapping_sub(start.addr());
-        let found = buffer.get(offset..).ok_or(BufferFull)?;
-        let len = found
-            .iter()
-            .position(|byte| *byte == 0)
-            .unwrap_or(found.len());
-        buffer.copy_within(offset..offset + len, 0);
-        Ok(len)
+    /// Returns the file's path as users know it. The file holds it.
+    pub(crate) fn user_path(&self) -> *const path {
+        // SAFETY: By the type invariants, the file is referenced.
+        unsafe { bindings::abstractions_file_user_path(self.file) }
     }
 }
 

@@ -14,6 +14,16 @@ int abstractions_mmap_read_lock_killable(struct mm_struct *mm)
 	return mmap_read_lock_killable(mm);
 }
 
+int abstractions_mmap_write_lock_killable(struct mm_struct *mm)
+{
+	return mmap_write_lock_killable(mm);
+}
+
+void abstractions_mmap_write_unlock(struct mm_struct *mm)
+{
+	mmap_write_unlock(mm);
+}
+
 unsigned long abstractions_get_mm_counter_sum(struct mm_struct *mm, int member)
 {
 	return get_mm_counter_sum(mm, member);

@@ -2,8 +2,9 @@
 
 //! Address spaces, while their `mmap_lock` is held.
 //!
-//! - [`mmap_lock`]: the lock, and the areas under it;
+//! - [`mmap_lock`]: the lock, and the areas under it; [`mmap_write`]: held for writing;
 //! - [`area`]: one area: what may be done with it and what it maps;
+//! - [`file_path`]: the path of a file that an area maps;
 //! - [`accounting`]: numbers of a whole address space;
 //! - [`top_level`]: the top-level page table.
 //!
@@ -19,6 +20,8 @@
 
 pub mod accounting;
 pub mod area;
+pub mod file_path;
 pub mod mmap_lock;
+pub mod mmap_write;
 #[cfg(not(CONFIG_UML))]
 pub mod top_level;

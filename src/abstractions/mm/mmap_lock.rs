@@ -40,6 +40,19 @@ impl<'a> MmapRead<'a> {
         })
     }
 
+    /// Returns a guard for a lock that is held already.
+    ///
+    /// # Safety
+    ///
+    /// The calling thread holds the lock, for reading or for writing. If it is for writing, the guard is never dropped.
+    pub(crate) unsafe fn of_locked(mm: &'a MmWithUser) -> Self {
+        // INVARIANT: By the safety requirements of this function.
+        Self {
+            mm,
+            _not_send: NotThreadSafe,
+        }
+    }
+
     /// Returns the address space as the C API wants it. It is alive while the guard lives.
     #[inline]
     pub fn as_raw(&self) -> *mut mm_struct {

@@ -71,6 +71,27 @@ pub fn may_exceed_limits() -> bool {
     unsafe { kernel::bindings::capable(kernel::bindings::CAP_SYS_RESOURCE as c_int) }
 }
 
+/// Returns true if the calling task has CAP_SYS_PTRACE, so that it may look into other processes.
+pub fn may_trace_all() -> bool {
+    // SAFETY: An FFI call with no additional requirements.
+    unsafe { kernel::bindings::capable(kernel::bindings::CAP_SYS_PTRACE as c_int) }
+}
+
+/// Returns true if the calling task may know physical addresses: it has CAP_SYS_ADMIN, as `/proc/<pid>/pagemap` wants it,
+/// and the memory is not locked down.
+pub fn may_see_frames() -> bool {
+    // SAFETY: An FFI call with no additional requirements.
+    let is_administrator =
+        unsafe { kernel::bindings::capable(kernel::bindings::CAP_SYS_ADMIN as c_int) };
+    is_administrator && !memory_is_locked_down()
+}
+
+/// Returns true if not even root may read the kernel's memory (`LOCKDOWN_KCORE`).
+pub fn memory_is_locked_down() -> bool {
+    // SAFETY: An FFI call with no additional requirements.
+    unsafe { bindings::abstractions_memory_is_locked_down() }
+}
+
 /// Returns true if the calling task has CAP_SYS_ADMIN. This is not a use of the capability, so it is not audited.
 pub fn is_administrator() -> bool {
     // SAFETY: An FFI call with no additional requirements.

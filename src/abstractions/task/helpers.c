@@ -7,6 +7,7 @@
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
+#include <linux/security.h>
 #include <linux/wait.h>
 
 #include "../bindings.h"
@@ -69,6 +70,11 @@ u32 abstractions_current_euid(void)
 bool abstractions_capable_noaudit(int capability)
 {
 	return ns_capable_noaudit(&init_user_ns, capability);
+}
+
+bool abstractions_memory_is_locked_down(void)
+{
+	return security_locked_down(LOCKDOWN_KCORE) != 0;
 }
 
 void abstractions_init_waitqueue_head(struct wait_queue_head *head)

@@ -24,6 +24,8 @@ pub enum ReportFailure {
     KernelThread,
     /// The process has exited and waits for its parent, or has no address space any more.
     Exited,
+    /// The caller may not see the layout of any process.
+    NotPermitted,
     /// The process is in the middle of an `execve(2)` that does not end.
     Executing,
 }
@@ -38,6 +40,7 @@ impl CommandFailure for ReportFailure {
         Self::KernelThread,
         Self::Exited,
         Self::Executing,
+        Self::NotPermitted,
     ];
     const BAD_ADDRESS: Self = Self::BadAddress;
 
@@ -50,6 +53,7 @@ impl CommandFailure for ReportFailure {
             Self::Interrupted => "[ERROR]: Interrupted system call\n",
             Self::KernelThread => "[ERROR]: Kernel thread\n",
             Self::Exited => "[ERROR]: Process has exited\n",
+            Self::NotPermitted => "[ERROR]: Operation not permitted\n",
             Self::Executing => "[ERROR]: Process is executing another program\n",
         }
     }
@@ -62,6 +66,7 @@ impl CommandFailure for ReportFailure {
             Self::NoMemory => Errno::ENOMEM,
             Self::Interrupted => Errno::EINTR,
             Self::Executing => Errno::EAGAIN,
+            Self::NotPermitted => Errno::EPERM,
         }
     }
 }
@@ -70,7 +75,7 @@ impl ReportFailure {
     /// Returns the sentence that the log shows when the module is loaded with `pid=` and fails.
     pub fn load_message(self) -> &'static str {
         match self {
-            Self::BadAddress => self.line().trim_ascii_end(),
+            Self::BadAddress | Self::NotPermitted => self.line().trim_ascii_end(),
             Self::NoSuchProcess => "there is no process with this id",
             Self::InvalidArgument => "a process id is greater than 0",
             Self::NoMemory => "there is not enough memory for the report",

@@ -6,6 +6,8 @@ mod agreement;
 mod faults;
 mod input;
 mod load;
+mod moment;
+mod rights;
 mod unrest;
 
 use crate::case::Case;
@@ -15,6 +17,8 @@ pub const GROUPS: &[&[Case]] = &[
     agreement::CASES,
     load::CASES,
     input::CASES,
+    rights::CASES,
+    moment::CASES,
     unrest::CASES,
     faults::CASES,
 ];

@@ -79,24 +79,33 @@ fn logs_long_paths_whole() -> Result<()> {
     for _ in 0..13 {
         long.push("\u{fc}".repeat(127));
     }
-    let odd: [&[u8]; 3] = [
+    let odd: [&[u8]; 5] = [
         b"a\nnew\nline",
         b"\xff\xfe not UTF-8",
-        b"back\\slash\ttab \\012",
+        b"back\\slash\ttab \\013",
+        b"esc \x1b[31m csi \x9b31m \x07\r",
+        "csi \u{9b}31m \u{e4}".as_bytes(),
     ];
     let odd = odd.map(|name| directory.path().join(std::ffi::OsStr::from_bytes(name)));
     for directory in odd.iter().chain([&long]) {
         std::fs::create_dir_all(directory)?;
         let path = directory.join("program");
         std::fs::copy("/usr/bin/sleep", &path)?;
-        program_is_logged(&path).with_context(|| format!("{}", path.display()))?;
+        let text = program_is_logged(&path).with_context(|| format!("{}", path.display()))?;
+        let text = String::from_utf8(text).context("the report is not UTF-8")?;
+        ensure!(
+            !text.contains(|character: char| character.is_control() && character != '\n'),
+            "the report has control characters: {text:?}"
+        );
     }
     Ok(())
 }
 
-fn program_is_logged(path: &PathBuf) -> Result<()> {
+/// Returns the report in the log about a program at this path.
+fn program_is_logged(path: &PathBuf) -> Result<Vec<u8>> {
     let program = Helper::stopped(Command::new(path).arg("1000"), "program")?;
-    let report = vm_layout::parse_text(&logged(program.pid())?)?;
+    let text = logged(program.pid())?;
+    let report = vm_layout::parse_text(&text)?;
     vm_layout::oracle::check(&report)?;
     let end = &path.as_os_str().as_bytes()[path.as_os_str().len() - 8..];
     let found = report.areas.iter().any(|area| area.name.ends_with(end));
@@ -109,7 +118,8 @@ fn program_is_logged(path: &PathBuf) -> Result<()> {
     vm_layout::oracle::check(&vm_layout::parse_text(
         &vm_layout::FILE.answer(format!("{}", program.pid()))?,
     )?)?;
-    module.unload()
+    module.unload()?;
+    Ok(text)
 }
 
 fn logs_nothing_without_pid() -> Result<()> {
