@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 #include <linux/capability.h>
+#include <linux/compiler.h>
 #include <linux/cred.h>
 #include <linux/rwsem.h>
 #include <linux/sched.h>
@@ -8,9 +9,13 @@
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
 #include <linux/security.h>
+#include <linux/string.h>
 #include <linux/wait.h>
 
 #include "../bindings.h"
+
+/* Of a process that never stops writing its name, this reading is taken. */
+#define COMM_READINGS 64
 
 struct task_struct *abstractions_next_task(struct task_struct *task)
 {
@@ -52,9 +57,21 @@ struct mm_struct *abstractions_grab_task_mm(struct task_struct *task)
 	return mm;
 }
 
+/*
+ * A name is written without a lock, so a reading may have parts of two. It is repeated until two
+ * that follow each other at once are the same: no name is written twice in that time.
+ */
 void abstractions_get_task_comm(char *comm, struct task_struct *task)
 {
-	strscpy_pad(comm, task->comm, TASK_COMM_LEN);
+	char last[TASK_COMM_LEN];
+	int readings = COMM_READINGS;
+
+	data_race(memcpy(comm, task->comm, TASK_COMM_LEN));
+	do {
+		memcpy(last, comm, TASK_COMM_LEN);
+		barrier();
+		data_race(memcpy(comm, task->comm, TASK_COMM_LEN));
+	} while (memcmp(last, comm, TASK_COMM_LEN) && --readings);
 }
 
 bool abstractions_fatal_signal_pending(struct task_struct *task)

@@ -15,9 +15,6 @@ use kernel::sync::aref::ARef;
 use kernel::sync::rcu;
 use logic::comm::{Comm, TASK_COMM_LEN};
 
-/// How often a name is read at most until two readings agree.
-const NAME_READINGS: usize = 16;
-
 /// The name and the address space of one program.
 pub(crate) struct Program {
     /// The name of the thread group's leader.
@@ -56,7 +53,7 @@ impl Program {
         let lock = unsafe { ExecUpdateRead::try_lock(leader, guard) };
         let _lock = lock.ok_or(NoProgram::ExecInProgress)?;
         // SAFETY: By the safety requirements of this function, the task is alive.
-        let (comm, mm) = unsafe { (stable_comm(leader), grab_mm(leader)) };
+        let (comm, mm) = unsafe { (comm_of(leader), grab_mm(leader)) };
         let mm = mm.ok_or(NoProgram::Exited)?;
         Ok(Self { comm, mm })
     }
@@ -97,28 +94,16 @@ impl Drop for ExecUpdateRead<'_> {
     }
 }
 
-/// Returns the task's name. `prctl(2)` writes it without a lock, so a reading may have bytes of two names; it is
-/// repeated until two readings agree. Of a process that never stops writing, this is the last reading.
+/// Returns the task's name, which is one that it had: see the helper.
 ///
 /// # Safety
 ///
 /// `task` is alive.
-unsafe fn stable_comm(task: NonNull<task_struct>) -> Comm {
-    let read = || {
-        let mut field = [0u8; TASK_COMM_LEN];
-        // SAFETY: By the safety requirements of this function, the task is alive; `field` has the size of a `comm`.
-        unsafe { bindings::abstractions_get_task_comm(field.as_mut_ptr().cast(), task.as_ptr()) };
-        Comm::from_field(field)
-    };
-    let mut last = read();
-    for _ in 1..NAME_READINGS {
-        let again = read();
-        if again == last {
-            break;
-        }
-        last = again;
-    }
-    last
+unsafe fn comm_of(task: NonNull<task_struct>) -> Comm {
+    let mut field = [0u8; TASK_COMM_LEN];
+    // SAFETY: By the safety requirements of this function, the task is alive; `field` has the size of a `comm`.
+    unsafe { bindings::abstractions_get_task_comm(field.as_mut_ptr().cast(), task.as_ptr()) };
+    Comm::from_field(field)
 }
 
 /// Returns the address space of the first of a leader's threads that has one.

@@ -14,6 +14,7 @@ mod lifetime;
 mod listing;
 mod memory;
 mod names;
+mod programs;
 mod scale;
 mod segments;
 mod signals;
@@ -28,6 +29,7 @@ pub const GROUPS: &[&[Case]] = &[
     input::CASES,
     segments::CASES,
     names::CASES,
+    programs::CASES,
     errors::CASES,
     signals::CASES,
     descriptor::CASES,
