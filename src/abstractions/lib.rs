@@ -12,7 +12,7 @@
 //!
 //! # Lock order
 //!
-//! 1. `mmap_lock`, for reading.
+//! 1. `mmap_lock`.
 //! 2. One page-table lock, or `arg_lock`. Nothing sleeps or allocates under them.
 //!
 //! Independent of these:
