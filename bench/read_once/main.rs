@@ -17,6 +17,7 @@ use kernel::iov::IovIterSource;
 use kernel::prelude::*;
 use kernel::str::CString;
 use kernel::sync::atomic::{Atomic, Relaxed};
+use kernel::sync::rcu;
 use logic::units::Pfn;
 
 module! {
@@ -114,7 +115,8 @@ fn read_batch(guard: &MmapRead<'_>, mut at: usize, reader: &mut Reader) -> Optio
         let area = guard.find_area(at)?;
         if area.is_read_only() && area.has_readable_pages() {
             let budget = BATCH_ENTRIES - entries;
-            let progress = walk(area, at..area.end(), budget, reader);
+            let rcu = rcu::read_lock();
+            let progress = walk(area, &rcu, at..area.end(), budget, reader);
             entries += progress.entries;
             at = progress.reached;
         } else {
@@ -131,8 +133,8 @@ struct Reader {
     last: Pfn,
 }
 
-impl Visitor for Reader {
-    fn visit(&mut self, page: MappedPage<'_>) -> ControlFlow<()> {
+impl<'w> Visitor<'w> for Reader {
+    fn visit(&mut self, page: MappedPage<'w>) -> ControlFlow<()> {
         let pfn = page.pfn();
         // Neighbours in a process often have neighbouring frames, ascending or descending.
         let next = pfn.wrapping_mul(2).wrapping_sub(self.last);

@@ -12,17 +12,22 @@ use kernel::sync::{new_condvar, new_mutex, CondVar, Mutex};
 use kernel::testing::{spawn, Spawned};
 use model::explore;
 use protocol::scan::cancellation::Cancellation;
-use protocol::scan::work_stealing::{Scheduler, Work};
+use protocol::scan::work_stealing::{Cut, Scheduler, Work};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex as StdMutex, MutexGuard};
 
 /// A chunk, by the number of its set and its index in the set.
 type Chunk = (usize, usize);
 
+/// Chunks that are handed out together: the first is run, the others are cut off.
+type Chunks = (Chunk, usize);
+
 /// A set that has begun.
 struct Set {
     number: usize,
     next: usize,
+    /// What was given back.
+    rest: Option<Chunks>,
     reported: Vec<usize>,
 }
 
@@ -65,6 +70,8 @@ impl Meeting {
 struct ModelWork {
     chunks: &'static [usize],
     failing: &'static [Chunk],
+    /// The chunks of a set are handed out all at once, and cut.
+    is_cut: bool,
     meeting: Option<Meeting>,
     cancellation: Cancellation<Chunk>,
     record: StdMutex<Record>,
@@ -78,7 +85,7 @@ impl ModelWork {
 
 impl Work for ModelWork {
     type Set = Set;
-    type Chunk = Chunk;
+    type Chunk = Chunks;
     type Report = usize;
     type Workspace = ();
     type Error = Chunk;
@@ -87,28 +94,43 @@ impl Work for ModelWork {
         Ok((number < self.chunks.len()).then(|| Set {
             number,
             next: 0,
+            rest: None,
             reported: Vec::new(),
         }))
     }
 
-    fn next_chunk(&self, _owner: usize, set: &mut Set) -> Result<Option<Chunk>, Chunk> {
-        Ok(self.has_more(set).then(|| {
-            set.next += 1;
-            (set.number, set.next - 1)
-        }))
+    fn next_chunk(&self, set: &mut Set) -> Result<Option<Chunks>, Chunk> {
+        if let Some(rest) = set.rest.take() {
+            return Ok(Some(rest));
+        }
+        let left = self.chunks[set.number] - set.next;
+        if left == 0 {
+            return Ok(None);
+        }
+        let taken = if self.is_cut { left } else { 1 };
+        set.next += taken;
+        Ok(Some(((set.number, set.next - taken), taken)))
+    }
+
+    fn cut(&self, _owner: usize, (chunk, len): Chunks) -> Result<Cut<Chunks>, Chunk> {
+        Ok(Cut {
+            chunk: (chunk, 1),
+            rest: (len > 1).then_some(((chunk.0, chunk.1 + 1), len - 1)),
+        })
+    }
+
+    fn give_back(&self, set: &mut Set, rest: Chunks) -> Result<(), Chunk> {
+        assert!(set.rest.is_none());
+        set.rest = Some(rest);
+        Ok(())
     }
 
     fn has_more(&self, set: &Set) -> bool {
-        set.next < self.chunks[set.number]
+        set.rest.is_some() || set.next < self.chunks[set.number]
     }
 
-    fn run(
-        &self,
-        _worker: usize,
-        _owner: usize,
-        chunk: Chunk,
-        (): &mut (),
-    ) -> Result<usize, Chunk> {
+    fn run(&self, _owner: usize, (chunk, len): Chunks, (): &mut ()) -> Result<usize, Chunk> {
+        assert_eq!(len, 1, "the chunk was cut");
         if let Some(meeting) = &self.meeting {
             meeting.attend(chunk.1);
         }
@@ -136,7 +158,7 @@ impl Work for ModelWork {
         Ok(())
     }
 
-    fn check(&self, _worker: usize) -> Result<(), Chunk> {
+    fn check(&self) -> Result<(), Chunk> {
         self.cancellation.check()
     }
 
@@ -157,6 +179,7 @@ impl Run {
             work: ModelWork {
                 chunks,
                 failing: &[],
+                is_cut: false,
                 meeting: None,
                 cancellation: Cancellation::new(GFP_KERNEL).expect("memory"),
                 record: StdMutex::default(),
@@ -167,6 +190,11 @@ impl Run {
 
     fn failing(mut self, chunks: &'static [Chunk]) -> Self {
         self.work.failing = chunks;
+        self
+    }
+
+    fn cut(mut self) -> Self {
+        self.work.is_cut = true;
         self
     }
 
@@ -229,6 +257,22 @@ fn a_set_is_finished_after_all_its_chunks_have_reported() {
 fn an_idle_worker_wakes_when_a_set_is_shared() {
     explore(|| {
         let run = Run::new(2, &[2]).meeting().on_workers(2);
+        run.assert_complete();
+    });
+}
+
+#[test]
+fn a_part_that_was_given_back_is_run() {
+    explore(|| {
+        let run = Run::new(2, &[2]).cut().on_workers(2);
+        run.assert_complete();
+    });
+}
+
+#[test]
+fn an_idle_worker_wakes_when_a_part_is_given_back() {
+    explore(|| {
+        let run = Run::new(2, &[2]).cut().meeting().on_workers(2);
         run.assert_complete();
     });
 }

@@ -49,6 +49,7 @@ void abstractions_nla_nest_end(struct sk_buff *skb, struct nlattr *nest);
 int abstractions_mmap_read_lock_killable(struct mm_struct *mm);
 int abstractions_mmap_write_lock_killable(struct mm_struct *mm);
 void abstractions_mmap_write_unlock(struct mm_struct *mm);
+unsigned long abstractions_next_mapped(struct mm_struct *mm, unsigned long address);
 struct abstractions_mm_segments {
 	unsigned long start_code, end_code;
 	unsigned long start_data, end_data;
@@ -67,19 +68,13 @@ void *abstractions_net_generic(const struct net *net, unsigned int id);
 struct user_namespace *abstractions_net_user_ns(const struct net *net);
 
 /* pages/helpers.c */
-void abstractions_get_page(struct page *page);
-bool abstractions_try_get_page(struct page *page);
-void abstractions_put_page(struct page *page);
-struct page *abstractions_pfn_to_page(unsigned long pfn);
+bool abstractions_copy_frame(void *to, unsigned long pfn, size_t offset, size_t len);
+void abstractions_prefetch_frame(unsigned long pfn, size_t offset);
 void abstractions_prefetch_struct_page(unsigned long pfn);
-unsigned long abstractions_page_to_pfn(const struct page *page);
-bool abstractions_page_is_poisoned(const struct page *page);
-bool abstractions_is_pci_p2pdma_page(const struct page *page);
+bool abstractions_frame_is_untouchable(unsigned long pfn);
+bool abstractions_frame_is_online(unsigned long pfn);
+unsigned long abstractions_frame_owner(unsigned long pfn);
 bool abstractions_is_zero_pfn(unsigned long pfn);
-void abstractions_memcpy_from_page(char *to, struct page *page, size_t offset, size_t len);
-void *abstractions_kmap_local_page(struct page *page);
-void abstractions_kunmap_local(const void *mapped);
-void abstractions_prefetch_page(struct page *page, size_t offset);
 
 /* pages/helpers.c: page tables */
 unsigned long abstractions_pgdir_size(void);
@@ -90,26 +85,20 @@ bool abstractions_p4d_is_table(p4d_t *p4d);
 pud_t *abstractions_pud_offset(p4d_t *p4d, unsigned long address);
 pud_t abstractions_pudp_get(pud_t *pud);
 bool abstractions_pud_is_table(pud_t pud);
-bool abstractions_pud_is_page(pud_t pud);
-bool abstractions_pud_special(pud_t pud);
-unsigned long abstractions_pud_pfn(pud_t pud);
-spinlock_t *abstractions_pud_lock(struct mm_struct *mm, pud_t *pud);
+bool abstractions_pud_is_same_table(pud_t before, pud_t now);
 pmd_t *abstractions_pmd_offset(pud_t *pudp, pud_t pud, unsigned long address);
 pmd_t abstractions_pmdp_get(pmd_t *pmd);
 bool abstractions_pmd_is_table(pmd_t pmd);
-bool abstractions_pmd_is_page(pmd_t pmd);
-bool abstractions_pmd_special(pmd_t pmd);
-bool abstractions_pmd_same(pmd_t a, pmd_t b);
-unsigned long abstractions_pmd_pfn(pmd_t pmd);
-spinlock_t *abstractions_pmd_lock(struct mm_struct *mm, pmd_t *pmd);
+bool abstractions_pmd_is_same_table(pmd_t before, pmd_t now);
 pte_t *abstractions_pte_offset(pmd_t pmd, unsigned long address);
-spinlock_t *abstractions_pte_lock(struct mm_struct *mm, pmd_t pmd);
-unsigned long abstractions_present_pte(pte_t *ptep);
-void abstractions_page_table_unlock(spinlock_t *lock);
+unsigned long abstractions_leaf_pud(pud_t pud);
+unsigned long abstractions_leaf_pmd(pmd_t pmd);
+unsigned long abstractions_leaf_pte(pte_t *ptep);
 
-static const unsigned long ABSTRACTIONS_PTE_PRESENT = 1;
-static const unsigned long ABSTRACTIONS_PTE_SPECIAL = 2;
-static const unsigned int ABSTRACTIONS_PTE_PFN_SHIFT = 2;
+static const unsigned long ABSTRACTIONS_ENTRY_PRESENT = 1;
+static const unsigned long ABSTRACTIONS_ENTRY_SPECIAL = 2;
+static const unsigned long ABSTRACTIONS_ENTRY_MOVING = 4;
+static const unsigned int ABSTRACTIONS_ENTRY_PFN_SHIFT = 3;
 
 static const unsigned long ABSTRACTIONS_P4D_SIZE = P4D_SIZE;
 static const unsigned long ABSTRACTIONS_PUD_SIZE = PUD_SIZE;
@@ -174,6 +163,10 @@ void abstractions_stripe_unlock(spinlock_t *lock);
 void abstractions_stripe_order_begin(void);
 void abstractions_stripe_order_end(void);
 
+/* memory.rs */
+static const unsigned int ABSTRACTIONS_GFP_KERNEL_NO_OOM =
+	(__force unsigned int)(GFP_KERNEL | __GFP_RETRY_MAYFAIL | __GFP_NOWARN);
+
 /* rwsem/helpers.c */
 void abstractions_init_rwsem(struct rw_semaphore *sem);
 
@@ -208,10 +201,8 @@ const char *abstractions_anon_vma_name(const struct vm_area_struct *vma);
 
 /* workqueue/helpers.c */
 void abstractions_init_work(struct work_struct *work, work_func_t func);
-void abstractions_init_nested_work(struct work_struct *work, work_func_t func);
-bool abstractions_queue_unbound(struct work_struct *work);
 bool abstractions_queue_work(struct workqueue_struct *wq, struct work_struct *work);
-struct workqueue_struct *abstractions_alloc_unbound(const char *name);
+struct workqueue_struct *abstractions_alloc_unbound(const char *name, bool has_sysfs);
 unsigned int abstractions_num_online_cpus(void);
 
 #endif

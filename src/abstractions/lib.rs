@@ -12,8 +12,8 @@
 //!
 //! # Lock order
 //!
-//! 1. `mmap_lock`.
-//! 2. One page-table lock, or `arg_lock`. Nothing sleeps or allocates under them.
+//! 1. `mmap_lock`, or the lock of one area for reading.
+//! 2. `arg_lock`. Nothing sleeps or allocates under it.
 //!
 //! Independent of these:
 //!
@@ -34,6 +34,8 @@
 
 pub mod bindings;
 pub mod errno;
+pub mod memory;
+pub mod parameter;
 pub mod random;
 pub mod rcu;
 pub mod sort;

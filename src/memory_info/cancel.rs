@@ -2,13 +2,14 @@
 
 //! When a scan ends early.
 
-use abstractions_task::current::fatal_signal_pending;
 use kernel::alloc::{AllocError, Flags};
+use kernel::time::delay::fsleep;
+use kernel::time::Delta;
 use logic_memory_info::failure::Failure;
 use protocol::scan::cancellation::Cancellation;
 
-/// The number of the worker that is the caller of RESET.
-pub(crate) const CALLER: usize = 0;
+/// How long a worker sleeps before it looks again at what others are changing.
+const PAUSE: Delta = Delta::from_micros(200);
 
 /// Ends a scan at its first failure, after a fatal signal for its caller, or when its result is not
 /// needed any more.
@@ -39,19 +40,28 @@ impl<'a> ScanCancellation<'a> {
         self.cancellation.cancel(failure);
     }
 
-    /// Tells `worker` whether the scan goes on. A worker calls this about every 0.1 ms. May sleep.
+    /// Tells a worker whether the scan goes on. A worker calls this about every 0.1 ms. May sleep.
     ///
     /// # Errors
     ///
     /// Returns why the scan ends.
-    pub(crate) fn check(&self, worker: usize) -> Result<(), Failure> {
-        if worker == CALLER && fatal_signal_pending() {
-            self.cancel(Failure::Interrupted);
-        }
+    pub(crate) fn check(&self) -> Result<(), Failure> {
         if (self.stop)() {
             self.cancel(Failure::Closing);
         }
         self.cancellation.check()
+    }
+
+    /// Sleeps for a moment, without holding anything that another process could wait for, before a worker looks again at
+    /// what others are changing.
+    ///
+    /// # Errors
+    ///
+    /// Returns why the scan ends.
+    pub(crate) fn pause(&self) -> Result<(), Failure> {
+        self.check()?;
+        fsleep(PAUSE);
+        Ok(())
     }
 
     /// Returns the outcome of the scan after all workers have returned. May sleep.

@@ -2,11 +2,12 @@
 
 //! The commands of `/proc/memory_info`.
 
-use crate::scan::scan;
+use crate::scan::{scan, ScanWorkers};
 use crate::snapshot::Snapshot;
 use abstractions::errno::error_of;
 use abstractions::random::get_random_u64;
 use abstractions_task::wait_queue::KillableQueue;
+use abstractions_workqueue::queue::{Tuning, WorkQueue};
 use abstractions_workqueue::reclaimer::Reclaimer;
 use command_file::handler::{Callers, CommandHandler, Reply};
 use command_file::text::TextBudget;
@@ -40,22 +41,23 @@ pub(crate) struct Commands {
     reclaimer: Reclaimer,
     /// True if a write fails when no process has the name.
     strict: bool,
-    /// Number of CPUs that a scan may use; 0 stands for all.
-    workers: usize,
+    workers: ScanWorkers,
 }
 
 impl Commands {
-    /// Creates the commands without data. May sleep.
+    /// Creates the commands without data. A scan uses up to so many `workers`; 0 stands for one on each CPU. May
+    /// sleep.
     ///
     /// # Errors
     ///
     /// Returns ENOMEM if memory is exhausted.
     pub(crate) fn new(strict: bool, workers: usize) -> Result<Self> {
+        let queue = WorkQueue::new(c"memory_info", Tuning::Sysfs)?;
         Ok(Self {
             database: Database::new(GFP_KERNEL)?,
-            reclaimer: Reclaimer::new(c"memory_info", GFP_KERNEL)?,
+            reclaimer: Reclaimer::new(c"memory_info_free", GFP_KERNEL)?,
             strict,
-            workers,
+            workers: ScanWorkers::new(queue, workers),
         })
     }
 
@@ -75,7 +77,7 @@ impl Commands {
         let stop = || self.database.is_closing();
         let scan = || {
             let sampling = Sampling::new(get_random_u64());
-            scan(self.workers, sampling, &stop).map_err(ScanFailure)
+            scan(&self.workers, sampling, &stop).map_err(ScanFailure)
         };
         let reclaim = |old| self.reclaimer.drop_later(old);
         match self.database.reset(scan, reclaim) {

@@ -6,8 +6,9 @@
 //! - [`commands`]: what RESET, ALL, FILTER and DEL do;
 //! - [`scan`]: RESET, from the list of processes to the counts, by several workers;
 //!   [`set_scan`]: the progress of one set of processes, [`set_tables`]: its tables,
-//!   [`chunk`]: the scan of a part of an address space, [`sample`]: the sampled bytes of a page,
-//!   [`release`]: releasing the pages of a set, [`cancel`]: when a scan ends early;
+//!   [`chunk`]: the scan of a part of an address space, [`batch`]: the walk of one batch of it,
+//!   [`sample`]: the sampled bytes of a page, [`reader`]: reading a page as a whole,
+//!   [`cancel`]: when a scan ends early, [`hold_time`]: how long it holds locks of others;
 //! - [`snapshot`]: the result of a scan, as readers see it.
 
 use abstractions::rcu::BarrierOnDrop;
@@ -17,13 +18,14 @@ use commands::Commands;
 use compat::value_of;
 use kernel::prelude::*;
 
+mod batch;
 mod cancel;
 mod chunk;
 mod commands;
-mod release;
+mod hold_time;
+mod reader;
 mod sample;
 mod scan;
-mod seen_mms;
 mod set_scan;
 mod set_tables;
 mod snapshot;
@@ -41,7 +43,7 @@ module! {
         },
         workers: u32 {
             default: 0,
-            description: "Number of CPUs that a RESET may use (default 0: all that are online)",
+            description: "Number of threads that a RESET uses, at most one for each CPU (default 0: one for each)",
         },
         mode: u16 {
             default: 0o600,

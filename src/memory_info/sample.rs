@@ -2,35 +2,31 @@
 
 //! The sampled bytes of a page, and its fetching into the processor's cache.
 
-use abstractions_pages::page::Frame;
+use abstractions_pages::frame::Unreadable;
+use abstractions_pages::mapped_page::PageContent;
 use logic_memory_info::page_hash::{Sample, Sampling, SAMPLE_PART};
 
-/// Cache lines at the start of a page that are fetched ahead. The processor's own prefetching, which goes on from
-/// there, ends with the page.
-const LINES_AHEAD: usize = 8;
-/// Bytes of a cache line.
-const LINE: usize = SAMPLE_PART;
-
-/// Starts to fetch the sampled bytes into the processor's cache, so that [`sample`] finds them there.
-pub(crate) fn prefetch_sample(frame: Frame<'_>, sampling: &Sampling) {
+/// Starts to fetch what [`sample`] reads into the processor's cache.
+pub(crate) fn prefetch_sample(page: &PageContent<'_>, sampling: &Sampling) {
+    page.prefetch_owner();
     for offset in sampling.offsets() {
-        frame.prefetch(offset);
+        page.prefetch(offset);
     }
 }
 
-/// Starts to fetch the first lines of a page that is likely to be read as a whole.
-pub(crate) fn prefetch_start(frame: Frame<'_>) {
-    for line in 0..LINES_AHEAD {
-        frame.prefetch(line * LINE);
+/// Copies the sampled bytes of a page, and returns their hash.
+///
+/// # Errors
+///
+/// Returns [`Unreadable`] if the page must not or cannot be read.
+pub(crate) fn sample(page: &PageContent<'_>, sampling: &Sampling) -> Result<u64, Unreadable> {
+    if page.is_untouchable() {
+        return Err(Unreadable);
     }
-}
-
-/// Copies the sampled bytes of a page.
-pub(crate) fn sample(frame: Frame<'_>, sampling: &Sampling) -> Sample {
     let mut sample = [0; size_of::<Sample>()];
     let parts = sample.chunks_exact_mut(SAMPLE_PART);
     for (offset, part) in sampling.offsets().into_iter().zip(parts) {
-        frame.copy_part(offset, part);
+        page.copy(offset, part)?;
     }
-    sample
+    Ok(sampling.sample_hash(&sample))
 }

@@ -2,34 +2,33 @@
 
 //! The tables that the workers at one set fill.
 
-use crate::release::release_pages;
-use abstractions_pages::pinned_frames::PinnedFrames;
+use abstractions::memory::GFP_KERNEL_NO_OOM;
 use abstractions_rwsem::{ReadGuard, RwSemaphore};
 use kernel::alloc::AllocError;
 use kernel::prelude::*;
 use protocol::scan::content_table::ContentTable;
-use protocol::scan::frame_set::Tally;
+use protocol::scan::frame_set::{FrameSet, Tally};
 
-/// The pages of a set and their classes.
+/// The frames of a set, and its pages by content. They hold no reference to any page.
 #[derive(Default)]
 pub(crate) struct Tables {
-    pub(crate) pages: PinnedFrames,
+    pub(crate) frames: FrameSet,
     pub(crate) contents: ContentTable,
 }
 
 impl Tables {
     fn room(&self) -> usize {
-        self.pages.room().min(self.contents.room())
+        self.frames.room().min(self.contents.room())
     }
 
-    fn reserve(&mut self, pages: usize, contents: usize) -> Result<(), AllocError> {
-        let pinned = self.pages.reserve(pages, GFP_KERNEL);
-        pinned.and(self.contents.reserve(contents, GFP_KERNEL))
+    fn reserve(&mut self, frames: usize, contents: usize) -> Result<(), AllocError> {
+        let reserved = self.frames.reserve(frames, GFP_KERNEL_NO_OOM);
+        reserved.and(self.contents.reserve(contents, GFP_KERNEL_NO_OOM))
     }
 
     fn grow(&mut self) -> Result<(), AllocError> {
-        let pinned = self.pages.grow(GFP_KERNEL);
-        pinned.and(self.contents.grow(GFP_KERNEL))
+        let grown = self.frames.grow(GFP_KERNEL_NO_OOM);
+        grown.and(self.contents.grow(GFP_KERNEL_NO_OOM))
     }
 }
 
@@ -83,17 +82,15 @@ impl SetTables {
     /// Returns [`AllocError`] if memory is exhausted; the tables are unchanged.
     pub(crate) fn reserve_for_first_mm(&self, pages: usize) -> Result<(), AllocError> {
         // A word of the frames covers eight neighbours, and the kernel mostly allocates frames in runs:
-        // a quarter is enough. The contents get a quarter more: the fuller a table, the longer its probe
-        // sequences.
-        self.tables.write().reserve(pages / 4, pages + pages / 4)
+        // a quarter is enough.
+        self.tables.write().reserve(pages / 4, pages)
     }
 
-    /// Counts the classes and clears the tables for the next set, giving the pages up on this many
-    /// `workers`. May sleep.
-    pub(crate) fn finish(&self, workers: usize) -> Tally {
+    /// Counts the classes and clears the tables for the next set. May sleep.
+    pub(crate) fn finish(&self) -> Tally {
         let mut tables = self.tables.write();
-        let tally = tables.pages.tally();
-        release_pages(&mut tables.pages, workers);
+        let tally = tables.frames.tally();
+        tables.frames.clear();
         tables.contents.clear();
         tally
     }

@@ -2,6 +2,7 @@
 
 //! The result of one scan.
 
+use abstractions::memory::GFP_KERNEL_NO_OOM;
 use abstractions::sort::sort_by_key;
 use abstractions_rhashtable::FixedKeyTable;
 use kernel::prelude::*;
@@ -55,13 +56,13 @@ impl Snapshot {
     /// Returns ENOMEM if memory is exhausted, and EEXIST if two groups have the same name.
     pub(crate) fn new(mut found: NamedGroups) -> Result<Self> {
         sort_by_key(&mut found, |(_, group)| group.lowest_pid());
-        let groups = FixedKeyTable::new(found.len(), GFP_KERNEL)?;
-        let mut order = KVVec::with_capacity(found.len(), GFP_KERNEL)?;
+        let groups = FixedKeyTable::new(found.len(), GFP_KERNEL_NO_OOM)?;
+        let mut order = KVVec::with_capacity(found.len(), GFP_KERNEL_NO_OOM)?;
         let mut printed_len = 0;
         for (comm, group) in found {
             printed_len += group.as_set(&comm).printed_len();
-            order.push(comm, GFP_KERNEL)?;
-            groups.insert(*comm.as_field(), group, GFP_KERNEL)?;
+            order.push(comm, GFP_KERNEL_NO_OOM)?;
+            groups.insert(*comm.as_field(), group, GFP_KERNEL_NO_OOM)?;
         }
         Ok(Self {
             groups,

@@ -11,13 +11,18 @@ use core::ptr;
 use kernel::bindings::{file, find_vma, path};
 use kernel::ffi::c_char;
 use kernel::mm::virt::{flags, vm_flags_t, VmaRef};
+use kernel::mm::MmWithUser;
 use kernel::prelude::*;
 use logic::units::PAGE_SIZE;
 
-/// An area of the address space whose `mmap_lock` is held by `'g`. It does not change as long.
+/// An area of an address space. It does not change while it is locked, which is for `'g` at least.
+///
+/// # Invariants
+///
+/// The area is one of `mm`, and for `'g` the calling thread holds its lock for reading, or the `mmap_lock`.
 #[derive(Clone, Copy)]
 pub struct Area<'g> {
-    guard: &'g MmapRead<'g>,
+    mm: &'g MmWithUser,
     vma: &'g VmaRef,
 }
 
@@ -56,16 +61,27 @@ impl MmapRead<'_> {
         }
         // SAFETY: The area is valid and stays so while the lock is held, and the borrow of `self` keeps it
         // held.
+        // INVARIANT: The area is one of this address space, whose lock is held as long as `self` is borrowed.
         let vma = unsafe { VmaRef::from_raw(vma) };
-        Some(Area { guard: self, vma })
+        Some(Area { mm: self.mm(), vma })
     }
 }
 
 impl<'g> Area<'g> {
-    /// Returns the guard of the lock that protects the area.
+    /// Describes an area that is locked by itself.
+    ///
+    /// # Safety
+    ///
+    /// The area is one of `mm`, and the calling thread holds its lock for reading during `'g`.
+    pub(crate) unsafe fn of_locked(mm: &'g MmWithUser, vma: &'g VmaRef) -> Self {
+        // INVARIANT: By the safety requirements of this function.
+        Self { mm, vma }
+    }
+
+    /// Returns the address space.
     #[inline]
-    pub fn guard(&self) -> &'g MmapRead<'g> {
-        self.guard
+    pub fn mm(&self) -> &'g MmWithUser {
+        self.mm
     }
 
     /// Returns the first address of the area.
@@ -118,8 +134,14 @@ impl<'g> Area<'g> {
     /// Returns true if no file or device stands behind the area (`vma_is_anonymous()`).
     #[inline]
     pub fn is_anonymous(&self) -> bool {
-        // SAFETY: The area is valid while its `mmap_lock` is held, which `'g` ensures.
+        // SAFETY: The area is locked for `'g`, by the type invariants.
         unsafe { (*self.vma.as_ptr()).vm_ops.is_null() }
+    }
+
+    /// Returns true if the area maps huge pages of hugetlbfs (`VM_HUGETLB`).
+    #[inline]
+    pub fn is_hugetlb(&self) -> bool {
+        self.has(flags::HUGETLB)
     }
 
     /// Returns true if the area is one hole to a page walk (`VM_PFNMAP`): it maps bare frames.
@@ -141,7 +163,7 @@ impl<'g> Area<'g> {
     /// Returns true for an area of a `memfd_secret` file. `vma_is_secretmem()` is not exported; the magic number
     /// of the file's filesystem tells the same.
     fn is_secretmem(&self) -> bool {
-        // SAFETY: The area is valid while its `mmap_lock` is held, which `'g` ensures. It holds a reference to
+        // SAFETY: The area is locked for `'g`, by the type invariants. It holds a reference to
         // its file, the file to its inode, and the inode to its superblock.
         unsafe {
             let file = (*self.vma.as_ptr()).vm_file;
@@ -152,7 +174,7 @@ impl<'g> Area<'g> {
 
     /// Returns the file that the area maps.
     pub fn file(&self) -> Option<MappedFile<'g>> {
-        // SAFETY: The area is valid while its `mmap_lock` is held, which `'g` ensures, and holds a reference
+        // SAFETY: The area is locked for `'g`, by the type invariants, and holds a reference
         // to its file as long.
         let file = unsafe { (*self.vma.as_ptr()).vm_file.as_ref() }?;
         // INVARIANT: The area holds a reference to the file.
@@ -161,7 +183,7 @@ impl<'g> Area<'g> {
 
     /// Returns where in its file the area begins, in bytes, or 0 if it maps no file.
     pub fn file_offset(&self) -> u64 {
-        // SAFETY: The area is valid while its `mmap_lock` is held, which `'g` ensures.
+        // SAFETY: The area is locked for `'g`, by the type invariants.
         let (pgoff, file) = unsafe {
             let vma = self.vma.as_ptr();
             ((*vma).vm_pgoff, (*vma).vm_file)
@@ -175,7 +197,7 @@ impl<'g> Area<'g> {
     /// Returns the name that `/proc/<pid>/maps` shows for the area.
     pub fn name(&self) -> AreaName<'g> {
         let raw = self.vma.as_ptr();
-        // SAFETY: The area is valid while its `mmap_lock` is held, which `'g` ensures. The lock also keeps
+        // SAFETY: The area is locked for `'g`, by the type invariants. The lock also keeps
         // this name.
         let anon_name = unsafe { bytes_at(bindings::abstractions_anon_vma_name(raw)) };
         if let Some(file) = self.file() {

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 #include <linux/fs.h>
+#include <linux/maple_tree.h>
 #include <linux/mm.h>
 #include <linux/mm_types.h>
 #include <linux/mmap_lock.h>
 #include <linux/pgtable.h>
+#include <linux/rcupdate.h>
 #include <linux/spinlock.h>
 
 #include "../bindings.h"
@@ -22,6 +24,22 @@ int abstractions_mmap_write_lock_killable(struct mm_struct *mm)
 void abstractions_mmap_write_unlock(struct mm_struct *mm)
 {
 	mmap_write_unlock(mm);
+}
+
+/*
+ * Returns the first address from `address` on that an area contained a moment ago, or ULONG_MAX if none did. Takes no
+ * lock: the range is the maple tree's own.
+ */
+unsigned long abstractions_next_mapped(struct mm_struct *mm, unsigned long address)
+{
+	MA_STATE(mas, &mm->mm_mt, address, address);
+	unsigned long next = ULONG_MAX;
+
+	rcu_read_lock();
+	if (mas_find(&mas, ULONG_MAX))
+		next = max(mas.index, address);
+	rcu_read_unlock();
+	return next;
 }
 
 unsigned long abstractions_get_mm_counter_sum(struct mm_struct *mm, int member)

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Address spaces, while their `mmap_lock` is held.
+//! Address spaces and their areas, while they are locked.
 //!
 //! - [`mmap_lock`]: the lock, and the areas under it; [`mmap_write`]: held for writing;
+//! - [`area_lock`]: the lock of a single area;
 //! - [`area`]: one area: what may be done with it and what it maps;
 //! - [`file_path`]: the path of a file that an area maps;
 //! - [`accounting`]: numbers of a whole address space;
@@ -20,6 +21,7 @@
 
 pub mod accounting;
 pub mod area;
+pub mod area_lock;
 pub mod file_path;
 pub mod mmap_lock;
 pub mod mmap_write;

@@ -3,7 +3,7 @@
 //! The `mmap_lock` of an address space.
 
 use abstractions::bindings;
-use kernel::bindings::{mm_struct, mmap_read_unlock};
+use kernel::bindings::{mm_struct, mmap_read_trylock, mmap_read_unlock};
 use kernel::mm::MmWithUser;
 use kernel::types::NotThreadSafe;
 use logic::interrupted::Interrupted;
@@ -51,6 +51,25 @@ impl<'a> MmapRead<'a> {
             mm,
             _not_send: NotThreadSafe,
         }
+    }
+
+    /// Takes the lock if it is free. Does not sleep.
+    pub fn try_lock(mm: &'a MmWithUser) -> Option<Self> {
+        // SAFETY: The address space is alive, by the reference to it.
+        if !unsafe { mmap_read_trylock(mm.as_raw()) } {
+            return None;
+        }
+        // INVARIANT: The lock was just taken.
+        Some(Self {
+            mm,
+            _not_send: NotThreadSafe,
+        })
+    }
+
+    /// Returns the address space.
+    #[inline]
+    pub fn mm(&self) -> &'a MmWithUser {
+        self.mm
     }
 
     /// Returns the address space as the C API wants it. It is alive while the guard lives.

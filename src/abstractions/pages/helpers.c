@@ -1,91 +1,85 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-#include <linux/highmem.h>
+#include <linux/hash.h>
 #include <linux/hugetlb.h>
+#include <linux/leafops.h>
+#include <linux/memory_hotplug.h>
 #include <linux/memremap.h>
 #include <linux/mm.h>
 #include <linux/pgtable.h>
 #include <linux/prefetch.h>
+#if defined(CONFIG_X86_64) && !defined(CONFIG_UML)
+#include <asm/asm.h>
+#endif
 
 #include "../bindings.h"
 
-void abstractions_get_page(struct page *page)
+/*
+ * Copies a part of a frame, in whole words. Returns false if the frame is not in the kernel's direct map at this
+ * moment or if its memory is bad: copy_mc_to_kernel() is a plain memcpy() on processors without ERMS.
+ */
+bool abstractions_copy_frame(void *to, unsigned long pfn, size_t offset, size_t len)
 {
-	get_page(page);
+	const void *from = page_address(pfn_to_page(pfn)) + offset;
+#if defined(CONFIG_X86_64) && !defined(CONFIG_UML)
+	unsigned long words = len / sizeof(long);
+
+	asm volatile("1:	rep movsq\n"
+		     "2:\n"
+		     _ASM_EXTABLE_TYPE(1b, 2b, EX_TYPE_DEFAULT_MCE_SAFE)
+		     : "+c" (words), "+D" (to), "+S" (from)
+		     :
+		     : "memory");
+	return !words;
+#else
+	memcpy(to, from, len);
+	return true;
+#endif
 }
 
-/* Returns false if the page has no reference, or if its folio is being split. */
-bool abstractions_try_get_page(struct page *page)
+void abstractions_prefetch_frame(unsigned long pfn, size_t offset)
 {
-	struct folio *folio = page_folio(page);
-
-	if (!folio_try_get(folio))
-		return false;
-	if (page_folio(page) == folio)
-		return true;
-	folio_put(folio);
-	return false;
-}
-
-void abstractions_put_page(struct page *page)
-{
-	put_page(page);
-}
-
-struct page *abstractions_pfn_to_page(unsigned long pfn)
-{
-	return pfn_to_page(pfn);
+	prefetch(page_address(pfn_to_page(pfn)) + offset);
 }
 
 void abstractions_prefetch_struct_page(unsigned long pfn)
 {
-	prefetchw(pfn_to_page(pfn));
-}
-
-unsigned long abstractions_page_to_pfn(const struct page *page)
-{
-	return page_to_pfn(page);
+	prefetch(pfn_to_page(pfn));
 }
 
 /* hugetlb marks a poisoned folio at its head page until the folio is dissolved. */
-bool abstractions_page_is_poisoned(const struct page *page)
+bool abstractions_frame_is_untouchable(unsigned long pfn)
 {
+	const struct page *page = pfn_to_page(pfn);
 	const struct folio *folio = page_folio(page);
 
-	return PageHWPoison(page) ||
-	       (folio_test_hugetlb(folio) && folio_test_hwpoison(folio));
+	return PageHWPoison(page) || is_pci_p2pdma_page(page) ||
+	       (folio_test_hugetlb(folio) && PageHWPoison(&folio->page));
 }
 
-bool abstractions_is_pci_p2pdma_page(const struct page *page)
+bool abstractions_frame_is_online(unsigned long pfn)
 {
-	return is_pci_p2pdma_page(page);
+	return pfn_to_online_page(pfn);
+}
+
+/*
+ * Returns what the frame holds, as far as its struct page tells without a reference: to which file or anonymous
+ * mapping it belongs, and at which offset. 0 if to none: freed frames are cleared.
+ */
+unsigned long abstractions_frame_owner(unsigned long pfn)
+{
+	const struct page *page = pfn_to_page(pfn);
+	const struct folio *folio = page_folio(page);
+	unsigned long mapping = (unsigned long)READ_ONCE(folio->mapping);
+
+	return mapping ? hash_long(mapping, BITS_PER_LONG) +
+				 READ_ONCE(folio->index) + folio_page_idx(folio, page) :
+			 0;
 }
 
 bool abstractions_is_zero_pfn(unsigned long pfn)
 {
 	return is_zero_pfn(pfn);
-}
-
-void abstractions_memcpy_from_page(char *to, struct page *page, size_t offset, size_t len)
-{
-	memcpy_from_page(to, page, offset, len);
-}
-
-void *abstractions_kmap_local_page(struct page *page)
-{
-	return kmap_local_page(page);
-}
-
-void abstractions_kunmap_local(const void *mapped)
-{
-	kunmap_local(mapped);
-}
-
-/* Does nothing on kernels where a page may be outside the direct map. */
-void abstractions_prefetch_page(struct page *page, size_t offset)
-{
-	if (!IS_ENABLED(CONFIG_HIGHMEM))
-		prefetch(page_address(page) + offset);
 }
 
 /* Page tables */
@@ -131,26 +125,6 @@ bool abstractions_pud_is_table(pud_t pud)
 	return pud_present(pud) && !pud_leaf(pud) && !pud_bad(pud);
 }
 
-bool abstractions_pud_is_page(pud_t pud)
-{
-	return pud_present(pud) && pud_leaf(pud);
-}
-
-bool abstractions_pud_special(pud_t pud)
-{
-	return pud_special(pud);
-}
-
-unsigned long abstractions_pud_pfn(pud_t pud)
-{
-	return pud_pfn(pud);
-}
-
-spinlock_t *abstractions_pud_lock(struct mm_struct *mm, pud_t *pud)
-{
-	return pud_lock(mm, pud);
-}
-
 pmd_t *abstractions_pmd_offset(pud_t *pudp, pud_t pud, unsigned long address)
 {
 	return pmd_offset_lockless(pudp, pud, address);
@@ -166,56 +140,52 @@ bool abstractions_pmd_is_table(pmd_t pmd)
 	return pmd_present(pmd) && !pmd_leaf(pmd) && !pmd_bad(pmd);
 }
 
-bool abstractions_pmd_is_page(pmd_t pmd)
-{
-	return pmd_present(pmd) && pmd_leaf(pmd);
-}
-
-bool abstractions_pmd_special(pmd_t pmd)
-{
-	return pmd_special(pmd);
-}
-
-bool abstractions_pmd_same(pmd_t a, pmd_t b)
-{
-	return pmd_same(a, b);
-}
-
-unsigned long abstractions_pmd_pfn(pmd_t pmd)
-{
-	return pmd_pfn(pmd);
-}
-
-spinlock_t *abstractions_pmd_lock(struct mm_struct *mm, pmd_t *pmd)
-{
-	return pmd_lock(mm, pmd);
-}
-
 pte_t *abstractions_pte_offset(pmd_t pmd, unsigned long address)
 {
 	return pte_offset_kernel(&pmd, address);
 }
 
-spinlock_t *abstractions_pte_lock(struct mm_struct *mm, pmd_t pmd)
+/*
+ * True if an entry still points to the table that it pointed to before. Only the table is compared: the processor
+ * and the aging of pages change the accessed bit of the entry.
+ */
+bool abstractions_pud_is_same_table(pud_t before, pud_t now)
 {
-	spinlock_t *lock = pte_lockptr(mm, &pmd);
-
-	spin_lock(lock);
-	return lock;
+	return abstractions_pud_is_table(now) && pud_pfn(now) == pud_pfn(before);
 }
 
-/* Returns all that a walk needs of an entry, in one call, since there are millions; 0 if it maps no page. */
-unsigned long abstractions_present_pte(pte_t *ptep)
+bool abstractions_pmd_is_same_table(pmd_t before, pmd_t now)
+{
+	return abstractions_pmd_is_table(now) && pmd_pfn(now) == pmd_pfn(before);
+}
+
+static unsigned long present(unsigned long pfn, bool special)
+{
+	return pfn << ABSTRACTIONS_ENTRY_PFN_SHIFT | ABSTRACTIONS_ENTRY_PRESENT |
+	       (special ? ABSTRACTIONS_ENTRY_SPECIAL : 0);
+}
+
+/*
+ * These return all that a walk needs of an entry that is no table, in one call, since there are millions: the page that
+ * it maps, or that a page is being moved; 0 for all else.
+ */
+unsigned long abstractions_leaf_pud(pud_t pud)
+{
+	return pud_present(pud) && pud_leaf(pud) ? present(pud_pfn(pud), pud_special(pud)) : 0;
+}
+
+unsigned long abstractions_leaf_pmd(pmd_t pmd)
+{
+	if (pmd_present(pmd))
+		return pmd_leaf(pmd) ? present(pmd_pfn(pmd), pmd_special(pmd)) : 0;
+	return softleaf_is_migration(softleaf_from_pmd(pmd)) ? ABSTRACTIONS_ENTRY_MOVING : 0;
+}
+
+unsigned long abstractions_leaf_pte(pte_t *ptep)
 {
 	pte_t pte = ptep_get(ptep);
 
-	if (!pte_present(pte))
-		return 0;
-	return pte_pfn(pte) << ABSTRACTIONS_PTE_PFN_SHIFT | ABSTRACTIONS_PTE_PRESENT |
-	       (pte_special(pte) ? ABSTRACTIONS_PTE_SPECIAL : 0);
-}
-
-void abstractions_page_table_unlock(spinlock_t *lock)
-{
-	spin_unlock(lock);
+	if (pte_present(pte))
+		return present(pte_pfn(pte), pte_special(pte));
+	return softleaf_is_migration(softleaf_from_pte(pte)) ? ABSTRACTIONS_ENTRY_MOVING : 0;
 }

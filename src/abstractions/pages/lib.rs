@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Physical pages that processes map.
+//! Physical pages that processes map, looked at without a trace: no reference and no page-table lock is taken.
 //!
-//! - [`page`]: a page that is pinned, and its content;
-//! - [`mapped_page`]: a page that a walk meets;
 //! - [`page_walk`]: the pages that an area maps;
-//! - [`pinned_frames`]: a set of pinned pages.
+//! - [`mapped_page`]: a page that a walk meets, and its content;
+//! - [`frame`]: the content of a frame.
 
 #![deny(
     clippy::undocumented_unsafe_blocks,
@@ -13,7 +12,6 @@
     missing_docs
 )]
 
+pub mod frame;
 pub mod mapped_page;
-pub mod page;
 pub mod page_walk;
-pub mod pinned_frames;

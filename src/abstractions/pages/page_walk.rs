@@ -7,19 +7,24 @@
 //!
 //! # Why tables stay while they are read
 //!
-//! The tables of a mapped area are freed only by a holder of the `mmap_lock` for writing, or after an RCU grace
-//! period (last-level tables that became empty or were collapsed into a huge page, and shared hugetlb tables).
-//! The walk holds the lock for reading and is in an RCU read-side critical section.
+//! The tables of an area are freed only by a holder of the area's lock for writing, or after an RCU grace period
+//! (last-level tables that became empty or were collapsed into a huge page, and tables of hugetlb pages that
+//! processes share). The caller holds the area's lock for reading, or `mmap_lock`, and the RCU read-side lock.
 //!
-//! Entries of huge mappings are read under their page-table lock. Entries of last-level tables are read without
-//! one: many workers walk one address space at once, and some architectures have a single such lock for all of
-//! it. To pin a page without the lock, the walk first takes a reference, if the page has any, and then checks
-//! that the entry still maps the page, as `gup_fast_pte_range()` of `mm/gup.c` does. If that fails, it takes
-//! the lock.
+//! No page-table lock is taken. An entry is read once, in one piece, and whoever reads the page asks afterwards
+//! whether the entry has changed (see [`crate::mapped_page`]).
 //!
-//! C headers: `include/linux/pgtable.h`, `include/linux/mm.h`; model: `mm/pagewalk.c`.
+//! # hugetlb
+//!
+//! Processes that share a hugetlb file share the tables of its 2 MiB pages. When one of them unmaps a part, it leaves
+//! the table to the others, who may then map other things in it, at once and not after a grace period. So
+//! each entry is valid only if the entry above still points to its table afterwards, and no table is entered
+//! below: there are no 4 KiB pages in a hugetlb area.
+//!
+//! C headers: `include/linux/pgtable.h`, `include/linux/mm.h`, `include/linux/hugetlb.h`; model: `mm/pagewalk.c`,
+//! `gup_fast()` of `mm/gup.c`.
 
-use crate::mapped_page::{AreaKind, MappedPage, MappingEntry, PageTableLock, PteEntry};
+use crate::mapped_page::{AreaKind, Entry, MappedPage};
 use abstractions::bindings;
 use abstractions_mm::area::Area;
 use core::marker::PhantomData;
@@ -29,12 +34,20 @@ use kernel::sync::rcu;
 use logic::units::{Pfn, PAGE_SIZE};
 
 /// What the caller of a walk does with the pages.
-pub trait Visitor {
-    /// Visits one present page. It is called under the RCU read-side lock and, for huge mappings, a page-table
-    /// lock, so it must not sleep.
+pub trait Visitor<'w> {
+    /// Visits one present page, under the RCU read-side lock: it must not sleep.
     ///
     /// After `Break`, the walk ends before this page, and a next walk may start at its address.
-    fn visit(&mut self, page: MappedPage<'_>) -> ControlFlow<()>;
+    fn visit(&mut self, page: MappedPage<'w>) -> ControlFlow<()>;
+
+    /// Is told that the page at this address, or a huge page from there on, is being moved to another frame, so that it
+    /// is not present for a moment. After `Continue`, the walk goes on behind it.
+    ///
+    /// After `Break`, the walk ends before this page.
+    #[inline]
+    fn visit_moving(&mut self, _address: usize) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
 
     /// Decides whether the pages of a last-level table or of a huge mapping are visited.
     #[inline]
@@ -67,11 +80,12 @@ pub struct Progress {
 /// entries. Does not sleep.
 ///
 /// As for `walk_page_range()`, and so for `/proc/<pid>/pagemap`, a VM_PFNMAP area is one hole.
-pub fn walk(
-    area: Area<'_>,
+pub fn walk<'w>(
+    area: Area<'w>,
+    _guard: &'w rcu::Guard,
     range: Range<usize>,
     max_entries: usize,
-    visitor: &mut impl Visitor,
+    visitor: &mut impl Visitor<'w>,
 ) -> Progress {
     let start = range.start.max(area.start());
     let end = range.end.min(area.end()).max(start);
@@ -81,21 +95,21 @@ pub fn walk(
             entries: 1,
         };
     }
-    // Keeps the tables from being freed: see the head of the file.
-    let _guard = rcu::read_lock();
-    // INVARIANT: The area's guard holds the `mmap_lock`, the range is clamped to the area, and the RCU read-side
-    // lock was just taken.
+    // INVARIANT: The area is locked for `'w`, the range is clamped to it, and the guard is of the RCU read-side
+    // lock.
     let mut walk = PageWalk {
-        mm: area.guard().as_raw(),
+        mm: area.mm().as_raw(),
         area: AreaKind {
             readable: area.has_readable_pages(),
-            anonymous: area.is_anonymous(),
+            anonymous: area.is_anonymous() && area.file().is_none(),
         },
+        is_hugetlb: area.is_hugetlb(),
         end,
         at: start,
         entries: 0,
         max_entries,
         visitor,
+        _walk: PhantomData,
     };
     while walk.at < end {
         if walk.step().is_break() {
@@ -112,19 +126,21 @@ pub fn walk(
 ///
 /// # Invariants
 ///
-/// `mm` is alive and its `mmap_lock` is held; `at..end` lies in one of its areas; the calling thread is in an RCU
-/// read-side critical section.
-struct PageWalk<'a, V> {
+/// `mm` is alive; `at..end` lies in one of its areas, whose lock is held; the calling thread is in an RCU read-side
+/// critical section.
+struct PageWalk<'a, 'w, V> {
     mm: *mut mm_struct,
     area: AreaKind,
+    is_hugetlb: bool,
     end: usize,
     at: usize,
     entries: usize,
     max_entries: usize,
     visitor: &'a mut V,
+    _walk: PhantomData<&'w rcu::Guard>,
 }
 
-impl<V: Visitor> PageWalk<'_, V> {
+impl<'w, V: Visitor<'w>> PageWalk<'_, 'w, V> {
     /// Moves on to the next entry of the level whose entries cover `size` bytes.
     fn skip(&mut self, size: usize) -> ControlFlow<()> {
         // The topmost entry ends at the end of all addresses.
@@ -183,17 +199,17 @@ impl<V: Visitor> PageWalk<'_, V> {
             // SAFETY: `pudp` points to an entry of a table that stays by the type invariants.
             let pud = unsafe { bindings::abstractions_pudp_get(pudp) };
             // SAFETY: FFI calls with no additional requirements: they are functions of a value.
-            let (table, page) = unsafe {
+            let (is_table, value) = unsafe {
                 (
                     bindings::abstractions_pud_is_table(pud),
-                    bindings::abstractions_pud_is_page(pud),
+                    bindings::abstractions_leaf_pud(pud),
                 )
             };
-            if table {
+            if is_table {
                 self.walk_pmd_table(pudp, pud)?;
-            } else if page {
+            } else if value != 0 {
                 self.descend(bindings::ABSTRACTIONS_PUD_SIZE, |walk| {
-                    walk.walk_pud_page(pudp)
+                    walk.visit_huge(value, Entry::Pud { pudp }, bindings::ABSTRACTIONS_PUD_SIZE)
                 })?;
             } else {
                 self.skip(bindings::ABSTRACTIONS_PUD_SIZE)?;
@@ -202,28 +218,8 @@ impl<V: Visitor> PageWalk<'_, V> {
         ControlFlow::Continue(())
     }
 
-    /// Visits the pages of one 1 GiB mapping. Does nothing if the entry has changed: then the caller reads it
-    /// again.
-    fn walk_pud_page(&mut self, pudp: *mut pud_t) -> ControlFlow<()> {
-        // SAFETY: `pudp` points to an entry of a table of `mm`, which stays by the type invariants.
-        // INVARIANT: The lock is taken here.
-        let _lock = PageTableLock(unsafe { bindings::abstractions_pud_lock(self.mm, pudp) });
-        // SAFETY: The entry is in a table that stays by the type invariants; the other functions are of a value.
-        let (page, special, pfn) = unsafe {
-            let pud = bindings::abstractions_pudp_get(pudp);
-            (
-                bindings::abstractions_pud_is_page(pud),
-                bindings::abstractions_pud_special(pud),
-                bindings::abstractions_pud_pfn(pud),
-            )
-        };
-        if !page {
-            return self.count(1);
-        }
-        self.visit_range(pfn, special, bindings::ABSTRACTIONS_PUD_SIZE)
-    }
-
-    /// Walks the tables below one pud entry, which pointed to a table when it was read.
+    /// Walks the tables below one pud entry, which pointed to a table when it was read. Returns early if it does
+    /// not any more: then the caller reads it again.
     fn walk_pmd_table(&mut self, pudp: *mut pud_t, pud: pud_t) -> ControlFlow<()> {
         let end = self.end_of(bindings::ABSTRACTIONS_PUD_SIZE);
         while self.at < end {
@@ -231,20 +227,27 @@ impl<V: Visitor> PageWalk<'_, V> {
             let pmdp = unsafe { bindings::abstractions_pmd_offset(pudp, pud, self.at) };
             // SAFETY: `pmdp` points to an entry of a table that stays by the type invariants.
             let pmd = unsafe { bindings::abstractions_pmdp_get(pmdp) };
+            if self.is_hugetlb && !self.is_table_of(pudp, pud) {
+                return self.count(1);
+            }
             // SAFETY: FFI calls with no additional requirements: they are functions of a value.
-            let (table, page) = unsafe {
+            let (is_table, value) = unsafe {
                 (
                     bindings::abstractions_pmd_is_table(pmd),
-                    bindings::abstractions_pmd_is_page(pmd),
+                    bindings::abstractions_leaf_pmd(pmd),
                 )
             };
-            if table {
+            if is_table && !self.is_hugetlb {
                 self.descend(bindings::ABSTRACTIONS_PMD_SIZE, |walk| {
                     walk.walk_pte_table(pmdp, pmd)
                 })?;
-            } else if page {
+            } else if value == bindings::ABSTRACTIONS_ENTRY_MOVING {
+                self.visitor.visit_moving(self.at)?;
+                self.skip(bindings::ABSTRACTIONS_PMD_SIZE)?;
+            } else if value != 0 {
+                let entry = Entry::Pmd { pmdp, pudp, pud };
                 self.descend(bindings::ABSTRACTIONS_PMD_SIZE, |walk| {
-                    walk.walk_pmd_page(pmdp)
+                    walk.visit_huge(value, entry, bindings::ABSTRACTIONS_PMD_SIZE)
                 })?;
             } else {
                 self.skip(bindings::ABSTRACTIONS_PMD_SIZE)?;
@@ -253,25 +256,13 @@ impl<V: Visitor> PageWalk<'_, V> {
         ControlFlow::Continue(())
     }
 
-    /// Visits the pages of one 2 MiB mapping. Does nothing if the entry has changed: then the caller reads it
-    /// again.
-    fn walk_pmd_page(&mut self, pmdp: *mut pmd_t) -> ControlFlow<()> {
-        // SAFETY: `pmdp` points to an entry of a table of `mm`, which stays by the type invariants.
-        // INVARIANT: The lock is taken here.
-        let _lock = PageTableLock(unsafe { bindings::abstractions_pmd_lock(self.mm, pmdp) });
-        // SAFETY: The entry is in a table that stays by the type invariants; the other functions are of a value.
-        let (page, special, pfn) = unsafe {
-            let pmd = bindings::abstractions_pmdp_get(pmdp);
-            (
-                bindings::abstractions_pmd_is_page(pmd),
-                bindings::abstractions_pmd_special(pmd),
-                bindings::abstractions_pmd_pfn(pmd),
-            )
-        };
-        if !page {
-            return self.count(1);
+    /// Returns true if the entry still points to the table that `pud` points to.
+    fn is_table_of(&self, pudp: *mut pud_t, pud: pud_t) -> bool {
+        // SAFETY: `pudp` points to an entry of a table that stays by the type invariants. The comparison is of
+        // values.
+        unsafe {
+            bindings::abstractions_pud_is_same_table(pud, bindings::abstractions_pudp_get(pudp))
         }
-        self.visit_range(pfn, special, bindings::ABSTRACTIONS_PMD_SIZE)
     }
 
     /// Visits the pages of one last-level table.
@@ -281,19 +272,11 @@ impl<V: Visitor> PageWalk<'_, V> {
         let mut ptep = unsafe { bindings::abstractions_pte_offset(pmd, self.at) };
         while self.at < end {
             // SAFETY: `ptep` points to an entry of the table, since `at` is in the table's range.
-            let pte = unsafe { bindings::abstractions_present_pte(ptep) };
-            if pte != 0 {
-                let special = pte & bindings::ABSTRACTIONS_PTE_SPECIAL != 0;
-                // INVARIANT: The tables stay while the walk is in its RCU read-side critical section, and the
-                // visitor gets the value for the time of one call only.
-                let entry = MappingEntry::Unlocked(PteEntry {
-                    mm: self.mm,
-                    pmdp,
-                    pmd,
-                    ptep,
-                    pte,
-                });
-                self.visit(pte >> bindings::ABSTRACTIONS_PTE_PFN_SHIFT, special, entry)?;
+            let value = unsafe { bindings::abstractions_leaf_pte(ptep) };
+            if value == bindings::ABSTRACTIONS_ENTRY_MOVING {
+                self.visitor.visit_moving(self.at)?;
+            } else if value != 0 {
+                self.visit(value, 0, Entry::Pte { ptep, pmdp, pmd })?;
             }
             self.skip(PAGE_SIZE)?;
             // After the last entry, this points just past the table, and is not read.
@@ -302,24 +285,28 @@ impl<V: Visitor> PageWalk<'_, V> {
         ControlFlow::Continue(())
     }
 
-    /// Visits the rest of a huge mapping of `size` bytes that starts with frame `pfn`.
-    fn visit_range(&mut self, pfn: Pfn, special: bool, size: usize) -> ControlFlow<()> {
+    /// Visits the rest of a huge mapping of `size` bytes.
+    fn visit_huge(&mut self, value: usize, entry: Entry, size: usize) -> ControlFlow<()> {
         let end = self.end_of(size);
         while self.at < end {
             let within = (self.at & (size - 1)) / PAGE_SIZE;
-            self.visit(pfn + within, special, MappingEntry::Locked)?;
+            self.visit(value, within, entry)?;
             self.skip(PAGE_SIZE)?;
         }
         ControlFlow::Continue(())
     }
 
-    fn visit(&mut self, pfn: Pfn, special: bool, entry: MappingEntry) -> ControlFlow<()> {
+    /// Visits the page at `at`, which is the one with number `within` of those that the entry maps.
+    fn visit(&mut self, value: usize, within: usize, entry: Entry) -> ControlFlow<()> {
+        let first: Pfn = value >> bindings::ABSTRACTIONS_ENTRY_PFN_SHIFT;
+        // INVARIANT: The entries are of tables that stay by the type invariants, as long as the walk does.
         self.visitor.visit(MappedPage {
-            pfn,
-            special,
+            address: self.at & !(PAGE_SIZE - 1),
+            pfn: first + within,
             area: self.area,
             entry,
-            _tables: PhantomData,
+            value,
+            _walk: PhantomData,
         })
     }
 

@@ -10,7 +10,7 @@ use kernel::alloc::{AllocError, Flags, KVVec};
 use kernel::bindings::{
     find_pid_ns, init_pid_ns, pid, pid_task, pid_type_PIDTYPE_TGID, task_struct,
 };
-use kernel::mm::Mm;
+use kernel::mm::{Mm, MmWithUser, MmWithUserAsync};
 use kernel::sync::aref::ARef;
 use kernel::sync::rcu;
 use kernel::time::delay::fsleep;
@@ -71,6 +71,23 @@ pub struct ThreadGroup {
 }
 
 impl ThreadGroup {
+    /// Returns the address space for use, or `None` if it is being torn down or is gone. As long as the result lives,
+    /// nothing that the process maps is freed when it exits: so it should be dropped soon. Dropping it does not
+    /// sleep, whoever drops it last. Does not sleep.
+    pub fn use_mm(&self) -> Option<ARef<MmWithUserAsync>> {
+        self.mm.mmget_not_zero().map(MmWithUser::into_mmput_async)
+    }
+
+    /// Returns true if both have the same address space.
+    pub fn has_mm_of(&self, other: &Self) -> bool {
+        self.mm_address() == other.mm_address()
+    }
+
+    /// Returns a number that is the same for all processes with this address space, while one of them is described.
+    pub fn mm_address(&self) -> usize {
+        self.mm.as_raw() as usize
+    }
+
     /// Returns the process with this id in the initial pid namespace. May sleep, while the process executes another
     /// program, for about a quarter of a second.
     ///

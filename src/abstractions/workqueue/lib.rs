@@ -2,6 +2,7 @@
 
 //! Work on the kernel's workqueues.
 //!
+//! - [`queue`]: a workqueue;
 //! - [`workers`]: one function on several CPUs while the caller waits;
 //! - [`reclaimer`]: values that are dropped later.
 //!
@@ -13,5 +14,6 @@
     missing_docs
 )]
 
+pub mod queue;
 pub mod reclaimer;
 pub mod workers;

@@ -3,10 +3,11 @@
 //! Values that a workqueue thread drops, so that their owner need not wait: dropping a retired RCU value, for
 //! example, waits for a grace period.
 
+use crate::queue::{Tuning, WorkQueue};
 use abstractions::bindings;
 use core::mem::MaybeUninit;
 use kernel::alloc::KBox;
-use kernel::bindings::{work_struct, workqueue_struct};
+use kernel::bindings::work_struct;
 use kernel::prelude::*;
 use kernel::sync::atomic::{Atomic, Relaxed};
 use kernel::sync::Arc;
@@ -15,19 +16,10 @@ use kernel::sync::Arc;
 const MAX_WAITING: usize = 8;
 
 /// A workqueue that drops values. When it is dropped, it waits until all its values are.
-///
-/// # Invariants
-///
-/// `queue` is a workqueue that this value owns.
 pub struct Reclaimer {
-    queue: *mut workqueue_struct,
+    queue: WorkQueue,
     waiting: Arc<Atomic<usize>>,
 }
-
-// SAFETY: Any thread may destroy a workqueue.
-unsafe impl Send for Reclaimer {}
-// SAFETY: All threads may queue work at once.
-unsafe impl Sync for Reclaimer {}
 
 /// A value that waits to be dropped.
 #[repr(C)]
@@ -45,14 +37,10 @@ impl Reclaimer {
     ///
     /// Returns ENOMEM if memory is exhausted.
     pub fn new(name: &'static CStr, flags: kernel::alloc::Flags) -> Result<Self> {
-        let waiting = Arc::new(Atomic::new(0), flags)?;
-        // SAFETY: `name` is a C string, which the call copies.
-        let queue = unsafe { bindings::abstractions_alloc_unbound(name.as_char_ptr()) };
-        if queue.is_null() {
-            return Err(ENOMEM);
-        }
-        // INVARIANT: The workqueue was just created.
-        Ok(Self { queue, waiting })
+        Ok(Self {
+            queue: WorkQueue::new(name, Tuning::None)?,
+            waiting: Arc::new(Atomic::new(0), flags)?,
+        })
     }
 
     /// Lets a workqueue thread drop `value`. If 8 values wait already, or memory is short, drops it here. May
@@ -76,15 +64,8 @@ impl Reclaimer {
         unsafe {
             let work = (*item).work.as_mut_ptr();
             bindings::abstractions_init_work(work, Some(run::<T>));
-            bindings::abstractions_queue_work(self.queue, work);
+            self.queue.queue(work);
         }
-    }
-}
-
-impl Drop for Reclaimer {
-    fn drop(&mut self) {
-        // SAFETY: By the type invariants, this value owns the workqueue. The call waits for all items.
-        unsafe { bindings::destroy_workqueue(self.queue) };
     }
 }
 

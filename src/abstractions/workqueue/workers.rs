@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! One function on several CPUs while the caller waits, on the kernel's own workqueues.
+//! One function on several CPUs while the caller waits.
+//!
+//! C headers: `include/linux/workqueue.h`, `include/linux/completion.h`.
 
+use crate::queue::WorkQueue;
 use abstractions::bindings;
 use core::mem::MaybeUninit;
-use kernel::alloc::{Flags, KVVec};
-use kernel::bindings::work_struct;
+use kernel::alloc::{AllocError, Flags, KVVec};
+use kernel::bindings::{completion, work_struct};
+use kernel::types::Opaque;
 
 /// Returns the number of CPUs that are online now.
 #[inline]
@@ -18,58 +22,65 @@ pub fn num_online_cpus() -> usize {
 ///
 /// # Invariants
 ///
-/// From when the item is queued until `cancel_work_sync()` returns, it is not moved, and `body` is alive.
+/// From when the item is queued until `cancel_work_sync()` returns, it is not moved, and what it borrows is alive.
+/// `returned` is initialized.
 #[repr(C)]
 struct WorkerItem<'a> {
     /// The first field, so that its address is that of the item.
     work: MaybeUninit<work_struct>,
     body: &'a (dyn Fn(usize) + Sync),
     number: usize,
+    returned: &'a Opaque<completion>,
 }
 
-/// The lockdep class of the work: work of one class must not wait for work of the same class.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum WorkClass {
-    /// Work that only tasks wait for.
-    TopLevel,
-    /// Work that [`WorkClass::TopLevel`] work may wait for, too.
-    Nested,
-}
-
-/// Runs `body(0)` on this thread and `body(1)` to `body(calls - 1)` on workqueue threads, and returns when all of
-/// them have finished. Extra calls are dropped if memory for their work items is short, or if no worker has started
-/// them when `body(0)` returns. May sleep.
-pub fn run_on_workers(calls: usize, class: WorkClass, flags: Flags, body: &(dyn Fn(usize) + Sync)) {
-    let mut items = KVVec::new();
-    // If memory is short, the calling thread does all the work.
-    let _ = items.reserve(calls.saturating_sub(1), flags);
-    for number in 1..calls {
+/// Runs `body(0)` to `body(calls - 1)` on threads of the workqueue, and returns when one of them has returned and none
+/// is running any more: those that have not begun by then are dropped. A call returns when there is nothing left to do
+/// for any.
+///
+/// The caller does no work itself, so it can be killed at any moment: `killed` is called then, once, and must have the
+/// calls return soon. May sleep.
+///
+/// # Errors
+///
+/// Returns [`AllocError`] if memory is exhausted; nothing was called then.
+pub fn run_on_workers(
+    queue: &WorkQueue,
+    calls: usize,
+    flags: Flags,
+    body: &(dyn Fn(usize) + Sync),
+    killed: &dyn Fn(),
+) -> Result<(), AllocError> {
+    let returned = Opaque::uninit();
+    // SAFETY: The completion has room, and stays where it is until this function returns.
+    unsafe { kernel::bindings::init_completion(returned.get()) };
+    let mut items = KVVec::with_capacity(calls, flags)?;
+    for number in 0..calls {
         let item = WorkerItem {
             work: MaybeUninit::uninit(),
             body,
             number,
+            returned: &returned,
         };
-        if items.push_within_capacity(item).is_err() {
-            break;
-        }
+        items.push(item, flags)?;
     }
     for item in items.iter_mut() {
         // SAFETY: The field has room for a work item, which is queued once.
-        // INVARIANT: `items` is not changed, and `body` is alive, until all items were cancelled below.
+        // INVARIANT: `items` is not changed, and what they borrow is alive, until all were cancelled below.
         unsafe {
             let work = item.work.as_mut_ptr();
-            match class {
-                WorkClass::TopLevel => bindings::abstractions_init_work(work, Some(run)),
-                WorkClass::Nested => bindings::abstractions_init_nested_work(work, Some(run)),
-            }
-            bindings::abstractions_queue_unbound(work);
+            bindings::abstractions_init_work(work, Some(run));
+            queue.queue(work);
         }
     }
-    body(0);
+    // SAFETY: The completion was initialized above.
+    if unsafe { kernel::bindings::wait_for_completion_killable(returned.get()) } != 0 {
+        killed();
+    }
     for item in items.iter_mut() {
         // SAFETY: The work item was initialized above. The call takes it off the queue or waits until it has run.
         unsafe { bindings::cancel_work_sync(item.work.as_mut_ptr()) };
     }
+    Ok(())
 }
 
 /// # Safety
@@ -78,9 +89,11 @@ pub fn run_on_workers(calls: usize, class: WorkClass, flags: Flags, body: &(dyn 
 unsafe extern "C" fn run(work: *mut work_struct) {
     // SAFETY: By the safety requirements of this function, `work` points to an item, which is alive by its type
     // invariants. During the call, only the workqueue accesses it otherwise, and only its field `work`.
-    let (body, number) = unsafe {
+    let (body, number, returned) = unsafe {
         let item = work.cast::<WorkerItem<'_>>();
-        ((*item).body, (*item).number)
+        ((*item).body, (*item).number, (*item).returned)
     };
     body(number);
+    // SAFETY: By the type invariants, the completion is initialized, and alive until this function has returned.
+    unsafe { kernel::bindings::complete_all(returned.get()) };
 }

@@ -6,12 +6,13 @@
 //! - [`failure`]: why a command failed, and what the file then shows;
 //! - [`counts`]: the numbers of one set of processes;
 //! - [`report`]: a set as one line of text;
-//! - [`page_hash`]: hashes of a page and of a sample of it.
+//! - [`page_hash`]: hashes of a page and of a sample of it; [`page_compare`]: whether two pages are the same.
 
 #![forbid(unsafe_code)]
 
 pub mod command;
 pub mod counts;
 pub mod failure;
+pub mod page_compare;
 pub mod page_hash;
 pub mod report;

@@ -6,8 +6,9 @@ use criterion::{BatchSize, BenchmarkId, Criterion, Throughput};
 use kernel::alloc::flags::GFP_KERNEL;
 use logic::hash::hash_number;
 use logic::units::Pfn;
-use protocol::scan::content_table::{ContentTable, PageAccess};
+use protocol::scan::content_table::{ContentTable, Filling, PageAccess, Unclassified};
 use protocol::scan::frame_set::{Cursor, FrameSet, Inserted};
+use protocol::scan::record_table::{PageRecord, Place};
 use std::hint::black_box;
 
 const SIZES: [usize; 3] = [1000, 10_000, 100_000];
@@ -57,12 +58,12 @@ struct Set {
 }
 
 impl PageAccess for &Set {
-    fn is_same(&mut self, a: Pfn, b: Pfn) -> bool {
-        (self.world.content)(a) == (self.world.content)(b)
+    fn is_same(&mut self, page: &PageRecord, leader: &PageRecord) -> Option<bool> {
+        Some((self.world.content)(page.pfn) == (self.world.content)(leader.pfn))
     }
 
-    fn content_hash(&mut self, pfn: Pfn) -> u64 {
-        spread((self.world.content)(pfn))
+    fn content_hash(&mut self, page: &PageRecord) -> Option<u64> {
+        Some(spread((self.world.content)(page.pfn)))
     }
 
     fn merge_into(&mut self, follower: Pfn, leader: Pfn) {
@@ -86,18 +87,28 @@ impl Set {
 
     fn enter(&self, table: &ContentTable, pages: usize) {
         let mut cursor = Cursor::default();
+        let mut filling = Filling::default();
         for pfn in 0..pages {
             let inserted = self.frames.insert(pfn, &mut cursor).expect("reserved room");
             if let Inserted::New { took_new_word } = inserted {
                 self.frames.add_to_len(usize::from(took_new_word));
                 let sample = spread((self.world.sample)((self.world.content)(pfn)));
-                let mut added = 0;
+                let place = Place {
+                    space: 0,
+                    page: pfn,
+                };
+                let record = PageRecord {
+                    place,
+                    pfn,
+                    owner: 0,
+                };
+                let mut page = Unclassified::new(record, sample);
                 table
-                    .classify(pfn, sample, &mut &*self, &mut added)
+                    .classify(&mut page, &mut &*self, &mut filling)
                     .expect("reserved room");
-                table.add_to_len(added);
             }
         }
+        table.count(&mut filling);
     }
 }
 

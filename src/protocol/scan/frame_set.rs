@@ -17,8 +17,6 @@ use kernel::alloc::{AllocError, Flags};
 use logic::hash::hash_number;
 use logic::units::Pfn;
 
-pub use super::word_table::SHARDS;
-
 const FRAMES_PER_WORD: usize = 8;
 const SHARED_SHIFT: u32 = 8;
 const LEADER_SHIFT: u32 = 16;
@@ -70,11 +68,6 @@ impl FrameSet {
     /// Returns the number of frames that are guaranteed to fit before the set should grow.
     pub fn room(&self) -> usize {
         self.table.room()
-    }
-
-    /// Returns the number of words in use. The set has from one to eight frames for each.
-    pub fn words(&self) -> usize {
-        self.table.occupied()
     }
 
     /// Counts words that insertions took: see [`Inserted::New`].
@@ -166,15 +159,6 @@ impl FrameSet {
             tally.singletons += u64::from((leaders & !shared).count_ones());
         }
         tally
-    }
-
-    /// Returns the frames of one of [`SHARDS`] shards. Each frame is in one shard.
-    pub fn frames_of_shard(&self, shard: usize) -> impl Iterator<Item = Pfn> + '_ {
-        self.table.words_of_shard(shard).flat_map(|word| {
-            let first = (word >> GROUP_SHIFT) as usize * FRAMES_PER_WORD;
-            let frames = first..first + FRAMES_PER_WORD;
-            frames.filter(move |pfn| word & bit(*pfn) != 0)
-        })
     }
 
     /// Removes all frames. Keeps memory for the next set.

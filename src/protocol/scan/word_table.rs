@@ -213,12 +213,7 @@ impl WordTable {
 
     /// Returns all words.
     pub fn words(&self) -> impl Iterator<Item = u64> + '_ {
-        (0..SHARDS).flat_map(|shard| self.words_of_shard(shard))
-    }
-
-    /// Returns the words of one shard.
-    pub fn words_of_shard(&self, shard: usize) -> impl Iterator<Item = u64> + '_ {
-        self.shards.get(shard).into_iter().flat_map(words_of)
+        self.shards.iter().flat_map(words_of)
     }
 
     /// Removes all words. Keeps the memory, unless it is much more than the words needed: after one

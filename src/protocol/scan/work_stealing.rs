@@ -8,18 +8,25 @@
 //! set keeps all workers busy. When no chunk of a set is left, its owner waits for the thieves to
 //! report theirs and *finishes* the set.
 //!
-//! The workers share little: an atomic counter for each set, and a queue's lock twice for each chunk.
+//! A chunk is handed out under the queue's lock, where nothing waits for others. To find out how large it should be may
+//! take waiting, so its worker cuts it without the lock, and gives the rest back for other workers.
+//!
+//! The workers share little: an atomic counter for each set, and a queue's lock two or three times for each chunk.
 //!
 //! # Idle workers
 //!
 //! A thief that finds all queues empty sleeps until an owner shares a set that has more than one chunk,
-//! or until the last owner has finished. To miss neither, it notes the number of shared sets *before*
-//! it looks at the queues, and sleeps only if that number is unchanged under the lock that owners take
+//! or a worker gives a part of one back, or until the last owner has finished. To miss nothing, it notes the number of
+//! such offers *before* it looks at the queues, and sleeps only if that number is unchanged under the lock that is taken
 //! to change it.
+//!
+//! The waits are interruptible, so that a worker which waits long is no hung task. A workqueue's threads get no
+//! signals, and each wait is in a loop.
 //!
 //! # Guarantees
 //!
 //! - Each chunk is run once, and its result is reported to its set, also if it fails.
+//! - What is cut off a chunk is given back to its set before the chunk is run, and is a chunk of its own then.
 //! - A set is finished by its owner, once, after all its chunks have reported.
 //! - Each worker returns: when no set is left that is not finished, or after a failure.
 //!
@@ -54,28 +61,38 @@ pub trait Work: Sync {
     /// The whole work then fails.
     fn begin(&self, number: usize) -> Result<Option<Self::Set>, Self::Error>;
 
-    /// Takes the next chunk out of `owner`'s set. Returns `None` if none is left, and from then on.
+    /// Takes the next chunk out of a set. Returns `None` if none is left. It is called under the queue's lock, so it
+    /// must not wait for others.
     ///
     /// # Errors
     ///
     /// The whole work then fails.
-    fn next_chunk(
-        &self,
-        owner: usize,
-        set: &mut Self::Set,
-    ) -> Result<Option<Self::Chunk>, Self::Error>;
+    fn next_chunk(&self, set: &mut Self::Set) -> Result<Option<Self::Chunk>, Self::Error>;
+
+    /// Cuts a chunk of `owner`'s set. Returns what is to be run, and the rest, which is to be given back.
+    ///
+    /// # Errors
+    ///
+    /// The whole work then fails.
+    fn cut(&self, owner: usize, chunk: Self::Chunk) -> Result<Cut<Self::Chunk>, Self::Error>;
+
+    /// Gives the rest of a chunk back to its set.
+    ///
+    /// # Errors
+    ///
+    /// The whole work then fails.
+    fn give_back(&self, set: &mut Self::Set, rest: Self::Chunk) -> Result<(), Self::Error>;
 
     /// True if the set may have another chunk.
     fn has_more(&self, set: &Self::Set) -> bool;
 
-    /// Runs a chunk of `owner`'s set on `worker`, with no lock of the scheduler held.
+    /// Runs a chunk of `owner`'s set, with no lock of the scheduler held.
     ///
     /// # Errors
     ///
     /// The whole work then fails.
     fn run(
         &self,
-        worker: usize,
         owner: usize,
         chunk: Self::Chunk,
         workspace: &mut Self::Workspace,
@@ -91,15 +108,23 @@ pub trait Work: Sync {
     /// The whole work then fails.
     fn finish(&self, owner: usize, set: Self::Set) -> Result<(), Self::Error>;
 
-    /// Tells `worker` whether the work goes on.
+    /// Tells whether the work goes on.
     ///
     /// # Errors
     ///
     /// Returns why it does not: no further set is begun and no further chunk is run.
-    fn check(&self, worker: usize) -> Result<(), Self::Error>;
+    fn check(&self) -> Result<(), Self::Error>;
 
     /// Has [`Self::check`] fail from now on.
     fn fail(&self, error: Self::Error);
+}
+
+/// A chunk after [`Work::cut`].
+pub struct Cut<C> {
+    /// What is to be run.
+    pub chunk: C,
+    /// What is to be given back.
+    pub rest: Option<C>,
 }
 
 /// A work-stealing scheduler for one run of a [`Work`]: a queue for the set of each worker, and the idle
@@ -119,14 +144,15 @@ pub struct Scheduler<S> {
 struct IdleWorkers {
     /// Workers that may still begin a set.
     owners_left: usize,
-    /// Sets from which others may steal, counted from the beginning.
-    shared_sets: u64,
+    /// How often there were chunks for others, counted from the beginning.
+    offers: u64,
 }
 
 /// The set of one owner.
 struct Queue<S> {
     state: Pin<KBox<Mutex<QueueState<S>>>>,
-    all_reported: Pin<KBox<CondVar>>,
+    /// Notified when the last chunk has reported, and when a part of one is given back.
+    changed: Pin<KBox<CondVar>>,
 }
 
 struct QueueState<S> {
@@ -150,26 +176,35 @@ impl<S: Send + Unpin> Queue<S> {
         Ok(Self {
             state: KBox::pin_init(new_mutex!(state, "Queue::state"), flags)
                 .map_err(|_| AllocError)?,
-            all_reported: KBox::pin_init(new_condvar!("Queue::all_reported"), flags)
+            changed: KBox::pin_init(new_condvar!("Queue::changed"), flags)
                 .map_err(|_| AllocError)?,
         })
     }
 
     /// Claims a chunk, which must report.
-    fn claim<W: Work<Set = S>>(
-        &self,
-        work: &W,
-        owner: usize,
-    ) -> Result<Option<Claimed<W::Chunk>>, W::Error> {
+    fn claim<W: Work<Set = S>>(&self, work: &W) -> Result<Option<Claimed<W::Chunk>>, W::Error> {
         let mut state = self.state.lock();
         let QueueState { set, claimed } = &mut *state;
         let Some(set) = set else { return Ok(None) };
-        let Some(chunk) = work.next_chunk(owner, set)? else {
+        let Some(chunk) = work.next_chunk(set)? else {
             return Ok(None);
         };
         *claimed += 1;
         let has_more = work.has_more(set);
         Ok(Some(Claimed { chunk, has_more }))
+    }
+
+    /// Gives back what was cut off a chunk that was claimed and has not reported.
+    fn give_back<W: Work<Set = S>>(&self, work: &W, rest: W::Chunk) -> Result<(), W::Error> {
+        let mut state = self.state.lock();
+        if let Some(set) = &mut state.set {
+            work.give_back(set, rest)?;
+        }
+        drop(state);
+        // The owner may be waiting for the chunk to report.
+        // mutant: wake-owner
+        self.changed.notify_all();
+        Ok(())
     }
 
     /// Reports a chunk that was claimed; without a report if it has failed.
@@ -182,18 +217,26 @@ impl<S: Send + Unpin> Queue<S> {
         *claimed -= 1;
         if *claimed == 0 {
             // mutant: all-reported
-            self.all_reported.notify_all();
+            self.changed.notify_all();
         }
     }
 
-    /// Takes the set out, once all chunks that were claimed have reported.
-    fn take(&self) -> Option<S> {
+    /// Takes the set out, once all chunks that were claimed have reported. Returns `None` as soon as there are more chunks,
+    /// and the work goes on.
+    fn take<W: Work<Set = S>>(&self, work: &W) -> Option<S> {
         let mut state = self.state.lock();
-        // mutant: wait-for-reports
-        while state.claimed > 0 {
-            self.all_reported.wait(&mut state);
+        loop {
+            // mutant: rest-before-end
+            let has_more = state.set.as_ref().is_some_and(|set| work.has_more(set));
+            if has_more && work.check().is_ok() {
+                return None;
+            }
+            // mutant: wait-for-reports
+            if state.claimed == 0 {
+                return state.set.take();
+            }
+            let _ = self.changed.wait_interruptible(&mut state);
         }
-        state.set.take()
     }
 }
 
@@ -210,7 +253,7 @@ impl<S: Send + Unpin> Scheduler<S> {
         }
         let idle = IdleWorkers {
             owners_left: 0,
-            shared_sets: 0,
+            offers: 0,
         };
         Ok(Self {
             next_set: Atomic::new(0),
@@ -235,7 +278,7 @@ impl<S: Send + Unpin> Scheduler<S> {
         self.idle.lock().owners_left -= 1;
         // mutant: wake-without-owners
         self.work_available.notify_all();
-        self.steal_chunks(work, worker, workspace);
+        self.steal_chunks(work, workspace);
     }
 
     fn run_own_sets<W: Work<Set = S>>(
@@ -245,7 +288,7 @@ impl<S: Send + Unpin> Scheduler<S> {
         queue: &Queue<S>,
         workspace: &mut W::Workspace,
     ) {
-        while work.check(worker).is_ok() {
+        while work.check().is_ok() {
             // mutant: next-set
             let number = self.next_set.fetch_add(1, Relaxed);
             match work.begin(number) {
@@ -257,47 +300,47 @@ impl<S: Send + Unpin> Scheduler<S> {
                 }
             }
             let mut is_shared = false;
-            self.run_chunks(work, worker, worker, workspace, |has_more| {
-                if has_more && !is_shared {
-                    is_shared = true;
-                    self.share_set();
+            let set = loop {
+                self.run_chunks(work, worker, workspace, |has_more| {
+                    if has_more && !is_shared {
+                        is_shared = true;
+                        self.offer();
+                    }
+                });
+                if let Some(set) = queue.take(work) {
+                    break set;
                 }
-            });
-            if let Some(Err(error)) = queue.take().map(|set| work.finish(worker, set)) {
+            };
+            if let Err(error) = work.finish(worker, set) {
                 work.fail(error);
             }
         }
     }
 
-    /// Tells the idle workers that they may steal from one more set.
-    fn share_set(&self) {
-        // mutant: count-shared-set
-        self.idle.lock().shared_sets += 1;
+    /// Tells the idle workers that there are chunks for them.
+    fn offer(&self) {
+        // mutant: count-offer
+        self.idle.lock().offers += 1;
         // mutant: wake-thieves
         self.work_available.notify_all();
     }
 
     /// Runs chunks of other workers' sets until there will be none any more.
-    fn steal_chunks<W: Work<Set = S>>(
-        &self,
-        work: &W,
-        worker: usize,
-        workspace: &mut W::Workspace,
-    ) {
+    fn steal_chunks<W: Work<Set = S>>(&self, work: &W, workspace: &mut W::Workspace) {
         loop {
             // mutant: count-before-look
-            let shared_sets = self.idle.lock().shared_sets;
+            let offers = self.idle.lock().offers;
             // mutant: look-at-queues
             for owner in 0..self.queues.len() {
-                self.run_chunks(work, worker, owner, workspace, |_| {});
+                self.run_chunks(work, owner, workspace, |_| {});
             }
             let mut idle = self.idle.lock();
-            if idle.shared_sets == shared_sets {
+            if idle.offers == offers {
                 // mutant: owners-left
                 if idle.owners_left == 0 {
                     return;
                 }
-                self.work_available.wait(&mut idle);
+                let _ = self.work_available.wait_interruptible(&mut idle);
             }
         }
     }
@@ -307,7 +350,6 @@ impl<S: Send + Unpin> Scheduler<S> {
     fn run_chunks<W: Work<Set = S>>(
         &self,
         work: &W,
-        worker: usize,
         owner: usize,
         workspace: &mut W::Workspace,
         mut claimed: impl FnMut(bool),
@@ -315,12 +357,12 @@ impl<S: Send + Unpin> Scheduler<S> {
         let Some(queue) = self.queues.get(owner) else {
             return;
         };
-        while work.check(worker).is_ok() {
-            match queue.claim(work, owner) {
+        while work.check().is_ok() {
+            match queue.claim(work) {
                 Ok(None) => return,
                 Ok(Some(Claimed { chunk, has_more })) => {
                     claimed(has_more);
-                    let report = work.run(worker, owner, chunk, workspace);
+                    let report = self.run_chunk(work, owner, queue, chunk, workspace);
                     // mutant: report-failed-chunk
                     let report = report.inspect_err(|error| work.fail(*error)).ok();
                     queue.report(work, report);
@@ -328,5 +370,23 @@ impl<S: Send + Unpin> Scheduler<S> {
                 Err(error) => work.fail(error),
             }
         }
+    }
+
+    /// Cuts a chunk that was claimed, gives the rest back, and runs it.
+    fn run_chunk<W: Work<Set = S>>(
+        &self,
+        work: &W,
+        owner: usize,
+        queue: &Queue<S>,
+        chunk: W::Chunk,
+        workspace: &mut W::Workspace,
+    ) -> Result<W::Report, W::Error> {
+        let Cut { chunk, rest } = work.cut(owner, chunk)?;
+        if let Some(rest) = rest {
+            queue.give_back(work, rest)?;
+            // mutant: offer-rest
+            self.offer();
+        }
+        work.run(owner, chunk, workspace)
     }
 }

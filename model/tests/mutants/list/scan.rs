@@ -29,14 +29,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         finds: "panicked",
     },
     Mutant {
-        name: "a sample is split before its first page is entered by its content",
-        edits: &[("enter-first-page", Statement(""))],
-        test: ("scan_tables", "a_split_keeps_classes_together"),
-        finds: "panicked",
-    },
-    Mutant {
         name: "the first page of a sample becomes its own follower",
-        edits: &[("own-leader", Part("leader != pfn", "true"))],
+        edits: &[("own-leader", Part("page.index == Some(index)", "false"))],
         test: ("scan_tables", "a_split_from_both_sides"),
         finds: "panicked",
     },
@@ -44,7 +38,43 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "a page is compared with one that may not be visible in the set yet",
         edits: &[("acquire-entry", Part(".acquire()", ""))],
         test: ("scan_tables", "neighbours_do_not_lose_each_other"),
-        finds: "frames.contains",
+        finds: "panicked",
+    },
+    Mutant {
+        name: "two workers take the same block of records",
+        edits: &[(
+            "take-block",
+            Part(
+                "fetch_add(1, Relaxed)",
+                "load(Relaxed); self.taken.store(number + 1, Relaxed)",
+            ),
+        )],
+        test: ("scan_tables", "neighbours_do_not_lose_each_other"),
+        finds: "panicked",
+    },
+    Mutant {
+        name: "a leader that replaced another may not be visible yet",
+        edits: &[("acquire-word", Part("Acquire", "Relaxed"))],
+        test: ("scan_tables", "a_lost_leader_is_replaced_once"),
+        finds: "panicked",
+    },
+    Mutant {
+        name: "a lost leader is replaced though another worker did",
+        edits: &[(
+            "replace-lost-leader",
+            Part(
+                "self.records.replace_word(found.class, found.word, new)",
+                "{ self.records.replace_word(found.class, found.word, new); true }",
+            ),
+        )],
+        test: ("scan_tables", "a_lost_leader_is_replaced_once"),
+        finds: "panicked",
+    },
+    Mutant {
+        name: "a lost first page stands for its sample for ever",
+        edits: &[("replace-lost-first", Before("return Ok(());"))],
+        test: ("scan_tables", "a_lost_first_page_is_replaced_once"),
+        finds: "panicked",
     },
     Mutant {
         name: "idle workers are not woken when a set is shared",
@@ -53,18 +83,18 @@ pub(super) const MUTANTS: &[Mutant] = &[
         finds: "deadlock",
     },
     Mutant {
-        name: "a shared set is not counted",
-        edits: &[("count-shared-set", Statement(""))],
+        name: "an offer is not counted",
+        edits: &[("count-offer", Statement(""))],
         test: ("work_stealing", "an_idle_worker_wakes_when_a_set_is_shared"),
         finds: "deadlock",
     },
     Mutant {
-        name: "shared sets are counted after the look at the queues",
+        name: "offers are counted after the look at the queues",
         edits: &[
             ("count-before-look", Statement("")),
             (
                 "look-at-queues",
-                After("let shared_sets = self.idle.lock().shared_sets;"),
+                After("let offers = self.idle.lock().offers;"),
             ),
         ],
         test: ("work_stealing", "an_idle_worker_wakes_when_a_set_is_shared"),
@@ -93,12 +123,36 @@ pub(super) const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         name: "a set is finished before its last chunk has reported",
-        edits: &[("wait-for-reports", Statement(""))],
+        edits: &[("wait-for-reports", Part("state.claimed == 0", "true"))],
         test: (
             "work_stealing",
             "a_set_is_finished_after_all_its_chunks_have_reported",
         ),
         finds: "finished before all chunks have reported",
+    },
+    Mutant {
+        name: "a set is finished though a part of it was given back",
+        edits: &[("rest-before-end", Statement("let has_more = false;"))],
+        test: ("work_stealing", "a_part_that_was_given_back_is_run"),
+        finds: "panicked",
+    },
+    Mutant {
+        name: "an idle worker is not told of a part that was given back",
+        edits: &[("offer-rest", Statement(""))],
+        test: (
+            "work_stealing",
+            "an_idle_worker_wakes_when_a_part_is_given_back",
+        ),
+        finds: "deadlock",
+    },
+    Mutant {
+        name: "an owner that waits is not told of a part that was given back",
+        edits: &[("wake-owner", Statement(""))],
+        test: (
+            "work_stealing",
+            "an_idle_worker_wakes_when_a_part_is_given_back",
+        ),
+        finds: "deadlock",
     },
     Mutant {
         name: "an owner is not woken by the last report",

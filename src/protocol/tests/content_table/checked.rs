@@ -4,8 +4,9 @@
 
 use kernel::alloc::flags::GFP_KERNEL;
 use logic::units::Pfn;
-use protocol::scan::content_table::{ContentTable, PageAccess};
-use protocol::scan::frame_set::{Cursor, FrameSet, Inserted, SHARDS};
+use protocol::scan::content_table::{ContentTable, Filling, PageAccess, Unclassified};
+use protocol::scan::frame_set::{Cursor, FrameSet, Inserted};
+use protocol::scan::record_table::{PageRecord, Place};
 use protocol::scan::word_table::TableFull;
 use std::collections::{BTreeSet, HashMap};
 
@@ -28,6 +29,9 @@ pub struct Checked {
     pub world: World,
     pub frames: FrameSet,
     pub table: ContentTable,
+    pub filling: Filling,
+    /// Pages that cannot be read any more.
+    pub lost: BTreeSet<Pfn>,
     pub mapped: u64,
     pub known: BTreeSet<Pfn>,
     pub mappings: HashMap<u64, u64>,
@@ -37,18 +41,27 @@ pub struct Checked {
 pub struct Access<'a> {
     pub world: World,
     pub frames: &'a FrameSet,
+    pub lost: &'a BTreeSet<Pfn>,
     pub comparisons: &'a mut usize,
 }
 
+impl Access<'_> {
+    fn content(&self, page: &PageRecord) -> Option<u64> {
+        assert_eq!(*page, record_of(page.pfn), "the record is that of the page");
+        (!self.lost.contains(&page.pfn)).then(|| self.world.content_of(page.pfn))
+    }
+}
+
 impl PageAccess for Access<'_> {
-    fn is_same(&mut self, a: Pfn, b: Pfn) -> bool {
-        assert_ne!(a, b, "a page is not compared with itself");
+    fn is_same(&mut self, page: &PageRecord, leader: &PageRecord) -> Option<bool> {
+        assert_ne!(page, leader, "a page is not compared with itself");
         *self.comparisons += 1;
-        self.world.content_of(a) == self.world.content_of(b)
+        let leader = self.content(leader)?;
+        Some(self.content(page) == Some(leader))
     }
 
-    fn content_hash(&mut self, pfn: Pfn) -> u64 {
-        (self.world.content_hash)(self.world.content_of(pfn))
+    fn content_hash(&mut self, page: &PageRecord) -> Option<u64> {
+        self.content(page).map(self.world.content_hash)
     }
 
     fn merge_into(&mut self, follower: Pfn, leader: Pfn) {
@@ -60,12 +73,26 @@ impl PageAccess for Access<'_> {
     }
 }
 
+/// Where a page of this frame is met: neighbours in some address spaces, far from each other in others.
+pub fn record_of(pfn: Pfn) -> PageRecord {
+    PageRecord {
+        place: Place {
+            space: pfn % 3,
+            page: pfn.wrapping_mul(1 + 20_000 * (pfn % 2)) % (1 << 45),
+        },
+        pfn,
+        owner: pfn as u8,
+    }
+}
+
 impl Checked {
     pub fn new(world: World) -> Self {
         Self {
             world,
             frames: FrameSet::new(),
             table: ContentTable::new(),
+            filling: Filling::default(),
+            lost: BTreeSet::new(),
             mapped: 0,
             known: BTreeSet::new(),
             mappings: HashMap::new(),
@@ -96,24 +123,29 @@ impl Checked {
 
     pub fn classify(&mut self, pfn: Pfn) {
         let hash = (self.world.sample_hash)(self.world.content_of(pfn));
-        let mut added = 0;
+        let mut page = Unclassified::new(record_of(pfn), hash);
         loop {
             let mut access = Access {
                 world: self.world,
                 frames: &self.frames,
+                lost: &self.lost,
                 comparisons: &mut self.comparisons,
             };
-            match self.table.classify(pfn, hash, &mut access, &mut added) {
+            match self
+                .table
+                .classify(&mut page, &mut access, &mut self.filling)
+            {
                 Ok(()) => break,
                 Err(TableFull) => self.table.grow(GFP_KERNEL).expect("memory"),
             }
         }
-        self.table.add_to_len(added);
+        self.table.count(&mut self.filling);
     }
 
     pub fn clear(&mut self) {
         self.frames.clear();
         self.table.clear();
+        self.filling = Filling::default();
         self.mapped = 0;
         self.known.clear();
         self.mappings.clear();
@@ -124,10 +156,7 @@ impl Checked {
         let tally = self.frames.tally();
         assert_eq!(self.mapped - tally.singletons, shared.clone().sum::<u64>());
         assert_eq!(tally.classes - tally.singletons, shared.count() as u64);
-        let frames: BTreeSet<Pfn> = (0..SHARDS)
-            .flat_map(|shard| self.frames.frames_of_shard(shard))
-            .collect();
-        assert_eq!(frames, self.known);
+        assert!(self.known.iter().all(|pfn| self.frames.contains(*pfn)));
     }
 
     /// Checks that every page that was entered is still found.

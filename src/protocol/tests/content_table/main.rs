@@ -158,12 +158,70 @@ fn crafted_samples_are_not_quadratic() {
         checked.map(pfn);
     }
     checked.check();
-    // Tags have 21 bits: a few agree by chance.
+    // Each is compared with the first page of the sample, and tags of 29 bits hardly agree by chance.
     assert!(
-        checked.comparisons < 1 + pages / 10,
+        checked.comparisons < pages + pages / 10,
         "{} comparisons",
         checked.comparisons
     );
+}
+
+/// The first page of a sample is lost before the second one comes.
+#[test]
+fn a_lost_first_page_is_replaced() {
+    let mut checked = Checked::new(World {
+        content: |pfn| pfn / 4,
+        sample_hash: |_| 7,
+        content_hash: spread,
+    });
+    checked.map(0);
+    checked.lost.insert(0);
+    for pfn in [4, 5, 6, 1, 2] {
+        checked.map(pfn);
+    }
+    let tally = checked.frames.tally();
+    assert_eq!(
+        tally.classes, 3,
+        "of the lost page, and of the two contents"
+    );
+    assert_eq!(tally.singletons, 1, "the lost page");
+}
+
+/// The leader of a class is lost, also that which replaced it: the class stays one class.
+#[test]
+fn a_class_survives_its_leaders() {
+    for sample_hash in [|_| 7, spread as fn(u64) -> u64] {
+        let mut checked = Checked::new(World {
+            content: |pfn| pfn / 10,
+            sample_hash,
+            content_hash: spread,
+        });
+        for pfn in [0, 10, 1, 11] {
+            checked.map(pfn);
+        }
+        for (lost, next) in [(0, 2), (1, 3), (2, 4), (10, 12), (3, 5), (11, 13)] {
+            checked.lost.insert(lost);
+            checked.map(next);
+            checked.check();
+        }
+        assert_eq!(checked.frames.tally().classes, 2);
+    }
+}
+
+/// A page that cannot be read itself stays alone, and harms nobody.
+#[test]
+fn a_lost_page_stays_alone() {
+    let mut checked = Checked::new(World {
+        content: |_| 7,
+        ..DISTINCT
+    });
+    checked.map(1);
+    checked.map(2);
+    checked.lost.insert(3);
+    checked.map(3);
+    checked.map(4);
+    let tally = checked.frames.tally();
+    assert_eq!((tally.classes, tally.singletons), (2, 1));
 }
 
 /// The first page with a sample is found by its content too, whether the identical pages come before the
@@ -195,7 +253,11 @@ fn identical_pages_make_one_class() {
     }
     checked.check();
     assert_eq!(checked.frames.tally().classes, 1);
-    assert_eq!(checked.comparisons, 999, "each is compared once");
+    assert!(
+        checked.comparisons <= 1000,
+        "each is compared once, not {} times for 999",
+        checked.comparisons
+    );
 }
 
 #[test]
