@@ -82,12 +82,12 @@ impl Access<'_> {
 }
 
 impl PageAccess for Access<'_> {
-    fn is_same(&mut self, page: &PageRecord, leader: &PageRecord) -> Option<bool> {
+    fn is_same(&mut self, page: &PageRecord, leader: &PageRecord, _: u64) -> Option<bool> {
         let leader = self.content(leader)?;
         Some(self.content(page) == Some(leader))
     }
 
-    fn content_hash(&mut self, page: &PageRecord) -> Option<u64> {
+    fn content_hash(&mut self, page: &PageRecord, _: u64) -> Option<u64> {
         Some((self.content(page)? + 1) << 4)
     }
 

@@ -14,7 +14,7 @@
 use crate::batch::{Batch, Candidate, Found, BATCH_PAGES};
 use crate::cancel::ScanCancellation;
 use crate::hold_time::HoldTimer;
-use crate::reader::PageReader;
+use crate::reader::{PageReader, Source};
 use crate::set_scan::{Chunk, ChunkCounts};
 use crate::set_tables::{SetTables, Tables};
 use abstractions_mm::area::Area;
@@ -263,8 +263,10 @@ impl<'a> Workspace<'a> {
         let mut cursor = Cursor::default();
         let mut access = SetAccess {
             tables,
-            processes: chunk.processes,
-            sampling: self.sampling,
+            source: Source {
+                processes: chunk.processes,
+                sampling: self.sampling,
+            },
             reader: &mut self.reader,
         };
         loop {
@@ -317,18 +319,22 @@ fn record_of(candidate: &Candidate, chunk: &Chunk<'_>) -> PageRecord {
 /// The pages of the set.
 struct SetAccess<'a> {
     tables: &'a Tables,
-    processes: &'a [ThreadGroup],
-    sampling: &'a Sampling,
+    source: Source<'a>,
     reader: &'a mut PageReader,
 }
 
 impl PageAccess for SetAccess<'_> {
-    fn is_same(&mut self, page: &PageRecord, leader: &PageRecord) -> Option<bool> {
-        self.reader.is_same(self.processes, page, leader)
+    fn is_same(
+        &mut self,
+        page: &PageRecord,
+        leader: &PageRecord,
+        sample_hash: u64,
+    ) -> Option<bool> {
+        self.reader.is_same(&self.source, page, leader, sample_hash)
     }
 
-    fn content_hash(&mut self, page: &PageRecord) -> Option<u64> {
-        self.reader.hash(self.processes, page, self.sampling)
+    fn content_hash(&mut self, page: &PageRecord, sample_hash: u64) -> Option<u64> {
+        self.reader.hash(&self.source, page, sample_hash)
     }
 
     fn merge_into(&mut self, follower: Pfn, leader: Pfn) {

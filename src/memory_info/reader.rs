@@ -9,6 +9,8 @@
 //!    of it was counted, may have it still.
 //! 3. Else, what its address maps now is read: the page may have been moved to another frame.
 //! 4. Else the page is lost.
+//!
+//! What is read counts only if it has the page's sample: frames and addresses are used for other pages, too.
 
 use crate::batch::owner_tag;
 use crate::hold_time::HoldTimer;
@@ -29,6 +31,7 @@ use kernel::time::Delta;
 use logic::units::{PageCopy, Pfn, PAGE_SIZE};
 use logic_memory_info::page_compare::is_same_page;
 use logic_memory_info::page_hash::Sampling;
+use protocol::scan::content_table::is_like_sample;
 use protocol::scan::record_table::{PageRecord, Place};
 
 /// Pages that are read under one hold of a lock: the page in work, and others that are likely to be read next.
@@ -39,6 +42,20 @@ const KEPT_LEADERS: usize = 7;
 const ATTEMPTS: usize = 50;
 /// The time between two attempts.
 const PAUSE: Delta = Delta::from_micros(100);
+
+/// Where the pages of a set are read, and how they are recognized.
+pub(crate) struct Source<'a> {
+    /// The processes of the set.
+    pub(crate) processes: &'a [ThreadGroup],
+    pub(crate) sampling: &'a Sampling,
+}
+
+impl Source<'_> {
+    /// Returns true if the content has this sample, as far as the tables tell.
+    fn has_sample(&self, copy: &PageCopy, sample_hash: u64) -> bool {
+        is_like_sample(self.sampling.sample_hash_of(copy), sample_hash)
+    }
+}
 
 /// The content of a page, as it was read.
 struct Content {
@@ -114,7 +131,7 @@ impl PageReader {
 
     /// Reads a page, unless its content is kept. Returns the number of its content, or `None` if the page is lost.
     /// May sleep.
-    fn load(&mut self, processes: &[ThreadGroup], page: &PageRecord) -> Option<usize> {
+    fn load(&mut self, source: &Source<'_>, page: &PageRecord, sample_hash: u64) -> Option<usize> {
         let in_run = self.run_slot(page.place);
         let slot =
             in_run.unwrap_or(RUN_PAGES + (page.place.space ^ page.place.page) % KEPT_LEADERS);
@@ -123,13 +140,13 @@ impl PageReader {
             content.is_some_and(|content| content.place == Some(page.place))
         };
         if !is_kept(self) && in_run == Some(0) {
-            read_run(processes, &self.run, &mut self.contents);
+            read_run(source.processes, &self.run, &mut self.contents);
         }
         if !is_kept(self) {
             let content = self.contents.get_mut(slot)?;
             content.place = None;
             content.hash = None;
-            if !read(processes, page, &mut content.copy) {
+            if !read(source, page, sample_hash, &mut content.copy) {
                 return None;
             }
             content.place = Some(page.place);
@@ -140,12 +157,13 @@ impl PageReader {
     /// Tells whether two pages hold the same bytes; `None` if the second is lost. May sleep.
     pub(crate) fn is_same(
         &mut self,
-        processes: &[ThreadGroup],
+        source: &Source<'_>,
         page: &PageRecord,
         leader: &PageRecord,
+        sample_hash: u64,
     ) -> Option<bool> {
-        let page = self.load(processes, page);
-        let leader = self.load(processes, leader)?;
+        let page = self.load(source, page, sample_hash);
+        let leader = self.load(source, leader, sample_hash)?;
         let page = page.and_then(|page| self.contents.get(page));
         let leader = self.contents.get(leader)?;
         Some(page.is_some_and(|page| is_same_page(&page.copy, &leader.copy)))
@@ -154,16 +172,16 @@ impl PageReader {
     /// Returns the hash of a page's content; `None` if the page is lost. May sleep.
     pub(crate) fn hash(
         &mut self,
-        processes: &[ThreadGroup],
+        source: &Source<'_>,
         page: &PageRecord,
-        sampling: &Sampling,
+        sample_hash: u64,
     ) -> Option<u64> {
-        let slot = self.load(processes, page)?;
+        let slot = self.load(source, page, sample_hash)?;
         let content = self.contents.get_mut(slot)?;
         Some(
             *content
                 .hash
-                .get_or_insert_with(|| sampling.page_hash(&content.copy)),
+                .get_or_insert_with(|| source.sampling.page_hash(&content.copy)),
         )
     }
 }
@@ -204,15 +222,17 @@ enum Seen {
 }
 
 /// Reads a page where it can be found. Returns false if it is lost. May sleep.
-fn read(processes: &[ThreadGroup], page: &PageRecord, copy: &mut PageCopy) -> bool {
-    let process = processes.get(page.place.space);
+fn read(source: &Source<'_>, page: &PageRecord, sample_hash: u64, copy: &mut PageCopy) -> bool {
+    let process = source.processes.get(page.place.space);
     let address = page.place.page * PAGE_SIZE;
     let read_there = |wanted: Option<Pfn>, copy: &mut PageCopy| {
         process.is_some_and(|process| read_at(process, address, wanted, copy))
     };
-    read_there(Some(page.pfn), copy)
-        || copy_owned_frame(page.pfn, |owner| owner_tag(owner) == page.owner, copy)
-        || read_there(None, copy)
+    let is_owner = |owner| owner_tag(owner) == page.owner;
+    let has_sample = |copy: &PageCopy| source.has_sample(copy, sample_hash);
+    read_there(Some(page.pfn), copy) && has_sample(copy)
+        || copy_owned_frame(page.pfn, is_owner, copy) && has_sample(copy)
+        || read_there(None, copy) && has_sample(copy)
 }
 
 /// Reads the page at an address, if it is in this frame or if any will do. May sleep.

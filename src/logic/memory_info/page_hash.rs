@@ -47,6 +47,17 @@ impl Sampling {
         xxh64(sample, self.seed)
     }
 
+    /// Returns the XXH64 of the sample of a page that was read as a whole.
+    pub fn sample_hash_of(&self, page: &PageCopy) -> u64 {
+        let mut sample = [0; size_of::<Sample>()];
+        for (part, offset) in sample.chunks_exact_mut(SAMPLE_PART).zip(self.offsets) {
+            if let Some(bytes) = page.get(offset..offset + SAMPLE_PART) {
+                part.copy_from_slice(bytes);
+            }
+        }
+        self.sample_hash(&sample)
+    }
+
     /// Returns the XXH64 of a whole page.
     pub fn page_hash(&self, page: &PageCopy) -> u64 {
         xxh64(page, self.seed)

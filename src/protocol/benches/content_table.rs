@@ -58,11 +58,11 @@ struct Set {
 }
 
 impl PageAccess for &Set {
-    fn is_same(&mut self, page: &PageRecord, leader: &PageRecord) -> Option<bool> {
+    fn is_same(&mut self, page: &PageRecord, leader: &PageRecord, _: u64) -> Option<bool> {
         Some((self.world.content)(page.pfn) == (self.world.content)(leader.pfn))
     }
 
-    fn content_hash(&mut self, page: &PageRecord) -> Option<u64> {
+    fn content_hash(&mut self, page: &PageRecord, _: u64) -> Option<u64> {
         Some(spread((self.world.content)(page.pfn)))
     }
 

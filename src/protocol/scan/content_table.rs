@@ -48,12 +48,16 @@ const INDEX_SHIFT: u32 = 32;
 const CLASS_HASH_MASK: u64 = (1 << 32) - 1;
 
 /// The caller's access to the pages that were entered. Its functions are called without a lock.
+///
+/// `sample_hash` is that of the pages which are asked for, as far as [`is_like_sample`] tells: what has another one is
+/// something else, by which the page was replaced.
 pub trait PageAccess {
     /// Tells whether two pages hold the same bytes. Returns `None` if the second cannot be read any more.
-    fn is_same(&mut self, page: &PageRecord, leader: &PageRecord) -> Option<bool>;
+    fn is_same(&mut self, page: &PageRecord, leader: &PageRecord, sample_hash: u64)
+        -> Option<bool>;
 
     /// Returns the hash of a page's content, or `None` if it cannot be read any more.
-    fn content_hash(&mut self, page: &PageRecord) -> Option<u64>;
+    fn content_hash(&mut self, page: &PageRecord, sample_hash: u64) -> Option<u64>;
 
     /// Merges the class of `follower`, its leader until now, into the class of `leader`.
     fn merge_into(&mut self, follower: Pfn, leader: Pfn);
@@ -135,11 +139,11 @@ impl Unclassified {
 /// struct Memory(&'static [u8], Vec<(Pfn, Pfn)>);
 ///
 /// impl PageAccess for Memory {
-///     fn is_same(&mut self, page: &PageRecord, leader: &PageRecord) -> Option<bool> {
+///     fn is_same(&mut self, page: &PageRecord, leader: &PageRecord, _: u64) -> Option<bool> {
 ///         Some(self.0[page.place.page] == self.0[leader.place.page])
 ///     }
 ///
-///     fn content_hash(&mut self, page: &PageRecord) -> Option<u64> {
+///     fn content_hash(&mut self, page: &PageRecord, _: u64) -> Option<u64> {
 ///         Some(u64::from(self.0[page.place.page]) << 8)
 ///     }
 ///
@@ -248,12 +252,13 @@ impl ContentTable {
                 // Most pages with this sample are like the first, so no hash is needed.
                 let first = self.class(index).map(|(_, _, leader)| leader);
                 if let Some(first) = first.filter(|first| {
-                    page.record != *first && pages.is_same(&page.record, first) == Some(true)
+                    page.record != *first
+                        && pages.is_same(&page.record, first, page.sample_hash) == Some(true)
                 }) {
                     pages.merge_into(page.record.pfn, first.pfn);
                     return Ok(());
                 }
-                let Some(hash) = pages.content_hash(&page.record) else {
+                let Some(hash) = pages.content_hash(&page.record, page.sample_hash) else {
                     return Ok(());
                 };
                 self.enter(page, hash, pages, filling)?;
@@ -265,7 +270,7 @@ impl ContentTable {
             let Some(first) = self.records.page(index) else {
                 return Ok(());
             };
-            let Some(hash) = pages.content_hash(&first) else {
+            let Some(hash) = pages.content_hash(&first, page.sample_hash) else {
                 // mutant: replace-lost-first
                 let index = page.index(self, filling)?;
                 if slot.replace(wanted | index_bits(index)).is_ok() {
@@ -356,9 +361,11 @@ impl ContentTable {
         let relation = if page.index == Some(index) {
             Relation::Itself
         } else {
-            match pages.is_same(&page.record, &leader) {
+            match pages.is_same(&page.record, &leader, page.sample_hash) {
                 Some(true) => Relation::Same,
-                Some(false) if still_has(pages.content_hash(&leader), hash) => return None,
+                Some(false) if still_has(pages.content_hash(&leader, page.sample_hash), hash) => {
+                    return None
+                }
                 Some(false) | None => Relation::Lost,
             }
         };
@@ -382,6 +389,11 @@ impl ContentTable {
         self.table.clear();
         self.records.clear();
     }
+}
+
+/// Returns true if two hashes of samples are the same to a table: it keeps some bits of them.
+pub fn is_like_sample(a: u64, b: u64) -> bool {
+    tag_of(a) == tag_of(b)
 }
 
 /// Tells whether two entries are by the same kind of hash, with the same tag.

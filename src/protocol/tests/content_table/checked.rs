@@ -53,14 +53,14 @@ impl Access<'_> {
 }
 
 impl PageAccess for Access<'_> {
-    fn is_same(&mut self, page: &PageRecord, leader: &PageRecord) -> Option<bool> {
+    fn is_same(&mut self, page: &PageRecord, leader: &PageRecord, _: u64) -> Option<bool> {
         assert_ne!(page, leader, "a page is not compared with itself");
         *self.comparisons += 1;
         let leader = self.content(leader)?;
         Some(self.content(page) == Some(leader))
     }
 
-    fn content_hash(&mut self, page: &PageRecord) -> Option<u64> {
+    fn content_hash(&mut self, page: &PageRecord, _: u64) -> Option<u64> {
         self.content(page).map(self.world.content_hash)
     }
 
