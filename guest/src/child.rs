@@ -11,7 +11,7 @@
 use anyhow::{bail, ensure, Context, Result};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
-use nix::sys::signal::Signal;
+use nix::sys::signal::{kill, Signal};
 use nix::sys::wait::{waitpid, WaitPidFlag, WaitStatus};
 use nix::unistd::{fork, getpid, getppid, pipe2, ForkResult, Pid};
 use std::fs::File;
@@ -147,6 +147,15 @@ pub fn wait_until_stopped(child: Pid) -> Result<()> {
         "process {child} did not stop: {status:?}"
     );
     Ok(())
+}
+
+/// Stops this process for good: each time that it is continued, it stops again.
+pub fn hold() -> ! {
+    loop {
+        // The signal goes to a process id: in a child that shares the memory of its parent, libc would use the thread id
+        // of the parent.
+        let _ = kill(Pid::this(), Signal::SIGSTOP);
+    }
 }
 
 /// Returns the result that a child of [`start`] handed over in its status.

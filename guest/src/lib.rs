@@ -10,8 +10,13 @@
 
 pub mod child;
 pub mod churn;
+pub mod classes;
+pub mod image;
 pub mod listing;
 pub mod mapping;
 pub mod memory_info;
 pub mod module;
+pub mod scheduling;
+pub mod set_churn;
 pub mod shared;
+pub mod shared_tables;

@@ -15,6 +15,7 @@ use std::ffi::c_void;
 use std::fs::File;
 use std::num::NonZeroUsize;
 use std::ops::{Deref, Range};
+use std::os::fd::FromRawFd;
 use std::path::Path;
 use std::ptr::NonNull;
 
@@ -71,11 +72,34 @@ impl Mapping {
         protection: ProtFlags,
         flags: MapFlags,
     ) -> Result<Self> {
+        Self::map_file(None, file, offset, pages, protection, flags)
+    }
+
+    /// Maps `pages` pages of `file` from its beginning, shared, at `address`, where nothing may be mapped.
+    pub fn of_file_at(
+        address: usize,
+        file: &File,
+        pages: usize,
+        protection: ProtFlags,
+    ) -> Result<Self> {
+        let flags = MapFlags::MAP_SHARED | MapFlags::MAP_FIXED_NOREPLACE;
+        let address = NonZeroUsize::new(address).context("no mapping can begin at address 0")?;
+        Self::map_file(Some(address), file, 0, pages, protection, flags)
+    }
+
+    fn map_file(
+        address: Option<NonZeroUsize>,
+        file: &File,
+        offset: usize,
+        pages: usize,
+        protection: ProtFlags,
+        flags: MapFlags,
+    ) -> Result<Self> {
         refuse_fixed(flags)?;
         let length = length_of(pages)?;
         let offset = libc::off_t::try_from(offset * PAGE)?;
         // SAFETY: Without MAP_FIXED, the kernel chooses addresses at which nothing is mapped.
-        let start = unsafe { mman::mmap(None, length, protection, flags, file, offset) }
+        let start = unsafe { mman::mmap(address, length, protection, flags, file, offset) }
             .with_context(|| format!("cannot map {pages} pages of a file"))?;
         Ok(Self(Area::new(start, pages)))
     }
@@ -249,6 +273,18 @@ impl Area {
             .with_context(|| format!("madvise({advice:?}) failed"))
     }
 
+    /// Gives the kernel an advice about all pages that nix does not know, by its number.
+    ///
+    /// # Errors
+    ///
+    /// Returns the error of madvise(2).
+    pub fn advise_by_number(&self, advice: u32) -> Result<(), Errno> {
+        let (start, bytes) = (self.start.as_ptr(), self.pages * PAGE);
+        // SAFETY: By the type invariants, nothing else of this program lies in these pages.
+        let status = unsafe { libc::madvise(start, bytes, advice as libc::c_int) };
+        Errno::result(status).map(drop)
+    }
+
     /// Keeps huge pages away, if this kernel has any.
     pub fn advise_no_huge_pages(&self) -> Result<()> {
         match has_transparent_huge_pages() {
@@ -263,11 +299,8 @@ impl Area {
     ///
     /// Fails on a kernel that does not have guard pages.
     pub fn install_guards(&self) -> Result<()> {
-        let advice = linux_raw_sys::general::MADV_GUARD_INSTALL as libc::c_int;
-        // SAFETY: By the type invariants, nothing else of this program lies in these pages.
-        let status = unsafe { libc::madvise(self.start.as_ptr(), self.pages * PAGE, advice) };
-        Errno::result(status).context("cannot install guard pages")?;
-        Ok(())
+        self.advise_by_number(linux_raw_sys::general::MADV_GUARD_INSTALL)
+            .context("cannot install guard pages")
     }
 
     /// Makes all pages present and keeps them in memory. Manual page: mlock(2).
@@ -286,6 +319,20 @@ impl Area {
 /// Returns true if this kernel makes huge pages of ordinary memory.
 pub fn has_transparent_huge_pages() -> bool {
     Path::new("/sys/kernel/mm/transparent_hugepage").exists()
+}
+
+/// Opens a new file with memfd_secret(2).
+///
+/// # Errors
+///
+/// Returns the error of the system call.
+pub fn secret_memory() -> std::io::Result<File> {
+    // SAFETY: A system call that takes no pointers.
+    match unsafe { libc::syscall(libc::SYS_memfd_secret, 0) } {
+        -1 => Err(std::io::Error::last_os_error()),
+        // SAFETY: By the contract of memfd_secret(2), the descriptor was just opened, so nothing else owns it.
+        descriptor => Ok(unsafe { File::from_raw_fd(descriptor as libc::c_int) }),
+    }
 }
 
 /// Fails if a mapping with these flags could replace others.

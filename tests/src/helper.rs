@@ -3,14 +3,17 @@
 //! Helper processes of a test: they have a known memory layout, do not change, and must live until the test ends them.
 
 pub mod crowd;
+pub mod fuse_file;
+pub mod repeater;
 pub mod tiny_elf;
 pub mod traced;
 
 use anyhow::{bail, ensure, Context, Result};
+use guest::child::{self, hold, Outcome};
 use nix::errno::Errno;
 use nix::sys::signal::{kill, killpg, Signal};
 use nix::sys::wait::{waitpid, WaitPidFlag, WaitStatus};
-use nix::unistd::Pid;
+use nix::unistd::{setpgid, Pid};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::Mutex;
@@ -96,6 +99,52 @@ impl Helper {
             what,
             _input: child.stdin.take(),
         })
+    }
+
+    /// Forks a process that runs `body`, and does not wait for it. `what` describes it in errors.
+    pub fn fork(what: &str, body: impl FnOnce() -> Outcome) -> Result<Self> {
+        let leader = child::start(|| {
+            setpgid(Pid::from_raw(0), Pid::from_raw(0))?;
+            body()
+        })
+        .with_context(|| format!("cannot fork {what}"))?;
+        // Parent and child both set the group, so that it is set whichever of them runs first. Fails if the child has
+        // ended.
+        let _ = setpgid(leader, leader);
+        Ok(Self {
+            leader,
+            what: what.to_owned(),
+            _input: None,
+        })
+    }
+
+    /// Forks a process that runs `body` and then stops itself, and waits until then.
+    pub fn fork_that_stops(what: &str, body: impl FnOnce() -> Outcome) -> Result<Self> {
+        let helper = Self::fork(what, || {
+            body()?;
+            hold()
+        })?;
+        helper.wait_until_stopped()?;
+        Ok(helper)
+    }
+
+    /// Kills the process and waits until it has ended. Fails if it has ended by itself.
+    pub fn kill(self) -> Result<()> {
+        let (leader, what) = (self.leader, self.what.clone());
+        std::mem::forget(self);
+        killpg(leader, Signal::SIGKILL)?;
+        let status = child::wait(leader)?;
+        ensure!(
+            matches!(status, WaitStatus::Signaled(_, Signal::SIGKILL, _)),
+            "{what} ended by itself: {status:?}"
+        );
+        Ok(())
+    }
+
+    /// Lets a process that has stopped itself go on.
+    pub fn go_on(&self) -> Result<()> {
+        killpg(self.leader, Signal::SIGCONT)
+            .with_context(|| format!("cannot continue {}", self.what))
     }
 
     /// Returns the process id of the helper.

@@ -6,21 +6,23 @@
 
 mod anonymous;
 mod churn;
+mod classes;
 mod family;
 mod file;
 mod huge;
+pub mod large;
 mod memory_info_asker;
 mod merged;
+mod stuck;
 mod swapped;
 mod vm_layout_asker;
 
-pub use anonymous::secret_memory;
 pub use file::{contents as file_contents, io_uring};
 
 use anyhow::{bail, Context, Result};
+use guest::child::hold;
 use nix::errno::Errno;
-use nix::sys::signal::{kill, Signal};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 use std::ffi::CString;
 use std::process::ExitCode;
 
@@ -42,6 +44,11 @@ const SHAPES: &[Shape] = &[
     ("shared", anonymous::shared),
     ("advised", anonymous::advised),
     ("many-areas", anonymous::many_areas),
+    ("classes", classes::still),
+    ("merged-classes", classes::merged),
+    ("touched-classes", classes::touched),
+    ("collapsed-classes", classes::collapsed),
+    ("stuck", stuck::stuck),
     ("swapped", swapped::swapped),
     ("merged", merged::merged),
     ("file", file::mappings),
@@ -79,13 +86,4 @@ pub fn become_shape(comm: &str, shape: &str, argument: Option<&str>) -> Result<E
 /// Sets the `comm` of this thread.
 pub fn rename(comm: &[u8]) -> Result<()> {
     nix::sys::prctl::set_name(&CString::new(comm)?).context("cannot change the process name")
-}
-
-/// Stops this process for good: each time that it is continued, it stops again.
-pub fn hold() -> ! {
-    loop {
-        // The signal goes to a process id: in a child that shares the memory of its parent, libc would use the thread id
-        // of the parent.
-        let _ = kill(Pid::this(), Signal::SIGSTOP);
-    }
 }

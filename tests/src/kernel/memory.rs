@@ -4,18 +4,35 @@
 
 use anyhow::{bail, ensure, Context, Result};
 
+/// Returns the number after `label` in the file `path`, which has one number a line.
+fn number(path: &str, label: &str) -> Result<u64> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {path}"))?;
+    for line in text.lines() {
+        let mut words = line.split_whitespace();
+        if words.next() == Some(label) {
+            return Ok(words.next().unwrap_or_default().parse()?);
+        }
+    }
+    bail!("{path} does not contain {label}")
+}
+
+/// Returns the number of bytes (for counts, the number) that `/proc/meminfo` shows after `label`, such as `MemFree:`.
+pub fn meminfo(label: &str) -> Result<u64> {
+    let value = number("/proc/meminfo", label)?;
+    Ok(match label.starts_with("HugePages_") {
+        true => value,
+        false => value << 10,
+    })
+}
+
+/// Returns an event counter of the memory management, such as `oom_kill`, or 0 if this kernel does not count it.
+pub fn vmstat(label: &str) -> u64 {
+    number("/proc/vmstat", label).unwrap_or(0)
+}
+
 /// Returns the number of bytes that the kernel uses for itself and cannot reclaim.
 pub fn kernel_memory() -> Result<u64> {
-    let meminfo = std::fs::read_to_string("/proc/meminfo").context("cannot read /proc/meminfo")?;
-    let mut sum = 0;
-    for label in ["SUnreclaim:", "VmallocUsed:"] {
-        let Some(line) = meminfo.lines().find(|line| line.starts_with(label)) else {
-            bail!("/proc/meminfo does not contain {label}");
-        };
-        let kib: u64 = line.split_whitespace().nth(1).unwrap_or_default().parse()?;
-        sum += kib << 10;
-    }
-    Ok(sum)
+    Ok(meminfo("SUnreclaim:")? + meminfo("VmallocUsed:")?)
 }
 
 /// Runs `round` 50 times and requires that the memory of the kernel does not grow by more than 4 MiB in the last 45 rounds.

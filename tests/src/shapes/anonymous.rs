@@ -3,10 +3,8 @@
 //! Anonymous memory in all its protections and states.
 
 use anyhow::{Context, Result};
-use guest::mapping::{Area, PAGE, RO, RW};
+use guest::mapping::{secret_memory, Area, PAGE, RO, RW};
 use nix::sys::mman::{MapFlags, MmapAdvise, ProtFlags};
-use std::fs::File;
-use std::os::fd::FromRawFd;
 
 /// Number of pages of a terabyte.
 pub const TERABYTE: usize = (1 << 40) / PAGE;
@@ -126,16 +124,6 @@ pub fn secret(_: &str) -> Result<()> {
     area.fill_all(|index| index as u64 / 2);
     area.protect(RO)?;
     patterns("0 0 1")
-}
-
-/// Opens a new file with memfd_secret(2).
-pub fn secret_memory() -> std::io::Result<File> {
-    // SAFETY: A system call that takes no pointers.
-    match unsafe { libc::syscall(libc::SYS_memfd_secret, 0) } {
-        -1 => Err(std::io::Error::last_os_error()),
-        // SAFETY: By the contract of memfd_secret(2), the descriptor was just opened, so nothing else owns it.
-        descriptor => Ok(unsafe { File::from_raw_fd(descriptor as libc::c_int) }),
-    }
 }
 
 /// Makes `argument` VMAs of two pages each, alternately read-only and writable.

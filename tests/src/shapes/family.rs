@@ -2,9 +2,9 @@
 
 //! Processes that share memory with their relatives: forks, threads, and children in the same address space.
 
-use super::{anonymous, hold};
+use super::anonymous;
 use anyhow::{bail, ensure, Context, Result};
-use guest::child;
+use guest::child::{self, hold};
 use guest::mapping::{Area, RO, RW};
 use nix::errno::Errno;
 use nix::sched::{unshare, CloneFlags};

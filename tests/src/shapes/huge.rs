@@ -5,7 +5,6 @@
 use anyhow::{ensure, Context, Result};
 use guest::mapping::{Area, HUGE, PAGE, RO, RW};
 use linux_raw_sys::general::MADV_COLLAPSE;
-use nix::errno::Errno;
 use nix::sys::mman::{MapFlags, MmapAdvise};
 use procfs::process::Process;
 use std::fs::OpenOptions;
@@ -43,11 +42,8 @@ fn filled(huge: usize) -> Result<Area> {
 
 /// Makes huge pages of the pages of `area` (`MADV_COLLAPSE`).
 fn collapse(area: &Area) -> Result<()> {
-    let advice = MADV_COLLAPSE as libc::c_int;
-    // SAFETY: By the invariants of `Area`, the pages are mapped and contain nothing else; their contents do not change.
-    let status = unsafe { libc::madvise(area.start().as_ptr(), area.pages() * PAGE, advice) };
-    Errno::result(status).context("cannot make huge pages with MADV_COLLAPSE")?;
-    Ok(())
+    area.advise_by_number(MADV_COLLAPSE)
+        .context("cannot make huge pages with MADV_COLLAPSE")
 }
 
 /// Makes two huge pages, which are read-only as a whole.

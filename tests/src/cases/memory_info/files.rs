@@ -4,10 +4,10 @@
 
 use super::memory::agrees;
 use crate::case::{cases, skip};
+use crate::kernel::mount::Tmpfs;
 use crate::shapes;
 use anyhow::{ensure, Context, Result};
 use guest::mapping::has_transparent_huge_pages;
-use nix::mount::{mount, umount2, MntFlags, MsFlags};
 use std::path::Path;
 
 cases! {
@@ -34,22 +34,10 @@ fn huge() -> Result<()> {
     if !has_transparent_huge_pages() {
         return skip("this kernel does not have transparent huge pages");
     }
-    let directory = tempfile::tempdir()?;
-    let nothing = None::<&str>;
-    mount(
-        nothing,
-        directory.path(),
-        Some("tmpfs"),
-        MsFlags::empty(),
-        Some("huge=always"),
-    )
-    .context("cannot mount a tmpfs with huge pages")?;
-    let path = directory.path().join("file");
-    let outcome = std::fs::write(&path, b"")
-        .map_err(anyhow::Error::from)
-        .and_then(|()| agrees("huge-file", &path.to_string_lossy()));
-    umount2(directory.path(), MntFlags::MNT_DETACH).context("cannot unmount the tmpfs")?;
-    let line = outcome?;
+    let file_system = Tmpfs::mount("huge=always")?;
+    let path = file_system.path().join("file");
+    std::fs::write(&path, b"")?;
+    let line = agrees("huge-file", &path.to_string_lossy())?;
     ensure!(
         line.may_be_shared >= 1024,
         "fewer than the 1024 pages of the file may be shared: {line:?}"

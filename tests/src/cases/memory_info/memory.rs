@@ -6,15 +6,14 @@ use crate::case::{cases, check_eq, skip};
 use crate::helper::crowd;
 use crate::helper::Helper;
 use crate::kernel::setting::Setting;
+use crate::kernel::swap::SwapSpace;
 use crate::memory_info;
 use crate::memory_info::oracle::{self, Line};
 use crate::module::MEMORY_INFO;
 use crate::shapes;
 use anyhow::{ensure, Context, Result};
 use guest::listing;
-use guest::mapping::has_transparent_huge_pages;
-use guest::module::KernelModule;
-use nix::errno::Errno;
+use guest::mapping::{has_transparent_huge_pages, secret_memory};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -92,7 +91,7 @@ fn zero_pages() -> Result<()> {
 }
 
 fn secret() -> Result<()> {
-    if let Err(error) = shapes::secret_memory() {
+    if let Err(error) = secret_memory() {
         return skip(format!(
             "memfd_secret(2) failed: {error}; the kernel may need the parameter secretmem.enable=1"
         ));
@@ -148,65 +147,8 @@ fn hugetlb() -> Result<()> {
     Ok(())
 }
 
-/// Swap space on a compressed memory disk (zram). Dropping it turns it off.
-struct SwapSpace;
-
-impl SwapSpace {
-    const DISK: &str = "/dev/zram0";
-
-    /// Turns the swap space on. The inner error is the reason why this machine cannot have it.
-    fn set_up() -> Result<Result<Self, String>> {
-        if !Path::new(Self::DISK).exists() {
-            for module in ["lz4hc_compress", "zram"].map(KernelModule::named) {
-                let file = module.file();
-                let file = file.display();
-                if !module.is_available() {
-                    return Ok(Err(format!(
-                        "swap space needs {file}, which does not exist"
-                    )));
-                }
-                match module.load_opened(&module.open()?, c"") {
-                    Ok(loaded) => drop(loaded.leave_loaded()),
-                    Err(Errno::EEXIST) => {}
-                    Err(errno) => return Ok(Err(format!("loading {file} failed: {errno}"))),
-                }
-            }
-        }
-        std::fs::write("/sys/block/zram0/disksize", "64M")
-            .context("cannot size the memory disk")?;
-        let made = std::process::Command::new("busybox")
-            .args(["mkswap", Self::DISK])
-            .output()?;
-        ensure!(
-            made.status.success(),
-            "mkswap failed: {}",
-            String::from_utf8_lossy(&made.stderr)
-        );
-        // SAFETY: By its type, the path ends with a zero byte and lives during the call.
-        let status = unsafe { libc::swapon(c"/dev/zram0".as_ptr(), 0) };
-        ensure!(
-            status == 0,
-            "swapon failed: {}",
-            std::io::Error::last_os_error()
-        );
-        Ok(Ok(Self))
-    }
-}
-
-impl Drop for SwapSpace {
-    fn drop(&mut self) {
-        // SAFETY: By its type, the path ends with a zero byte and lives during the call.
-        if unsafe { libc::swapoff(c"/dev/zram0".as_ptr()) } != 0 {
-            eprintln!("swapoff failed: {}", std::io::Error::last_os_error());
-        }
-        if let Err(error) = std::fs::write("/sys/block/zram0/reset", "1") {
-            eprintln!("cannot reset the memory disk: {error}");
-        }
-    }
-}
-
 fn swapped_out() -> Result<()> {
-    let _swap = match SwapSpace::set_up()? {
+    let _swap = match SwapSpace::set_up("64M")? {
         Ok(swap) => swap,
         Err(why) => return skip(why),
     };

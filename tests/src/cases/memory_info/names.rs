@@ -9,7 +9,7 @@ use crate::memory_info;
 use crate::module::MEMORY_INFO;
 use crate::shapes;
 use anyhow::{ensure, Context, Result};
-use guest::child;
+use guest::child::{self, hold};
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
 use nix::sys::wait::{waitpid, WaitPidFlag};
@@ -27,7 +27,7 @@ fn named(name: &[u8]) -> Result<Pid> {
     let child = child::start(|| {
         nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
         shapes::rename(name).map_err(|_| Errno::EINVAL)?;
-        shapes::hold()
+        hold()
     })?;
     waitpid(child, Some(WaitPidFlag::WUNTRACED))?;
     Ok(child)
