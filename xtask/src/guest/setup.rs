@@ -71,10 +71,7 @@ impl<'a> Guest<'a> {
             false => Vec::new(),
         };
         let guest = Self::with_modules(setup, "bench", programs, modules, &redis)?;
-        Ok(Self {
-            memory: Some(memory),
-            ..guest
-        })
+        Ok(guest.with_memory(Some(memory)))
     }
 
     fn with_modules(
@@ -107,6 +104,11 @@ impl<'a> Guest<'a> {
             logs,
             memory: None,
         })
+    }
+
+    /// Returns the guest with `memory` as QEMU and User-mode Linux spell it, if it is not to have that of the kernel.
+    pub fn with_memory(self, memory: Option<&'static str>) -> Self {
+        Self { memory, ..self }
     }
 
     /// Returns the description of the guest's kernel for reports.

@@ -271,7 +271,8 @@ impl<'a> Session<'a> {
     ) -> Result<()> {
         let programs = self.programs()?.to_vec();
         let setup = self.setup(suite.kernel.or(self.kernel))?;
-        let guest = Guest::new(setup, suite.prefix.trim_end_matches(':'), &programs)?;
+        let purpose = suite.prefix.trim_end_matches(':');
+        let guest = Guest::new(setup, purpose, &programs)?.with_memory(suite.memory);
         vm_suite::run(&guest, suite, names, filter, summary)
     }
 

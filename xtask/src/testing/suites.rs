@@ -39,6 +39,7 @@ pub const VM: VmSuite = VmSuite {
     group: "",
     kernel: None,
     accelerator: None,
+    memory: None,
 };
 /// Guest tests that need fault injection, which the stock kernel lacks.
 const FAULTS: VmSuite = VmSuite {
@@ -46,6 +47,7 @@ const FAULTS: VmSuite = VmSuite {
     group: "::faults::",
     kernel: Some(DEBUG),
     accelerator: None,
+    memory: None,
 };
 /// Guest tests that walk page tables, on a processor with five levels of page tables.
 const FIVE_LEVELS: VmSuite = VmSuite {
@@ -53,6 +55,15 @@ const FIVE_LEVELS: VmSuite = VmSuite {
     group: "vm_layout::agreement::",
     kernel: None,
     accelerator: Some(Accelerator::TcgFiveLevels),
+    memory: None,
+};
+/// Guest tests of a machine with little memory.
+const SMALL_MACHINE: VmSuite = VmSuite {
+    prefix: "small-machine::",
+    group: "::small_machine::",
+    kernel: None,
+    accelerator: None,
+    memory: Some("640M"),
 };
 
 /// Prefix of the names of stress runs.
@@ -133,7 +144,7 @@ pub fn run(filter: Option<&str>, list: bool, kernel: Option<&str>) -> Result<boo
         .filter(|suite| is_selected(suite.name))
         .collect();
     let vm_suites: &[&VmSuite] = match kernel {
-        None => &[&VM, &FIVE_LEVELS, &FAULTS],
+        None => &[&VM, &FIVE_LEVELS, &SMALL_MACHINE, &FAULTS],
         Some(_) => &[&VM],
     };
     let vm_tests = session.vm_tests().map(|in_guest| {

@@ -22,6 +22,8 @@ pub struct VmSuite {
     pub kernel: Option<&'static str>,
     /// The accelerator that the tests need; `None` for the fastest of the host.
     pub accelerator: Option<Accelerator>,
+    /// The memory of the guest as QEMU spells it; `None` for that of the kernel.
+    pub memory: Option<&'static str>,
 }
 
 impl VmSuite {
@@ -131,6 +133,7 @@ mod tests {
             group: "::faults::",
             kernel: None,
             accelerator: None,
+            memory: None,
         };
         let in_guest =
             ["memory_info::faults::reset", "memory_info::errors::reset"].map(str::to_owned);
