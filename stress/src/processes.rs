@@ -7,7 +7,7 @@ use crate::options::Options;
 use crate::shared_state::SharedState;
 use crate::shells::script::{self, Program};
 use crate::subject::Subject;
-use crate::{churn, concurrent_resets, moddb, worker};
+use crate::{churn, concurrent_resets, moddb, shared_tables, stopped_set, worker};
 use anyhow::{Context, Result};
 use fastrand::Rng;
 use guest::child;
@@ -30,8 +30,12 @@ struct Slot {
     generation: u32,
 }
 
-/// All slots: first the shells or programs, then the process that gives concurrent RESETs, then the churning
-/// processes. In a run on moddb, all but the programs make network namespaces.
+/// Slots between those of the shells and those of the churning processes in a run on `memory_info`: concurrent RESETs,
+/// the set of stopped processes, and shared page tables.
+const SPECIAL: usize = 3;
+
+/// All slots: first the shells or programs, then processes of which there is one each, then the churning processes. In
+/// a run on moddb, all but the programs make network namespaces.
 pub struct Processes {
     subject: Subject,
     state: SharedState,
@@ -47,7 +51,11 @@ pub struct Processes {
 impl Processes {
     /// Returns the number of slots that a run has.
     pub fn slots(options: &Options) -> usize {
-        usize::from(options.shells) + 1 + usize::from(options.churn)
+        let special = match options.module {
+            Subject::MemoryInfo => SPECIAL,
+            Subject::Moddb => 1,
+        };
+        usize::from(options.shells) + special + usize::from(options.churn)
     }
 
     /// Starts a process in each slot.
@@ -131,10 +139,12 @@ impl Processes {
                 };
                 worker::run(&plan, reports)
             }
-            Subject::MemoryInfo if slot == self.shells => {
-                concurrent_resets::run(state, slot, reports, rng)
-            }
-            Subject::MemoryInfo => churn::run(state, rng),
+            Subject::MemoryInfo => match slot - self.shells {
+                0 => concurrent_resets::run(state, slot, reports, rng),
+                1 => stopped_set::run(state, slot, &prefix, reports, rng),
+                2 => shared_tables::run(state, rng),
+                _ => churn::run(state, rng),
+            },
         }
     }
 
@@ -211,7 +221,11 @@ impl Processes {
             (None, Subject::Moddb) => format!("program {slot}"),
             (Some(number), Subject::Moddb) => format!("maker of namespaces {number}"),
             (Some(0), Subject::MemoryInfo) => "the process of concurrent RESETs".into(),
-            (Some(number), Subject::MemoryInfo) => format!("churning process {number}"),
+            (Some(1), Subject::MemoryInfo) => "the set of stopped processes".into(),
+            (Some(2), Subject::MemoryInfo) => "the process of shared page tables".into(),
+            (Some(number), Subject::MemoryInfo) => {
+                format!("churning process {}", number + 1 - SPECIAL)
+            }
         }
     }
 }
