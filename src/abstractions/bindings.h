@@ -74,6 +74,7 @@ void abstractions_prefetch_struct_page(unsigned long pfn);
 bool abstractions_frame_is_untouchable(unsigned long pfn);
 bool abstractions_frame_is_online(unsigned long pfn);
 unsigned long abstractions_frame_owner(unsigned long pfn);
+bool abstractions_frame_may_be_shared(unsigned long pfn);
 bool abstractions_is_zero_pfn(unsigned long pfn);
 
 /* pages/helpers.c: page tables */

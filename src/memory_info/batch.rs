@@ -15,7 +15,8 @@ use core::mem::take;
 use core::ops::ControlFlow;
 use kernel::alloc::AllocError;
 use kernel::prelude::*;
-use logic::units::Pfn;
+use logic::hash::hash_number;
+use logic::units::{Pfn, MAX_PFN};
 use logic_memory_info::page_hash::Sampling;
 use protocol::scan::frame_set::{Cursor, FrameSet};
 
@@ -27,6 +28,7 @@ const PREFETCHED_PAGES: usize = 16;
 /// A page that may be new to the set, as it was met.
 pub(crate) struct Candidate {
     pub(crate) address: usize,
+    /// The frame's number or, if another page was met in this frame before, a number of its own.
     pub(crate) pfn: Pfn,
     pub(crate) owner: u8,
     pub(crate) sample_hash: u64,
@@ -62,6 +64,15 @@ pub(crate) fn owner_tag(owner: Owner) -> u8 {
     (owner.0 ^ owner.0 >> 8 ^ owner.0 >> 16 ^ owner.0 >> 24) as u8
 }
 
+/// Numbers of frames that no machine has, for pages in frames where another page was met before.
+const SECOND_PAGES: Pfn = MAX_PFN / 2;
+
+/// Returns a number for a page in a frame that was used for another page before.
+fn second_number(pfn: Pfn, owner: Owner) -> Pfn {
+    let mixed = hash_number(pfn ^ hash_number(owner.0 as usize) as usize);
+    SECOND_PAGES | (mixed >> 16) as usize % SECOND_PAGES
+}
+
 /// Counts present pages, and samples those that may be shared and are new to the set.
 pub(crate) struct Batch<'a, 'w> {
     pub(crate) frames: &'a FrameSet,
@@ -75,7 +86,7 @@ pub(crate) struct Batch<'a, 'w> {
     pub(crate) skips_moving: bool,
     /// True if the walk ended at a page that is being moved.
     pub(crate) met_moving: bool,
-    waiting: [Option<PageContent<'w>>; PREFETCHED_PAGES],
+    waiting: [Option<(Pfn, PageContent<'w>)>; PREFETCHED_PAGES],
     waiting_pages: usize,
 }
 
@@ -105,7 +116,7 @@ impl<'a, 'w> Batch<'a, 'w> {
     /// Samples the pages whose fetching has begun. It is called before the area is unlocked.
     pub(crate) fn flush(&mut self) {
         let waiting = take(&mut self.waiting_pages);
-        for page in self
+        for (pfn, page) in self
             .waiting
             .iter_mut()
             .take(waiting)
@@ -120,7 +131,7 @@ impl<'a, 'w> Batch<'a, 'w> {
                 self.counts.mappings += 1;
                 let _ = self.found.candidates.push_within_capacity(Candidate {
                     address: page.address(),
-                    pfn: page.pfn(),
+                    pfn,
                     owner,
                     sample_hash,
                 });
@@ -135,15 +146,26 @@ impl<'w> Visitor<'w> for Batch<'_, 'w> {
             self.counts.valid += 1;
             return ControlFlow::Continue(());
         }
-        if self.frames.mark_shared(page.pfn(), &mut self.cursor) {
+        let mut pfn = page.pfn();
+        let mut is_known = self.frames.contains(pfn);
+        let content = page.content();
+        if let Some(content) = content.as_ref().filter(|_| is_known) {
+            // Where no other process maps the frame, it may have been freed since it was met, and used again.
+            if !content.may_be_shared() {
+                pfn = second_number(pfn, content.owner());
+                is_known = self.frames.contains(pfn);
+            }
+        }
+        if is_known {
+            self.frames.mark_shared(pfn, &mut self.cursor);
             self.counts.mappings += 1;
-        } else if let Some(content) = page.content() {
+        } else if let Some(content) = content {
             if self.found.len() + self.waiting_pages == BATCH_PAGES {
                 return ControlFlow::Break(());
             }
             prefetch_sample(&content, self.sampling);
             if let Some(place) = self.waiting.get_mut(self.waiting_pages) {
-                *place = Some(content);
+                *place = Some((pfn, content));
                 self.waiting_pages += 1;
             }
             if self.waiting_pages == PREFETCHED_PAGES {

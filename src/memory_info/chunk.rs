@@ -266,6 +266,7 @@ impl<'a> Workspace<'a> {
             source: Source {
                 processes: chunk.processes,
                 sampling: self.sampling,
+                cancellation: self.cancellation,
             },
             reader: &mut self.reader,
         };

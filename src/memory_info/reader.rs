@@ -13,6 +13,7 @@
 //! What is read counts only if it has the page's sample: frames and addresses are used for other pages, too.
 
 use crate::batch::owner_tag;
+use crate::cancel::ScanCancellation;
 use crate::hold_time::HoldTimer;
 use abstractions::memory::GFP_KERNEL_NO_OOM;
 use abstractions_mm::area::Area;
@@ -26,8 +27,6 @@ use core::ops::ControlFlow;
 use kernel::alloc::AllocError;
 use kernel::prelude::*;
 use kernel::sync::rcu;
-use kernel::time::delay::fsleep;
-use kernel::time::Delta;
 use logic::units::{PageCopy, Pfn, PAGE_SIZE};
 use logic_memory_info::page_compare::is_same_page;
 use logic_memory_info::page_hash::Sampling;
@@ -38,16 +37,15 @@ use protocol::scan::record_table::{PageRecord, Place};
 pub(crate) const RUN_PAGES: usize = 8;
 /// Leaders whose content is kept for further comparisons.
 const KEPT_LEADERS: usize = 7;
-/// How often a page that is being moved, or whose area is being changed, is looked at again.
-const ATTEMPTS: usize = 50;
-/// The time between two attempts.
-const PAUSE: Delta = Delta::from_micros(100);
+/// How often a page that is being moved, or whose area is being changed, is looked at: for about a tenth of a second.
+const ATTEMPTS: usize = 500;
 
 /// Where the pages of a set are read, and how they are recognized.
 pub(crate) struct Source<'a> {
     /// The processes of the set.
     pub(crate) processes: &'a [ThreadGroup],
     pub(crate) sampling: &'a Sampling,
+    pub(crate) cancellation: &'a ScanCancellation<'a>,
 }
 
 impl Source<'_> {
@@ -225,24 +223,26 @@ enum Seen {
 fn read(source: &Source<'_>, page: &PageRecord, sample_hash: u64, copy: &mut PageCopy) -> bool {
     let process = source.processes.get(page.place.space);
     let address = page.place.page * PAGE_SIZE;
-    let read_there = |wanted: Option<Pfn>, copy: &mut PageCopy| {
-        process.is_some_and(|process| read_at(process, address, wanted, copy))
+    let read_there = |wanted: Option<Pfn>, attempts: usize, copy: &mut PageCopy| {
+        process.is_some_and(|process| read_at(source, process, address, wanted, attempts, copy))
     };
     let is_owner = |owner| owner_tag(owner) == page.owner;
     let has_sample = |copy: &PageCopy| source.has_sample(copy, sample_hash);
-    read_there(Some(page.pfn), copy) && has_sample(copy)
+    read_there(Some(page.pfn), 1, copy) && has_sample(copy)
         || copy_owned_frame(page.pfn, is_owner, copy) && has_sample(copy)
-        || read_there(None, copy) && has_sample(copy)
+        || read_there(None, ATTEMPTS, copy) && has_sample(copy)
 }
 
 /// Reads the page at an address, if it is in this frame or if any will do. May sleep.
 fn read_at(
+    source: &Source<'_>,
     process: &ThreadGroup,
     address: usize,
     wanted: Option<Pfn>,
+    attempts: usize,
     copy: &mut PageCopy,
 ) -> bool {
-    for _ in 0..ATTEMPTS {
+    for attempt in 1..=attempts {
         let Some(mm) = process.use_mm() else {
             return false;
         };
@@ -257,7 +257,11 @@ fn read_at(
         match looked {
             Looked::Seen(Seen::Copied) => return true,
             Looked::Seen(Seen::Other) | Looked::NoArea => return false,
-            Looked::Seen(Seen::Moving) | Looked::Busy => fsleep(PAUSE),
+            Looked::Seen(Seen::Moving) | Looked::Busy => {
+                if attempt == attempts || source.cancellation.pause().is_err() {
+                    return false;
+                }
+            }
         }
     }
     false

@@ -89,6 +89,13 @@ impl Frame {
         unsafe { bindings::abstractions_frame_is_untouchable(self.0) }
     }
 
+    /// Returns false if the frame is certainly mapped by one process alone.
+    #[inline]
+    pub(crate) fn may_be_shared(self) -> bool {
+        // SAFETY: By the type invariants, the frame has a `struct page`, which may be read at any time.
+        unsafe { bindings::abstractions_frame_may_be_shared(self.0) }
+    }
+
     /// Returns the owner at this moment.
     #[inline]
     pub(crate) fn owner(self) -> Owner {

@@ -77,6 +77,12 @@ unsigned long abstractions_frame_owner(unsigned long pfn)
 			 0;
 }
 
+/* False only if the frame is certainly mapped by one process alone. */
+bool abstractions_frame_may_be_shared(unsigned long pfn)
+{
+	return folio_maybe_mapped_shared(page_folio(pfn_to_page(pfn)));
+}
+
 bool abstractions_is_zero_pfn(unsigned long pfn)
 {
 	return is_zero_pfn(pfn);

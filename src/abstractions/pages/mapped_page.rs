@@ -157,6 +157,12 @@ impl PageContent<'_> {
         self.frame.is_untouchable()
     }
 
+    /// Returns false if the frame is certainly mapped by one process alone.
+    #[inline]
+    pub fn may_be_shared(&self) -> bool {
+        self.frame.may_be_shared()
+    }
+
     /// Returns to whom the frame belongs at this moment.
     #[inline]
     pub fn owner(&self) -> Owner {
