@@ -30,7 +30,7 @@ use kernel::sync::rcu;
 use logic::units::{PageCopy, Pfn, PAGE_SIZE};
 use logic_memory_info::page_compare::is_same_page;
 use logic_memory_info::page_hash::Sampling;
-use protocol::scan::content_table::is_like_sample;
+use protocol::scan::content_word::is_like_sample;
 use protocol::scan::record_table::{PageRecord, Place};
 
 /// Pages that are read under one hold of a lock: the page in work, and others that are likely to be read next.

@@ -19,38 +19,22 @@
 //! So the pages of processes that do not change are classified as if nothing else had changed. The first page of a
 //! sample that is lost before a second one comes has no such hash, and no partner either: the second page takes its
 //! place.
-//!
-//! | bits of an entry | |
-//! |---|---|
-//! | 0 | always set |
-//! | 1 | entered by the hash of the content, not of the sample |
-//! | 2 | *split*: pages with this sample are entered by their content as well |
-//! | 3-31 | tag: bits of the hash |
-//! | 32-63 | index of the first page's record or, by content or if split, of the class's word |
-//!
-//! | bits of a class's word | |
-//! |---|---|
-//! | 0-31 | top bits of the hash of the content |
-//! | 32-63 | index of the leader's record |
 
+use super::content_word::{
+    class_hash, class_hash_of, class_word, home, home_of_entry, index_bits, index_of, is_like,
+    still_has, tag_of, BY_CONTENT, SPLIT, USED,
+};
 use super::record_table::{OpenBlock, PageRecord, RecordIndex, RecordTable};
 use super::word_table::{Lookup, TableFull, WordTable};
 use kernel::alloc::{AllocError, Flags};
-use logic::hash::hash_number;
 use logic::units::Pfn;
-
-const USED: u64 = 1;
-const BY_CONTENT: u64 = 1 << 1;
-const SPLIT: u64 = 1 << 2;
-const TAG_SHIFT: u32 = 3;
-const TAG_MASK: u64 = ((1 << 29) - 1) << TAG_SHIFT;
-const INDEX_SHIFT: u32 = 32;
-const CLASS_HASH_MASK: u64 = (1 << 32) - 1;
 
 /// The caller's access to the pages that were entered. Its functions are called without a lock.
 ///
-/// `sample_hash` is that of the pages which are asked for, as far as [`is_like_sample`] tells: what has another one is
-/// something else, by which the page was replaced.
+/// `sample_hash` is that of the pages which are asked for, as far as [`is_like_sample`] tells: what has another one
+/// is something else, by which the page was replaced.
+///
+/// [`is_like_sample`]: super::content_word::is_like_sample
 pub trait PageAccess {
     /// Tells whether two pages hold the same bytes. Returns `None` if the second cannot be read any more.
     fn is_same(&mut self, page: &PageRecord, leader: &PageRecord, sample_hash: u64)
@@ -354,7 +338,7 @@ impl ContentTable {
         pages: &mut impl PageAccess,
     ) -> Option<Match> {
         let (word, index, leader) = self.class(class)?;
-        if word & CLASS_HASH_MASK != class_hash(hash) {
+        if class_hash_of(word) != class_hash(hash) {
             return None;
         }
         // mutant: own-leader
@@ -389,56 +373,4 @@ impl ContentTable {
         self.table.clear();
         self.records.clear();
     }
-}
-
-/// Returns true if two hashes of samples are the same to a table: it keeps some bits of them.
-pub fn is_like_sample(a: u64, b: u64) -> bool {
-    tag_of(a) == tag_of(b)
-}
-
-/// Tells whether two entries are by the same kind of hash, with the same tag.
-fn is_like(entry: u64, wanted: u64) -> bool {
-    (entry ^ wanted) & (BY_CONTENT | TAG_MASK) == 0
-}
-
-fn tag_of(hash: u64) -> u64 {
-    hash & TAG_MASK
-}
-
-fn index_bits(index: RecordIndex) -> u64 {
-    u64::from(index) << INDEX_SHIFT
-}
-
-fn index_of(word: u64) -> RecordIndex {
-    (word >> INDEX_SHIFT) as RecordIndex
-}
-
-fn class_hash(hash: u64) -> u64 {
-    hash >> (u64::BITS - 32)
-}
-
-/// Returns true if a leader still has the content of its class, which was found by `hash`: then a different page is
-/// of another class with the same hash.
-fn still_has(leader_hash: Option<u64>, hash: u64) -> bool {
-    leader_hash.is_some_and(|leader| kept_bits(leader) == kept_bits(hash))
-}
-
-/// Returns the bits of a content's hash that an entry and its class's word keep.
-fn kept_bits(hash: u64) -> (u64, u64) {
-    (tag_of(hash), class_hash(hash))
-}
-
-fn class_word(leader: RecordIndex, hash: u64) -> u64 {
-    class_hash(hash) | index_bits(leader)
-}
-
-/// Returns the home of an entry. The hash's top bits select the shard; the rest comes from the bits of
-/// the hash that the entry holds, so that growing does not read pages.
-fn home(hash: u64, entry: u64) -> u64 {
-    const SHARD: u64 = 0xf << 60;
-    hash & SHARD | home_of_entry(entry) & !SHARD
-}
-
-fn home_of_entry(entry: u64) -> u64 {
-    hash_number((entry & (BY_CONTENT | TAG_MASK)) as usize) >> 4
 }
