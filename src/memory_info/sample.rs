@@ -4,7 +4,7 @@
 
 use abstractions_pages::frame::Unreadable;
 use abstractions_pages::mapped_page::PageContent;
-use logic_memory_info::page_hash::{Sample, Sampling, SAMPLE_PART};
+use logic_memory_info::page_hash::Sampling;
 
 /// Starts to fetch what [`sample`] reads into the processor's cache.
 pub(crate) fn prefetch_sample(page: &PageContent<'_>, sampling: &Sampling) {
@@ -23,10 +23,5 @@ pub(crate) fn sample(page: &PageContent<'_>, sampling: &Sampling) -> Result<u64,
     if page.is_untouchable() {
         return Err(Unreadable);
     }
-    let mut sample = [0; size_of::<Sample>()];
-    let parts = sample.chunks_exact_mut(SAMPLE_PART);
-    for (offset, part) in sampling.offsets().into_iter().zip(parts) {
-        page.copy(offset, part)?;
-    }
-    Ok(sampling.sample_hash(&sample))
+    sampling.read_sample(|offset, part| page.copy(offset, part))
 }

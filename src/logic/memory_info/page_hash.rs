@@ -7,6 +7,7 @@
 //!
 //! The hash is XXH64, not the newer XXH3, which is designed for vector registers: kernel code does not use them.
 
+use core::convert::Infallible;
 use logic::units::{PageCopy, PAGE_SIZE};
 use xxhash_rust::xxh64::xxh64;
 
@@ -47,15 +48,35 @@ impl Sampling {
         xxh64(sample, self.seed)
     }
 
+    /// Returns the XXH64 of the sample that `read` reads: it fills a part with the bytes from an offset on.
+    ///
+    /// # Errors
+    ///
+    /// Returns the error of `read`.
+    pub fn read_sample<E>(
+        &self,
+        mut read: impl FnMut(usize, &mut [u8]) -> Result<(), E>,
+    ) -> Result<u64, E> {
+        let mut sample = [0; size_of::<Sample>()];
+        let parts = sample.chunks_exact_mut(SAMPLE_PART);
+        for (offset, part) in self.offsets.into_iter().zip(parts) {
+            read(offset, part)?;
+        }
+        Ok(self.sample_hash(&sample))
+    }
+
     /// Returns the XXH64 of the sample of a page that was read as a whole.
     pub fn sample_hash_of(&self, page: &PageCopy) -> u64 {
-        let mut sample = [0; size_of::<Sample>()];
-        for (part, offset) in sample.chunks_exact_mut(SAMPLE_PART).zip(self.offsets) {
-            if let Some(bytes) = page.get(offset..offset + SAMPLE_PART) {
+        let hash = self.read_sample(|offset, part: &mut [u8]| {
+            if let Some(bytes) = page.get(offset..offset + part.len()) {
                 part.copy_from_slice(bytes);
             }
+            Ok::<_, Infallible>(())
+        });
+        match hash {
+            Ok(hash) => hash,
+            Err(never) => match never {},
         }
-        self.sample_hash(&sample)
     }
 
     /// Returns the XXH64 of a whole page.
