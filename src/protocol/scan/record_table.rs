@@ -157,10 +157,7 @@ impl RecordTable {
                 .base
                 .is_some_and(|base| page.place.distance(base).is_some());
         if !fits {
-            self.open_block(open)?;
-            let block = self
-                .block(open.next as usize / BLOCK_RECORDS)
-                .ok_or(TableFull)?;
+            let block = self.open_block(open)?;
             block.space.store(page.place.space, Relaxed);
             block.page.store(page.place.page, Relaxed);
             open.base = Some(page.place);
@@ -193,23 +190,24 @@ impl RecordTable {
         Ok(index)
     }
 
-    fn open_block(&self, open: &mut OpenBlock) -> Result<(), TableFull> {
+    fn open_block(&self, open: &mut OpenBlock) -> Result<&Block, TableFull> {
         // mutant: take-block
         let number = self.taken.fetch_add(1, Relaxed);
         let index = RecordIndex::try_from(number * BLOCK_RECORDS).map_err(|_| TableFull)?;
-        self.block(number).ok_or(TableFull)?;
+        let block = self.block(number).ok_or(TableFull)?;
         *open = OpenBlock {
             next: index,
             left: BLOCK_RECORDS as u32,
             base: None,
         };
-        Ok(())
+        Ok(block)
     }
 
     /// Returns the record of a page. The caller got its index by an acquire operation.
     pub fn page(&self, index: RecordIndex) -> Option<PageRecord> {
-        let block = self.block(index as usize / BLOCK_RECORDS)?;
-        let word = self.record(index)?.load(Relaxed);
+        let index = index as usize;
+        let block = self.block(index / BLOCK_RECORDS)?;
+        let word = block.records.get(index % BLOCK_RECORDS)?.load(Relaxed);
         let distance = (word & ((1 << DISTANCE_BITS) - 1)) as usize;
         Some(PageRecord {
             place: Place {
