@@ -127,7 +127,10 @@ fn neighbours_do_not_lose_each_other() {
     explore(|| {
         let tables = Arc::new(Tables::new(|_| 0));
         two_workers(&tables, &[0], &[1]);
-        assert!(tables.frames.contains(0) && tables.frames.contains(1));
+        assert!(
+            tables.frames.contains(0, &mut Cursor::default())
+                && tables.frames.contains(1, &mut Cursor::default())
+        );
         assert_eq!(tables.filled.load(Relaxed), 1, "one word for both");
         let joined = Tally {
             classes: 1,

@@ -147,17 +147,14 @@ impl<'w> Visitor<'w> for Batch<'_, 'w> {
             return ControlFlow::Continue(());
         }
         let mut pfn = page.pfn();
-        let mut is_known = self.frames.contains(pfn);
         let content = page.content();
-        if let Some(content) = content.as_ref().filter(|_| is_known) {
+        if let Some(content) = &content {
             // Where no other process maps the frame, it may have been freed since it was met, and used again.
-            if !content.may_be_shared() {
+            if self.frames.contains(pfn, &mut self.cursor) && !content.may_be_shared() {
                 pfn = second_number(pfn, content.owner());
-                is_known = self.frames.contains(pfn);
             }
         }
-        if is_known {
-            self.frames.mark_shared(pfn, &mut self.cursor);
+        if self.frames.mark_shared(pfn, &mut self.cursor) {
             self.counts.mappings += 1;
         } else if let Some(content) = content {
             if self.found.len() + self.waiting_pages == BATCH_PAGES {

@@ -105,8 +105,8 @@ impl FrameSet {
     }
 
     /// Tells whether the frame is in the set.
-    pub fn contains(&self, pfn: Pfn) -> bool {
-        self.slot_of(pfn)
+    pub fn contains<'a>(&'a self, pfn: Pfn, cursor: &mut Cursor<'a>) -> bool {
+        self.slot_near(pfn, cursor)
             .is_some_and(|slot| slot.word() & bit(pfn) != 0)
     }
 

@@ -156,13 +156,16 @@ impl Checked {
         let tally = self.frames.tally();
         assert_eq!(self.mapped - tally.singletons, shared.clone().sum::<u64>());
         assert_eq!(tally.classes - tally.singletons, shared.count() as u64);
-        assert!(self.known.iter().all(|pfn| self.frames.contains(*pfn)));
+        assert!(self
+            .known
+            .iter()
+            .all(|pfn| self.frames.contains(*pfn, &mut Cursor::default())));
     }
 
     /// Checks that every page that was entered is still found.
     pub fn check_known(&mut self) {
         for pfn in self.known.clone() {
-            assert!(self.frames.contains(pfn));
+            assert!(self.frames.contains(pfn, &mut Cursor::default()));
             assert!(
                 self.frames.mark_shared(pfn, &mut Cursor::default()),
                 "frame {pfn:#x} is known"
