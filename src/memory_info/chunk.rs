@@ -13,12 +13,12 @@
 
 use crate::batch::{Batch, Candidate, Found, BATCH_PAGES};
 use crate::cancel::ScanCancellation;
-use crate::hold_time::HoldTimer;
+use crate::hold_time::look_at_next_area;
 use crate::reader::{PageReader, Source};
 use crate::set_scan::{Chunk, ChunkCounts};
 use crate::set_tables::{SetTables, Tables};
 use abstractions_mm::area::Area;
-use abstractions_mm::area_lock::{look_at_next_area, Looked};
+use abstractions_mm::area_lock::Looked;
 use abstractions_pages::page_walk::walk;
 use abstractions_task::current::cond_resched;
 use abstractions_task::thread_group::ThreadGroup;
@@ -145,7 +145,6 @@ impl<'a> Workspace<'a> {
         let mut entries = 0;
         while entries < BATCH_ENTRIES {
             let looked = look_at_next_area(&mm, at, |area| {
-                let _timer = HoldTimer::start();
                 let from = area.start().max(at);
                 let to = area.end().min(chunk.end);
                 if from >= to {
@@ -203,7 +202,6 @@ impl<'a> Workspace<'a> {
             // The page itself was counted before.
             let mut counted = ChunkCounts::default();
             let looked = look_at_next_area(&mm, address, |area| {
-                let _timer = HoldTimer::start();
                 let guard = rcu::read_lock();
                 let mut batch = Batch::new(
                     &tables.frames,

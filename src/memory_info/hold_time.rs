@@ -3,6 +3,9 @@
 //! How long scans hold locks of the processes that they look at.
 
 use abstractions::number_parameter;
+use abstractions_mm::area::Area;
+use abstractions_mm::area_lock::{self, Looked};
+use kernel::mm::MmWithUser;
 use kernel::sync::atomic::{Atomic, Relaxed};
 use kernel::time::{Instant, Monotonic};
 
@@ -15,25 +18,28 @@ number_parameter!(
     LONGEST_NS
 );
 
-/// Measures one hold of a lock, until it is dropped.
-pub(crate) struct HoldTimer(Instant<Monotonic>);
-
-impl HoldTimer {
-    /// Begins to measure.
-    pub(crate) fn start() -> Self {
-        Self(Instant::now())
-    }
+/// Looks at an area as [`area_lock::look_at_next_area`] does, and measures how long it is locked. Does not sleep.
+pub(crate) fn look_at_next_area<R>(
+    mm: &MmWithUser,
+    address: usize,
+    look: impl FnOnce(Area<'_>) -> R,
+) -> Looked<R> {
+    area_lock::look_at_next_area(mm, address, |area| {
+        let start = Instant::<Monotonic>::now();
+        let seen = look(area);
+        count(start.elapsed().as_nanos());
+        seen
+    })
 }
 
-impl Drop for HoldTimer {
-    fn drop(&mut self) {
-        let ns = u64::try_from(self.0.elapsed().as_nanos()).unwrap_or(0);
-        let mut longest = LONGEST_NS.load(Relaxed);
-        while ns > longest {
-            match LONGEST_NS.cmpxchg(longest, ns, Relaxed) {
-                Ok(_) => return,
-                Err(now) => longest = now,
-            }
+/// Takes one hold of a lock into account.
+fn count(ns: i64) {
+    let ns = u64::try_from(ns).unwrap_or(0);
+    let mut longest = LONGEST_NS.load(Relaxed);
+    while ns > longest {
+        match LONGEST_NS.cmpxchg(longest, ns, Relaxed) {
+            Ok(_) => return,
+            Err(now) => longest = now,
         }
     }
 }

@@ -14,10 +14,10 @@
 
 use crate::batch::owner_tag;
 use crate::cancel::ScanCancellation;
-use crate::hold_time::HoldTimer;
+use crate::hold_time::look_at_next_area;
 use abstractions::memory::GFP_KERNEL_NO_OOM;
 use abstractions_mm::area::Area;
-use abstractions_mm::area_lock::{look_at_next_area, Looked};
+use abstractions_mm::area_lock::Looked;
 use abstractions_pages::frame::copy_owned_frame;
 use abstractions_pages::mapped_page::{MappedPage, PageContent};
 use abstractions_pages::page_walk::{walk, Visitor};
@@ -193,15 +193,8 @@ fn read_run(processes: &[ThreadGroup], run: &[PageRecord], contents: &mut [Conte
     };
     // If the area is being changed, the pages are read one by one.
     let _ = look_at_next_area(&mm, first.place.page * PAGE_SIZE, |area| {
-        let _timer = HoldTimer::start();
-        if !area.is_read_only() {
-            return;
-        }
         for (page, content) in run.iter().zip(contents) {
             let address = page.place.page * PAGE_SIZE;
-            if address < area.start() {
-                continue;
-            }
             let seen = copy_page(area, address, Some(page.pfn), &mut content.copy);
             content.hash = None;
             content.place = matches!(seen, Seen::Copied).then_some(page.place);
@@ -246,13 +239,7 @@ fn read_at(
         let Some(mm) = process.use_mm() else {
             return false;
         };
-        let looked = look_at_next_area(&mm, address, |area| {
-            let _timer = HoldTimer::start();
-            if address < area.start() || !area.is_read_only() {
-                return Seen::Other;
-            }
-            copy_page(area, address, wanted, copy)
-        });
+        let looked = look_at_next_area(&mm, address, |area| copy_page(area, address, wanted, copy));
         drop(mm);
         match looked {
             Looked::Seen(Seen::Copied) => return true,
@@ -269,6 +256,9 @@ fn read_at(
 
 /// Copies the page at an address of the area, if it is in this frame or if any will do. Does not sleep.
 fn copy_page(area: Area<'_>, address: usize, wanted: Option<Pfn>, copy: &mut PageCopy) -> Seen {
+    if address < area.start() || !area.is_read_only() {
+        return Seen::Other;
+    }
     let guard = rcu::read_lock();
     let mut one = OnePage::default();
     let range = address..address + PAGE_SIZE;

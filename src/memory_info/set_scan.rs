@@ -6,13 +6,13 @@
 //! gives the rest back.
 
 use crate::cancel::ScanCancellation;
-use crate::hold_time::HoldTimer;
+use crate::hold_time::look_at_next_area;
 use crate::set_tables::SetTables;
 use crate::snapshot::Group;
 use abstractions::memory::GFP_KERNEL_NO_OOM;
 use abstractions::sort::sort_by_key;
 use abstractions_mm::accounting::resident_pages;
-use abstractions_mm::area_lock::{look_at_next_area, Looked};
+use abstractions_mm::area_lock::Looked;
 use abstractions_pages::mapped_page::MappedPage;
 use abstractions_pages::page_walk::{walk, Descend, Visitor};
 use abstractions_task::thread_group::ThreadGroup;
@@ -224,7 +224,6 @@ fn read_only_pages(mm: &MmWithUser) -> usize {
     let mut tables = TableBudget(usize::MAX);
     while entries < CHUNK_ENTRIES {
         let looked = look_at_next_area(mm, at, |area| {
-            let _timer = HoldTimer::start();
             let mut read = 1;
             if area.is_read_only() {
                 let guard = rcu::read_lock();
@@ -250,7 +249,6 @@ fn chunk_end(mm: &MmWithUser, start: usize) -> Option<usize> {
     let mut tables = TableBudget(CHUNK_TABLES);
     loop {
         let looked = look_at_next_area(mm, at, |area| {
-            let _timer = HoldTimer::start();
             let guard = rcu::read_lock();
             let range = area.start().max(at)..area.end();
             let progress = walk(area, &guard, range, CHUNK_ENTRIES - entries, &mut tables);
